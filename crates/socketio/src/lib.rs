@@ -1,0 +1,1 @@
+#![doc = "Engine.IO and Socket.IO"]
