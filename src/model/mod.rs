@@ -1,0 +1,21 @@
+//! The nouns of a marketplace's chat, and the rules that belong to one noun alone. Nothing here does input or output.
+
+pub mod clock;
+pub mod comment;
+pub mod conversation;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod listing;
+pub mod message;
+pub mod user;
+
+pub use clock::{Clock, Timestamp};
+pub use comment::Comment;
+pub use conversation::{Conversation, Entry, Member, Role};
+pub use error::{Code, Error, Result};
+pub use event::Fact;
+pub use id::{ConversationId, ConversationKey, ListingId, ListingKey, MessageId, Seq, UserId, UserKey};
+pub use listing::Listing;
+pub use message::{Message, MessageKind};
+pub use user::User;
