@@ -143,4 +143,6 @@ pub struct Read {
     pub at: Timestamp,
     /// How many messages of others that were.
     pub updated: i64,
+    /// The newest of them; 0 when there were none.
+    pub newest: Seq,
 }

@@ -9,13 +9,18 @@ use super::{
     message::Message,
 };
 
+/// The live socket that a change came from: a number that this process gave it. Its own contract may answer it
+/// otherwise than the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin(pub u64);
+
 /// One committed change. Whoever delivers it may lose it: every gap can be closed from the store.
 #[derive(Debug, Clone)]
 pub enum Fact {
     /// A new message, never a repeat.
-    MessageStored(Arc<Message>),
+    MessageStored { message: Arc<Message>, origin: Option<Origin> },
     /// A mark that has risen.
-    Read(Read),
+    Read { read: Read, origin: Option<Origin> },
     /// A conversation that did not exist before.
     Opened(Arc<Conversation>),
     /// Somebody was added, brought back, removed or given another role. `conversation` is how it stands after.

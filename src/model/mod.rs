@@ -2,19 +2,23 @@
 
 pub mod clock;
 pub mod comment;
+pub mod content;
+pub mod contract;
 pub mod conversation;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod limits;
 pub mod listing;
 pub mod message;
 pub mod user;
 
 pub use clock::{Clock, Timestamp};
 pub use comment::Comment;
+pub use contract::Contract;
 pub use conversation::{Conversation, Entry, Member, Role};
 pub use error::{Code, Error, Result};
-pub use event::Fact;
+pub use event::{Fact, Origin};
 pub use id::{ConversationId, ConversationKey, ListingId, ListingKey, MessageId, Seq, UserId, UserKey};
 pub use listing::Listing;
 pub use message::{Message, MessageKind};

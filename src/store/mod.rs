@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::model::{
     Comment, Conversation, ConversationId, ConversationKey, Entry, Fact, Listing, ListingId, ListingKey, Message,
-    MessageKind, Role, Seq, Timestamp, User, UserId, UserKey,
+    MessageKind, Origin, Role, Seq, Timestamp, User, UserId, UserKey,
     conversation::Read,
     listing::ListingPatch,
     user::{UserPatch, UserSource},
@@ -82,6 +82,8 @@ pub struct Draft {
     pub digest: [u8; 16],
     /// A `seq` of the same conversation that the sender may see.
     pub reply_to: Option<Seq>,
+    /// Handed on to the fact of it.
+    pub origin: Option<Origin>,
 }
 
 /// What became of a draft.
@@ -262,7 +264,13 @@ pub trait Store: Send + Sync + 'static {
     /// One message, if the viewer may see it.
     async fn message(&self, conversation: ConversationKey, viewer: UserKey, seq: Seq) -> Result<Option<Message>>;
     /// Raises the reader's mark to `up_to`, else to the newest message. It never falls.
-    fn mark(&self, conversation: ConversationKey, reader: UserKey, up_to: Option<Seq>) -> Pending<Marked>;
+    fn mark(
+        &self,
+        conversation: ConversationKey,
+        reader: UserKey,
+        up_to: Option<Seq>,
+        origin: Option<Origin>,
+    ) -> Pending<Marked>;
 
     // ---- comments
 
