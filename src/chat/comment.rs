@@ -46,7 +46,7 @@ impl Chat {
 /// Any text names a post, as long as it is one.
 fn check_post_id(post_id: &str) -> Result<()> {
     let characters = post_id.chars().count();
-    if characters == 0 || characters > limits::POST_ID_MAX_CHARS || post_id.chars().any(char::is_control) {
+    if characters == 0 || characters > limits::ID_CHARS || post_id.chars().any(char::is_control) {
         return Err(Error::invalid("postId must have 1 to 128 characters."));
     }
     Ok(())

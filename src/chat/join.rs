@@ -29,8 +29,8 @@ impl Chat {
         let was_joined = socket.has_joined(key);
         let guard = socket.join_with_history(key);
         let window = match after {
-            Some(seq) => Window::After { seq, limit: limits::JOIN_AFTER_PAGE },
-            None => Window::Newest { limit: limits::JOIN_PAGE },
+            Some(seq) => Window::After { seq, limit: limits::JOIN_MESSAGES_AFTER },
+            None => Window::Newest { limit: limits::JOIN_MESSAGES },
         };
         match self.page(conversation, socket.user, window).await {
             Ok(page) => Ok((page, guard)),

@@ -133,8 +133,8 @@ pub(crate) fn checked_title(title: &str) -> Result<String> {
     let title = title.trim();
     match title.chars().count() {
         0 => Err(Error::invalid("title must not be empty.")),
-        n if n > limits::TITLE_MAX_CHARS => {
-            Err(Error::too_large(format!("title has {n} characters; at most {} are allowed.", limits::TITLE_MAX_CHARS)))
+        n if n > limits::TITLE_CHARS => {
+            Err(Error::too_large(format!("title has {n} characters; at most {} are allowed.", limits::TITLE_CHARS)))
         }
         _ => Ok(title.to_owned()),
     }

@@ -70,13 +70,13 @@ impl PageQuery {
         let limit = match text.parse::<usize>() {
             Ok(limit) => limit,
             // More digits than a number can hold is more than the most.
-            Err(_) if is_number => limits::PAGE_MAX,
+            Err(_) if is_number => limits::HISTORY_PAGE_MAX,
             Err(_) => 0,
         };
         if !is_number || limit == 0 {
             return Err(Error::invalid("limit must be a whole number of at least 1."));
         }
-        Ok(limit.min(limits::PAGE_MAX))
+        Ok(limit.min(limits::HISTORY_PAGE_MAX))
     }
 }
 
@@ -93,7 +93,7 @@ fn wait_time(text: &str) -> Result<Duration> {
     if !seconds.is_finite() || seconds < 0.0 {
         return Err(Error::invalid("wait must be a number of seconds."));
     }
-    Ok(Duration::from_secs_f64(seconds.min(limits::WAIT_MAX_SECONDS as f64)))
+    Ok(Duration::from_secs_f64(seconds.min(limits::LONG_POLL_TIME.as_secs_f64())))
 }
 
 enum Direction {

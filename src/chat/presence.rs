@@ -24,8 +24,8 @@ struct Person {
     last_seen_at: Timestamp,
 }
 
-const AFTER_SOCKET: Duration = Duration::from_millis(limits::OFFLINE_AFTER_SOCKET_MS as u64);
-const AFTER_REQUEST: Duration = Duration::from_millis(limits::ONLINE_AFTER_REQUEST_MS as u64);
+const AFTER_SOCKET: Duration = limits::PRESENCE_GRACE;
+const AFTER_REQUEST: Duration = limits::PRESENCE_REST;
 /// How often the worker looks for people who have gone.
 const TICK: Duration = Duration::from_millis(250);
 

@@ -102,7 +102,7 @@ impl Chat {
         let client_message_id = request.client_message_id;
         if let Some(id) = &client_message_id {
             let characters = id.chars().count();
-            if characters == 0 || characters > limits::CLIENT_MESSAGE_ID_MAX_CHARS {
+            if characters == 0 || characters > limits::CLIENT_MESSAGE_ID_CHARS {
                 return Err(Error::invalid("clientMessageId must have 1 to 64 characters."));
             }
         }

@@ -29,8 +29,8 @@ struct State {
 
 /// How often the worker looks while somebody types.
 const TICK: Duration = Duration::from_millis(50);
-const PAUSE: Duration = Duration::from_millis(limits::COALESCE_MS as u64);
-const EXPIRES: Duration = Duration::from_millis(limits::TYPING_EXPIRES_MS as u64);
+const PAUSE: Duration = limits::TYPING_PUSH_INTERVAL;
+const EXPIRES: Duration = limits::TYPING_TIME;
 
 impl State {
     /// What to tell now, if anything.

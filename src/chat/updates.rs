@@ -43,7 +43,7 @@ impl Updates {
 
     /// Those that are due, and when the next one will be.
     fn take_due(&self, now: Instant) -> (Vec<Due>, Option<Instant>) {
-        let pause = Duration::from_millis(limits::COALESCE_MS as u64);
+        let pause = limits::CONVERSATION_PUSH_INTERVAL;
         let mut due = Vec::new();
         let mut next: Option<Instant> = None;
         self.lock().retain(|&(user, conversation), update| {
@@ -88,7 +88,7 @@ impl Chat {
         });
         // A stream of messages is held to one update a second; what somebody did by hand is told at once.
         let earliest = match update.pushed {
-            Some(pushed) if !to_joined => pushed + Duration::from_millis(limits::COALESCE_MS as u64),
+            Some(pushed) if !to_joined => pushed + limits::CONVERSATION_PUSH_INTERVAL,
             _ => now,
         };
         update.due = Some(update.due.map_or(earliest, |due| due.min(earliest)));

@@ -18,12 +18,12 @@ pub fn checked(text: &str, field: &str) -> Result<String> {
         return Err(Error::invalid(format!("{field} must not be empty.")));
     }
     // No more characters than bytes: most texts need no counting.
-    if text.len() > limits::CONTENT_MAX_CHARS {
+    if text.len() > limits::CONTENT_CHARS {
         let characters = text.chars().count();
-        if characters > limits::CONTENT_MAX_CHARS {
+        if characters > limits::CONTENT_CHARS {
             return Err(Error::too_large(format!(
                 "{field} has {characters} characters; at most {} are allowed.",
-                limits::CONTENT_MAX_CHARS
+                limits::CONTENT_CHARS
             )));
         }
     }

@@ -35,3 +35,9 @@ impl Contract {
         Self::ALL.into_iter().find(|contract| contract.as_str() == name)
     }
 }
+
+impl std::fmt::Display for Contract {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,28 +1,224 @@
-//! Every limit on what arrives or waits, each with its reason.
+//! Every number that bounds what arrives or waits, each with the reason for it.
+//!
+//! What an operator may change stands in the configuration (`config`), which takes its defaults and bounds from here.
+//! Units stand last in each name.
 
-/// Longest text of a message or comment, in Unicode characters (contracts, "Content").
-pub const CONTENT_MAX_CHARS: usize = 8_000;
-/// Longest title of a group, in characters: a line in a list.
-pub const TITLE_MAX_CHARS: usize = 200;
-/// Longest `clientMessageId`, in characters: room for a UUID and a prefix.
-pub const CLIENT_MESSAGE_ID_MAX_CHARS: usize = 64;
-/// Most entries of one page, and what a front end gets that asks for no limit: the seeds' pages expect all.
-pub const PAGE_MAX: usize = 1_000;
-/// Messages in the answer to a join.
-pub const JOIN_PAGE: usize = 50;
-/// Messages in the answer to a join with `afterSeq`.
-pub const JOIN_AFTER_PAGE: usize = 200;
-/// Bytes of messages in the answer to a join.
-pub const JOIN_PAGE_BYTES: usize = 256 * 1024;
-/// Longest time a request may be held for news, in seconds: below the time-outs of common proxies.
-pub const WAIT_MAX_SECONDS: u64 = 25;
-/// Typing stops by itself after so long without a sign of it, in milliseconds.
-pub const TYPING_EXPIRES_MS: i64 = 6_000;
-/// Typing, and updates of conversations, are pushed at most this often, in milliseconds.
-pub const COALESCE_MS: i64 = 1_000;
-/// A user is offline when the last socket has been gone for so long, in milliseconds: a reload is no absence.
-pub const OFFLINE_AFTER_SOCKET_MS: i64 = 5_000;
-/// A REST request counts as online for so long, in milliseconds: five polls.
-pub const ONLINE_AFTER_REQUEST_MS: i64 = 15_000;
-/// Longest id of a post that is commented, in characters.
-pub const POST_ID_MAX_CHARS: usize = 128;
+use std::time::Duration;
+
+// A connection, and the request that arrives on it.
+
+/// Longest request line and headers together. Node's default; a token and two session cookies of 4 KiB fit.
+pub const HEADER_BYTES: usize = 16 * 1024;
+/// A client has this long to send its headers; whoever drips them holds a connection for no longer. A connection that
+/// is kept alive without a request is closed after the same time: to HTTP the two look alike.
+pub const HEADER_TIME: Duration = Duration::from_secs(10);
+/// Most headers in a request. hyper reserves room for each of them in advance.
+pub const HEADER_COUNT: usize = 100;
+/// Read and write buffer of a request's connection. Half of it holds the largest headers, the rest what follows them.
+pub const HTTP_BUFFER_BYTES: usize = 2 * HEADER_BYTES;
+/// Longest JSON body: as long as a Socket.IO packet, so that no message passes on one way and fails on the other.
+pub const BODY_BYTES: usize = 1_000_000;
+/// A client has this long to send a JSON body: at 1,000,000 bytes that asks for 270 kbit/s, a poor phone line.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// A client that takes nothing of its answer for so long is closed: it holds memory and a place among the connections.
+pub const ANSWER_STALL_TIME: Duration = Duration::from_secs(60);
+/// Connections open at once, of all kinds. At 4 to 6 KB each they stay under 1 GB; the operating system's limit of
+/// open files may be lower and then decides.
+pub const OPEN_CONNECTIONS: usize = 100_000;
+/// Files kept free of connections: the store, media, logs, listeners.
+pub const RESERVED_FILES: usize = 128;
+/// Connections over the limit that are told so at once (503 with `Retry-After`); more than these are closed unheard.
+pub const REFUSALS_AT_ONCE: usize = 64;
+/// After an error of `accept` that will not mend at once (no files left), the listener rests so long.
+pub const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// SIGTERM to exit. Docker and Kubernetes kill after 10 and 30 s.
+pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// Deepest nesting of JSON. No contract nests deeper than 4; serde_json itself stops at 128.
+pub const JSON_DEPTH: usize = 32;
+
+// A Socket.IO connection.
+
+/// Longest packet, as Engine.IO's `maxPayload` tells the client.
+pub const PACKET_BYTES: usize = 1_000_000;
+/// Most binary attachments of a packet, as the reference server has it.
+pub const PACKET_ATTACHMENTS: usize = 10;
+/// From the handshake to an authenticated CONNECT.
+pub const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// Engine.IO's heartbeat, as stock clients know it: a ping each so often ...
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
+/// ... and the pong within this time.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Pushes that wait for one slow reader, who is closed above it: about 2,000 messages. It repairs its gap on return.
+pub const WAITING_PUSH_BYTES: usize = 1024 * 1024;
+/// Age of the oldest push that waits, above which its reader is closed: longer behind is not live.
+pub const WAITING_PUSH_TIME: Duration = Duration::from_secs(10);
+/// Events of one socket under way at once; then its connection is not read until one is answered.
+pub const EVENTS_UNDER_WAY: usize = 256;
+/// Conversations that one socket may have joined. A person's open pages need a handful.
+pub const JOINED_CONVERSATIONS: usize = 1_000;
+/// A socket whose token ends, or whose user loses a membership, is closed or cut off within this time.
+pub const REVOCATION_TIME: Duration = Duration::from_secs(5);
+
+// Texts.
+
+/// Longest content of a message or comment, in Unicode characters: about four printed pages.
+pub const CONTENT_CHARS: usize = 8_000;
+/// Longest id of a user, listing, conversation or post, in characters (`A-Za-z0-9_.:@-`, so bytes as well).
+pub const ID_CHARS: usize = 128;
+/// Longest `clientMessageId` or `Idempotency-Key`: a UUID has 36, a SHA-256 in hexadecimal 64.
+pub const CLIENT_MESSAGE_ID_CHARS: usize = 64;
+/// Longest name of a person.
+pub const NAME_CHARS: usize = 200;
+/// Longest title of a listing or group.
+pub const TITLE_CHARS: usize = 200;
+/// Longest e-mail address (RFC 5321, section 4.5.3.1.3, less the angle brackets).
+pub const EMAIL_CHARS: usize = 254;
+/// Longest address of a page or picture: what browsers and servers commonly carry.
+pub const URL_CHARS: usize = 2_048;
+/// Longest role of a person in the host application.
+pub const ROLE_CHARS: usize = 64;
+/// Longest price of a listing, a text for display.
+pub const PRICE_CHARS: usize = 64;
+/// Longest file name shown with a message: what common file systems hold.
+pub const FILE_NAME_CHARS: usize = 255;
+/// Longest token. It arrives in a header, so it cannot be longer there; this is for the one in a CONNECT packet.
+pub const TOKEN_BYTES: usize = HEADER_BYTES;
+
+// Pages of history and lists.
+
+/// Messages in a history without `limit`: the seeds' front ends expect all, and page no further.
+pub const HISTORY_PAGE: usize = 1_000;
+/// Most messages in any history; a larger `limit` is this one.
+pub const HISTORY_PAGE_MAX: usize = 1_000;
+/// Entries of a `/v1` page without `limit`.
+pub const V1_PAGE: usize = 50;
+/// Messages in `conversation:messages` of a join: what a phone shows on three screens.
+pub const JOIN_MESSAGES: usize = 50;
+/// Messages in `conversation:messages` of a join with `afterSeq`, which repairs a gap.
+pub const JOIN_MESSAGES_AFTER: usize = 200;
+/// Bytes of `conversation:messages`: one socket's answer must not hold up its pushes.
+pub const JOIN_MESSAGES_BYTES: usize = 256 * 1024;
+/// Longest `wait` of a long poll: under the 30 s at which common balancers give up.
+pub const LONG_POLL_TIME: Duration = Duration::from_secs(25);
+/// Long polls of one user held at once: a few open tabs.
+pub const LONG_POLLS_PER_USER: usize = 16;
+
+// Groups.
+
+/// Fewest people in a group, its maker counted.
+pub const GROUP_MIN: usize = 2;
+/// Most people in a group, unless `DOORBELL_GROUP_MAX` says otherwise.
+pub const GROUP_MAX: usize = 500;
+/// Largest `DOORBELL_GROUP_MAX`: one message is then 10,000 pushes, a third of a second of one core.
+pub const GROUP_MAX_HIGHEST: usize = 10_000;
+
+// What lives in memory alone.
+
+/// Typing stops by itself when nothing renews it.
+pub const TYPING_TIME: Duration = Duration::from_secs(6);
+/// At most one push of typing for a user and conversation in so long; the last state is always delivered.
+pub const TYPING_PUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// At most one `conversation:updated` about new messages for a conversation in so long.
+pub const CONVERSATION_PUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// A user is offline when the last socket has been gone so long: a reload of a page is not an absence.
+pub const PRESENCE_GRACE: Duration = Duration::from_secs(5);
+/// A REST request counts as being online for so long: five polls of 3 seconds.
+pub const PRESENCE_REST: Duration = Duration::from_secs(15);
+/// Keys (users or addresses) whose rate is remembered at once, for each kind of rate. 64 bytes each, so 8 MB a kind.
+pub const RATE_KEYS: usize = 131_072;
+
+// The store.
+
+/// Writes that wait for the store's writer. At 10,000 a second that is 0.2 s; beyond it a send is `UNAVAILABLE` at
+/// once, rather than late.
+pub const WRITER_QUEUE: usize = 2_000;
+/// Most writes in a transaction: larger ones gain little and make everyone in them wait.
+pub const WRITER_BATCH: usize = 512;
+
+// Tokens and sessions.
+
+/// Lifetime of a token that Doorbell issues.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest lifetime that `doorbell token --for` accepts.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// Clocks of two machines may differ by so much when `exp` and `nbf` are judged.
+pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
+/// A shared secret shorter than this can be guessed offline from one token (RFC 7518, section 3.2): start warns.
+pub const SECRET_BYTES_ADVISED: usize = 32;
+/// Bytes of a secret that Doorbell makes for itself.
+pub const SECRET_BYTES_MADE: usize = 32;
+/// How long a lost connection may come back into its rooms, unless `DOORBELL_RECOVERY_WINDOW` says otherwise.
+pub const RECOVERY_WINDOW: Duration = Duration::from_secs(2 * 60);
+/// Longest `DOORBELL_RECOVERY_WINDOW`.
+pub const RECOVERY_WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+// Files.
+
+/// Largest image or file, unless `DOORBELL_MAX_IMAGE` says otherwise.
+pub const IMAGE_BYTES: u64 = 10 * 1024 * 1024;
+/// Largest video, unless `DOORBELL_MAX_VIDEO` says otherwise.
+pub const VIDEO_BYTES: u64 = 100 * 1024 * 1024;
+/// Largest value of the two settings: one upload must not fill a disk.
+pub const UPLOAD_BYTES_HIGHEST: u64 = 10 * 1024 * 1024 * 1024;
+
+// Rates.
+
+/// So many in so long, and so many at once after a rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub count: u32,
+    pub per: Duration,
+    /// Never below 1.
+    pub burst: u32,
+}
+
+impl Rate {
+    pub const fn new(count: u32, per: Duration, burst: u32) -> Self {
+        Rate { count, per, burst }
+    }
+}
+
+/// Largest count and burst of a rate: what is faster is meant to be `off`.
+pub const RATE_HIGHEST: u32 = 1_000_000;
+
+/// The rate of each kind of thing that a user (before sign-in: an address) may do. `None` is without limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Messages and comments: faster than anyone types, with room for an outbox that is sent after a tunnel.
+    pub sends: Option<Rate>,
+    /// Files.
+    pub uploads: Option<Rate>,
+    /// New conversations: the rate of a person who looks for a flat, not of one who advertises.
+    pub conversations: Option<Rate>,
+    /// New connections: a browser that restores fifty tabs.
+    pub connections: Option<Rate>,
+    /// All other requests: a page that loads an inbox and its histories at once.
+    pub requests: Option<Rate>,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+impl RateLimits {
+    /// Nothing is limited.
+    pub const OFF: RateLimits = RateLimits {
+        sends: None,
+        uploads: None,
+        conversations: None,
+        connections: None,
+        requests: None,
+    };
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        RateLimits {
+            sends: Some(Rate::new(20, SECOND, 60)),
+            uploads: Some(Rate::new(30, MINUTE, 30)),
+            conversations: Some(Rate::new(60, HOUR, 60)),
+            connections: Some(Rate::new(10, SECOND, 50)),
+            requests: Some(Rate::new(50, SECOND, 200)),
+        }
+    }
+}

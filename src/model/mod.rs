@@ -15,7 +15,7 @@ pub mod user;
 
 pub use clock::{Clock, Timestamp};
 pub use comment::Comment;
-pub use contract::Contract;
+pub use contract::{Contract, Contract as ContractName};
 pub use conversation::{Conversation, Entry, Member, Role};
 pub use error::{Code, Error, Result};
 pub use event::{Fact, Origin};

@@ -1,0 +1,308 @@
+//! Every setting once: its names, default and meaning. Flags, variables, keys of the file, `--help`, `check-config` and
+//! the annotated file are all made from this list.
+
+/// A setting. Its flag is its key with hyphens (`--database-url`), its key stands in `doorbell.toml` as it is.
+#[derive(Debug)]
+pub struct Setting {
+    pub key: &'static str,
+    /// The environment variable, then those of other products that stand in for it, in the order in which they count.
+    pub variables: &'static [&'static str],
+    /// As it would be written; empty where there is none.
+    pub default: &'static str,
+    pub example: &'static str,
+    pub group: Group,
+    pub is_secret: bool,
+    pub meaning: &'static str,
+}
+
+/// Headings of `--help` and of the annotated file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Addresses,
+    Storage,
+    Identity,
+    Conversations,
+    Limits,
+    Logs,
+}
+
+impl Group {
+    pub const ALL: [Group; 6] = [
+        Group::Addresses,
+        Group::Storage,
+        Group::Identity,
+        Group::Conversations,
+        Group::Limits,
+        Group::Logs,
+    ];
+
+    pub fn heading(self) -> &'static str {
+        match self {
+            Group::Addresses => "Addresses",
+            Group::Storage => "Storage",
+            Group::Identity => "Who is who",
+            Group::Conversations => "Conversations",
+            Group::Limits => "Limits",
+            Group::Logs => "Logs",
+        }
+    }
+}
+
+impl Setting {
+    /// The flag without its two hyphens.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+}
+
+/// The setting with this key. The keys in the code are all in the list, which a test makes sure of.
+pub fn setting(key: &str) -> &'static Setting {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.key == key)
+        .unwrap_or_else(|| panic!("no setting is called {key}"))
+}
+
+const fn plain(
+    group: Group,
+    key: &'static str,
+    variables: &'static [&'static str],
+    default: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        variables,
+        default,
+        example,
+        group,
+        is_secret: false,
+        meaning,
+    }
+}
+
+const fn secret(
+    group: Group,
+    key: &'static str,
+    variables: &'static [&'static str],
+    example: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        variables,
+        default: "",
+        example,
+        group,
+        is_secret: true,
+        meaning,
+    }
+}
+
+/// All settings, in the order in which they are shown.
+pub const SETTINGS: &[Setting] = &[
+    plain(
+        Group::Addresses,
+        "listen",
+        &["DOORBELL_LISTEN", "SOCKET_PORT", "PORT"],
+        "127.0.0.1:5544",
+        "0.0.0.0:5544",
+        "Addresses to listen on, with commas between them. SOCKET_PORT or PORT alone mean that port on all interfaces, \
+         as with Node.",
+    ),
+    plain(
+        Group::Addresses,
+        "public_url",
+        &["DOORBELL_PUBLIC_URL"],
+        "",
+        "https://chat.example.com",
+        "Where browsers reach this server: links to files begin with it, and pages from there are never foreign. \
+         Without it, the first listen address.",
+    ),
+    plain(
+        Group::Addresses,
+        "frontend_url",
+        &["FRONTEND_URL"],
+        "",
+        "https://www.example.com",
+        "Origins of the pages that may use this server, with commas between them. Without it, pages from this machine \
+         alone (localhost, any port).",
+    ),
+    plain(
+        Group::Addresses,
+        "node_url",
+        &["DOORBELL_NODE_URL"],
+        "",
+        "http://10.0.0.5:5544",
+        "Where the other nodes reach this one. Without it, the first listen address.",
+    ),
+    plain(
+        Group::Storage,
+        "data_dir",
+        &["DOORBELL_DATA_DIR"],
+        "doorbell-data",
+        "/var/lib/doorbell",
+        "Folder in which database and media lie by default.",
+    ),
+    plain(
+        Group::Storage,
+        "database_url",
+        &["DOORBELL_DATABASE_URL", "DATABASE_URL"],
+        "sqlite://doorbell-data/doorbell.db",
+        "sqlite:///var/lib/doorbell/doorbell.db",
+        "The database: sqlite://path (relative), sqlite:///path (absolute). A DATABASE_URL of another product's \
+         database, as mongodb: or Prisma's file:, is passed over; Prisma's parameters are ignored.",
+    ),
+    plain(
+        Group::Storage,
+        "media_url",
+        &["DOORBELL_MEDIA_URL"],
+        "file://doorbell-data/media",
+        "file:///var/lib/doorbell/media",
+        "Where uploaded files lie: file://path.",
+    ),
+    plain(
+        Group::Storage,
+        "media_shared",
+        &["DOORBELL_MEDIA_SHARED"],
+        "off",
+        "on",
+        "on: the media folder is one and the same for all nodes.",
+    ),
+    secret(
+        Group::Storage,
+        "redis_url",
+        &["DOORBELL_REDIS_URL"],
+        "redis://127.0.0.1:6379",
+        "The bus between several nodes. Not in this version yet.",
+    ),
+    secret(
+        Group::Identity,
+        "jwt_secret",
+        &["DOORBELL_JWT_SECRET"],
+        "the secret that your application signs its tokens with",
+        "Shared secret of the tokens (HS256). Without it, one is made at the first start and kept in the database.",
+    ),
+    plain(
+        Group::Identity,
+        "jwks_url",
+        &["DOORBELL_JWKS_URL"],
+        "",
+        "https://id.example.com/.well-known/jwks.json",
+        "Public keys of tokens that are signed otherwise. Not in this version yet.",
+    ),
+    plain(
+        Group::Identity,
+        "jwt_issuer",
+        &["DOORBELL_JWT_ISSUER"],
+        "",
+        "https://id.example.com",
+        "When set, a token's iss must equal it.",
+    ),
+    plain(
+        Group::Identity,
+        "jwt_audience",
+        &["DOORBELL_JWT_AUDIENCE"],
+        "",
+        "chat",
+        "When set, a token's aud must hold it.",
+    ),
+    secret(
+        Group::Identity,
+        "nextauth_secret",
+        &["NEXTAUTH_SECRET", "AUTH_SECRET"],
+        "the NEXTAUTH_SECRET of your application",
+        "Secret of NextAuth and Auth.js session cookies. This version does not read those cookies yet.",
+    ),
+    secret(
+        Group::Identity,
+        "api_key",
+        &["DOORBELL_API_KEY"],
+        "a long random text",
+        "Key of your own servers' calls (X-API-Key); several with commas between them, so that one can be replaced. \
+         Without it such calls are off.",
+    ),
+    plain(
+        Group::Identity,
+        "directory",
+        &["DOORBELL_DIRECTORY"],
+        "open",
+        "closed",
+        "open: an unknown user or listing id is accepted. closed: only those that your application has put there.",
+    ),
+    plain(
+        Group::Identity,
+        "show_email",
+        &["DOORBELL_SHOW_EMAIL"],
+        "off",
+        "on",
+        "on: conversation partners see each other's e-mail address.",
+    ),
+    plain(
+        Group::Conversations,
+        "contract",
+        &["DOORBELL_CONTRACT"],
+        "",
+        "tenant-chat",
+        "One contract for every socket: property-chat, conversations, media-chat, tenant-chat or listing-chat. Without \
+         it each socket tells by what it does.",
+    ),
+    plain(
+        Group::Conversations,
+        "recovery_window",
+        &["DOORBELL_RECOVERY_WINDOW"],
+        "2m",
+        "10m",
+        "How long a lost connection may come back into its rooms.",
+    ),
+    plain(
+        Group::Conversations,
+        "group_max",
+        &["DOORBELL_GROUP_MAX"],
+        "500",
+        "1000",
+        "Most people in a group.",
+    ),
+    plain(
+        Group::Limits,
+        "rate_limits",
+        &["DOORBELL_RATE_LIMITS"],
+        "sends=20/s:60,uploads=30/m,conversations=60/h,connections=10/s:50,requests=50/s:200",
+        "sends=50/s:100,uploads=off",
+        "How fast a user may be: count/unit (s, m, h) and, after a colon, how many at once. What is not named keeps \
+         its default; off for one, or for all.",
+    ),
+    plain(
+        Group::Limits,
+        "max_image",
+        &["DOORBELL_MAX_IMAGE"],
+        "10MiB",
+        "20MiB",
+        "Largest image or file that may be uploaded.",
+    ),
+    plain(
+        Group::Limits,
+        "max_video",
+        &["DOORBELL_MAX_VIDEO"],
+        "100MiB",
+        "500MiB",
+        "Largest video that may be uploaded.",
+    ),
+    plain(
+        Group::Limits,
+        "media_hosts",
+        &["DOORBELL_MEDIA_HOSTS"],
+        "",
+        "images.example.com",
+        "Hosts whose https: addresses a message may carry as its file, with commas between them.",
+    ),
+    plain(
+        Group::Logs,
+        "log",
+        &["DOORBELL_LOG", "RUST_LOG"],
+        "info",
+        "info,doorbell::transport=debug",
+        "What is logged: error, warn, info, debug, trace, also for a part of the program.",
+    ),
+];

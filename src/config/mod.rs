@@ -1,0 +1,419 @@
+//! Configuration: from flags, environment variables and `doorbell.toml` to checked values.
+//!
+//! [`catalogue`] lists every setting once; [`sources`] finds its text; [`values`] turns the text into a value or says what
+//! is wrong with it; [`print`] shows it all. A wrong configuration is one sentence, a [`ConfigFault`].
+
+pub mod catalogue;
+pub mod print;
+mod secret;
+pub mod sources;
+pub mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+
+pub use secret::Secret;
+pub use sources::Sources;
+pub use values::{DatabaseUrl, Directory, ListenAddr, WebOrigin};
+
+use crate::model::{
+    ContractName,
+    limits::{self, RateLimits},
+};
+use catalogue::{SETTINGS, setting};
+use sources::{Found, Place};
+use values::{DatabaseScheme, Wrong};
+
+/// Every setting, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// At least one.
+    pub listen: Vec<ListenAddr>,
+    /// Where browsers reach this server, without a slash at its end; see also [`Settings::base_url`].
+    pub public_url: Option<String>,
+    /// `None`: pages from this machine alone.
+    pub frontend_origins: Option<Vec<WebOrigin>>,
+    /// Where other nodes reach this one, without a slash at its end.
+    pub node_url: Option<String>,
+    pub data_dir: PathBuf,
+    pub database: DatabaseUrl,
+    pub media_dir: PathBuf,
+    pub media_shared: bool,
+    pub jwt: JwtSettings,
+    /// Any of them opens the server-to-server calls; empty: those are off.
+    pub api_keys: Vec<Secret>,
+    pub directory: Directory,
+    pub show_email: bool,
+    /// One contract for every socket.
+    pub contract: Option<ContractName>,
+    pub recovery_window: Duration,
+    /// Most people in a group.
+    pub group_max: usize,
+    pub rates: RateLimits,
+    /// Largest image or file, in bytes.
+    pub max_image: u64,
+    /// Largest video, in bytes.
+    pub max_video: u64,
+    /// Lower case.
+    pub media_hosts: Vec<String>,
+    /// A filter as `tracing` has them.
+    pub log: String,
+    /// What an operator should know, though it is no fault: to be logged once logging is on.
+    pub notes: Vec<String>,
+}
+
+/// How tokens are verified.
+#[derive(Debug, Clone)]
+pub struct JwtSettings {
+    /// `None`: the one that is made at the first start and kept in the database.
+    pub secret: Option<Secret>,
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
+}
+
+impl Settings {
+    /// Where browsers reach this server, as far as the configuration tells: the public URL, else the first listen
+    /// address. Without a slash at its end.
+    pub fn base_url(&self) -> String {
+        self.public_url
+            .clone()
+            .or_else(|| self.listen.first().map(|address| address.url()))
+            .unwrap_or_default()
+    }
+}
+
+/// Why the configuration is refused: one sentence that names setting, value (a secret's never) and mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigFault(String);
+
+impl ConfigFault {
+    pub fn new(sentence: impl Into<String>) -> Self {
+        ConfigFault(sentence.into())
+    }
+}
+
+/// What the settings are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Serve,
+    /// The sample marketplace lets anybody sign in as anybody. So it listens on loopback alone, and keeps to a database
+    /// of its own, whatever database the environment names.
+    Demo,
+}
+
+/// The settings, and where each came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub settings: Settings,
+    pub in_force: Vec<InForce>,
+}
+
+/// A setting as `check-config` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    pub key: &'static str,
+    /// A secret's is `set`; one that is not set is empty.
+    pub value: String,
+    /// `default`, or the flag, variable or key in the user's words.
+    pub from: String,
+}
+
+/// Reads and checks every setting.
+pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> {
+    let mut reader = Reader {
+        sources,
+        purpose,
+        in_force: Vec::new(),
+        notes: Vec::new(),
+    };
+    for (name, nearest) in sources.misspelt_variables() {
+        reader.notes.push(format!(
+            "{name} is not a setting and is ignored; did you mean {nearest}?"
+        ));
+    }
+    let listen = reader.listen()?;
+    let public_url = reader.optional("public_url", values::base_url)?;
+    let frontend_origins = reader.optional("frontend_url", values::origins)?;
+    let node_url = reader.optional("node_url", values::base_url)?;
+    let data_dir = reader.data_dir()?;
+    let database = reader.database(&data_dir)?;
+    let media_dir = reader.media_dir(&data_dir)?;
+    let media_shared = reader.with_default("media_shared", values::switch)?;
+    reader.optional("redis_url", values::not_yet(&["redis", "rediss"], "redis://host:6379"))?;
+    let jwt_secret = reader.optional("jwt_secret", values::secret)?;
+    reader.optional(
+        "jwks_url",
+        values::not_yet(&["https", "http"], "https://id.example.com/.well-known/jwks.json"),
+    )?;
+    let issuer = reader.optional("jwt_issuer", values::words)?;
+    let audience = reader.optional("jwt_audience", values::words)?;
+    if let Some((_, found)) = reader.optional_found("nextauth_secret", values::secret)? {
+        let name = found.name;
+        reader.notes.push(format!(
+            "{name} is set; this version does not read NextAuth session cookies yet."
+        ));
+    }
+    let api_keys = reader.optional("api_key", values::api_keys)?.unwrap_or_default();
+    let is_short = |secret: &Secret| secret.expose().len() < limits::SECRET_BYTES_ADVISED;
+    if jwt_secret.as_ref().is_some_and(is_short) {
+        reader.notes.push(advice_on_length("jwt_secret"));
+    }
+    if api_keys.iter().any(is_short) {
+        reader.notes.push(advice_on_length("api_key"));
+    }
+    let settings = Settings {
+        listen,
+        public_url,
+        frontend_origins,
+        node_url,
+        data_dir,
+        database,
+        media_dir,
+        media_shared,
+        jwt: JwtSettings {
+            secret: jwt_secret,
+            issuer,
+            audience,
+        },
+        api_keys,
+        directory: reader.with_default("directory", values::directory)?,
+        show_email: reader.with_default("show_email", values::switch)?,
+        contract: reader.optional("contract", values::contract)?,
+        recovery_window: reader.with_default(
+            "recovery_window",
+            values::duration(Duration::ZERO, limits::RECOVERY_WINDOW_MAX),
+        )?,
+        group_max: reader.with_default(
+            "group_max",
+            values::whole_number(limits::GROUP_MIN, limits::GROUP_MAX_HIGHEST),
+        )?,
+        rates: reader.with_default("rate_limits", values::rate_limits)?,
+        max_image: reader.with_default("max_image", values::upload_bytes)?,
+        max_video: reader.with_default("max_video", values::upload_bytes)?,
+        media_hosts: reader.optional("media_hosts", values::hosts)?.unwrap_or_default(),
+        log: reader.with_default("log", log_filter)?,
+        notes: reader.notes,
+    };
+    let place_in_list = |key: &str| SETTINGS.iter().position(|setting| setting.key == key);
+    reader.in_force.sort_by_key(|shown| place_in_list(shown.key));
+    Ok(Loaded {
+        settings,
+        in_force: reader.in_force,
+    })
+}
+
+fn advice_on_length(key: &str) -> String {
+    let name = setting(key).variables[0];
+    format!(
+        "{name} is shorter than {} bytes and may be guessed; openssl rand -hex 32 makes a good one.",
+        limits::SECRET_BYTES_ADVISED
+    )
+}
+
+fn log_filter(text: &str) -> Result<String, Wrong> {
+    match tracing_subscriber::EnvFilter::try_new(text.trim()) {
+        Ok(_) => Ok(text.trim().to_owned()),
+        Err(_) => Err(Wrong {
+            why: "is not a filter of logs".into(),
+            mend: "write error, warn, info, debug or trace".into(),
+        }),
+    }
+}
+
+struct Reader<'a> {
+    sources: &'a Sources,
+    purpose: Purpose,
+    in_force: Vec<InForce>,
+    notes: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn optional<T>(
+        &mut self,
+        key: &'static str,
+        check: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Result<Option<T>, ConfigFault> {
+        Ok(self.optional_found(key, check)?.map(|(value, _)| value))
+    }
+
+    fn with_default<T>(
+        &mut self,
+        key: &'static str,
+        check: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Result<T, ConfigFault> {
+        if let Some(value) = self.optional(key, &check)? {
+            return Ok(value);
+        }
+        let default = setting(key).default;
+        self.show_default(key, default);
+        check(default).map_err(|wrong| ConfigFault::new(format!("The default of {key} {}; {}.", wrong.why, wrong.mend)))
+    }
+
+    /// The checked value and where it was found. What is not found is shown as not set, until a default is.
+    fn optional_found<T>(
+        &mut self,
+        key: &'static str,
+        check: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Result<Option<(T, Found)>, ConfigFault> {
+        let Some(found) = self.sources.find(setting(key)) else {
+            self.show_default(key, "");
+            return Ok(None);
+        };
+        let value = checked(key, &found, check)?;
+        self.show(key, &found);
+        Ok(Some((value, found)))
+    }
+
+    fn listen(&mut self) -> Result<Vec<ListenAddr>, ConfigFault> {
+        let Some(found) = self.sources.find(setting("listen")) else {
+            return self.with_default("listen", values::listen);
+        };
+        let is_port = matches!(found.place, Place::Variable(name) if name != setting("listen").variables[0]);
+        let mut addresses = if is_port {
+            checked("listen", &found, values::port_on_all_interfaces)?
+        } else {
+            checked("listen", &found, values::listen)?
+        };
+        if self.purpose == Purpose::Demo {
+            for address in &mut addresses {
+                if let (true, ListenAddr::AllInterfaces(port)) = (is_port, *address) {
+                    *address = ListenAddr::Exactly((Ipv4Addr::LOCALHOST, port).into());
+                }
+            }
+            if !addresses.iter().all(|address| address.is_loopback()) {
+                return Err(ConfigFault::new(format!(
+                    "{} is {:?}, but the demo lets anybody sign in as anybody and listens on this machine alone; write \
+                     127.0.0.1:5544, or use doorbell serve.",
+                    found.name, found.text
+                )));
+            }
+        }
+        let shown = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        self.in_force.push(InForce {
+            key: "listen",
+            value: shown,
+            from: found.name,
+        });
+        Ok(addresses)
+    }
+
+    fn data_dir(&mut self) -> Result<PathBuf, ConfigFault> {
+        if self.keeps_to_itself("data_dir") {
+            let default = format!("{}/demo", setting("data_dir").default);
+            self.show_default("data_dir", &default);
+            return Ok(default.into());
+        }
+        self.with_default("data_dir", values::path)
+    }
+
+    fn database(&mut self, data_dir: &std::path::Path) -> Result<DatabaseUrl, ConfigFault> {
+        let key = "database_url";
+        let default = data_dir.join("doorbell.db");
+        if !self.keeps_to_itself(key)
+            && let Some(found) = self.sources.find(setting(key))
+        {
+            let is_from_elsewhere = found.place == Place::Variable("DATABASE_URL");
+            let what = if is_from_elsewhere && !found.text.contains(':') {
+                DatabaseScheme::Foreign("no scheme".into())
+            } else {
+                checked(key, &found, values::database_url)?
+            };
+            match what {
+                DatabaseScheme::Ours(database) => {
+                    let DatabaseUrl::Sqlite(path) = &database;
+                    self.in_force.push(InForce { key, value: format!("sqlite://{}", path.display()), from: found.name });
+                    return Ok(database);
+                }
+                DatabaseScheme::Foreign(scheme) if is_from_elsewhere => self.notes.push(format!(
+                    "DATABASE_URL ({scheme}) is another product's database and is passed over; the store is sqlite://{}.",
+                    default.display()
+                )),
+                DatabaseScheme::Foreign(scheme) => {
+                    return Err(ConfigFault::new(format!(
+                        "{} has the scheme {scheme:?}, which is no database of Doorbell's; write \
+                         sqlite://doorbell-data/doorbell.db.",
+                        found.name
+                    )));
+                }
+            }
+        }
+        self.show_default(key, &format!("sqlite://{}", default.display()));
+        Ok(DatabaseUrl::Sqlite(default))
+    }
+
+    fn media_dir(&mut self, data_dir: &std::path::Path) -> Result<PathBuf, ConfigFault> {
+        if !self.keeps_to_itself("media_url")
+            && let Some(folder) = self.optional("media_url", values::media_folder)?
+        {
+            return Ok(folder);
+        }
+        let default = data_dir.join("media");
+        self.show_default("media_url", &format!("file://{}", default.display()));
+        Ok(default)
+    }
+
+    /// Is this the demo, and the setting found elsewhere than in a flag?
+    fn keeps_to_itself(&mut self, key: &'static str) -> bool {
+        if self.purpose != Purpose::Demo {
+            return false;
+        }
+        let found = self.sources.find(setting(key));
+        if let Some(found) = &found
+            && found.place != Place::Flag
+        {
+            self.notes.push(format!(
+                "{} is for doorbell serve; the demo keeps to a folder of its own.",
+                found.name
+            ));
+        }
+        found.is_none_or(|found| found.place != Place::Flag)
+    }
+
+    fn show(&mut self, key: &'static str, found: &Found) {
+        let value = if setting(key).is_secret {
+            "set".to_owned()
+        } else {
+            found.text.trim().to_owned()
+        };
+        self.replace_shown(InForce {
+            key,
+            value,
+            from: found.name.clone(),
+        });
+    }
+
+    fn show_default(&mut self, key: &'static str, value: &str) {
+        self.replace_shown(InForce {
+            key,
+            value: value.to_owned(),
+            from: "default".to_owned(),
+        });
+    }
+
+    fn replace_shown(&mut self, shown: InForce) {
+        self.in_force.retain(|other| other.key != shown.key);
+        self.in_force.push(shown);
+    }
+}
+
+fn checked<T>(key: &str, found: &Found, check: impl Fn(&str) -> Result<T, Wrong>) -> Result<T, ConfigFault> {
+    let name = &found.name;
+    if found.text.is_empty() {
+        return Err(ConfigFault::new(format!(
+            "{name} is empty; give it a value or leave it out."
+        )));
+    }
+    check(&found.text).map_err(|wrong| {
+        let Wrong { why, mend } = wrong;
+        // A URL of a database or bus may hold a password before its host; only its form is told.
+        let shows_value = !setting(key).is_secret && !found.text.contains('@');
+        ConfigFault::new(if shows_value {
+            format!("{name} is {:?}, which {why}; {mend}.", found.text)
+        } else {
+            format!("{name} has a value that {why}; {mend}.")
+        })
+    })
+}

@@ -1,0 +1,404 @@
+//! What somebody who configures the server notices.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{
+    print,
+    sources::SettingsFile,
+    values::{duration_text, listen},
+    *,
+};
+use crate::model::limits::Rate;
+
+fn sources(flags: &[(&str, &str)], environment: &[(&str, &str)], file: &str) -> Sources {
+    let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+    let file = (!file.is_empty()).then(|| SettingsFile::parse("doorbell.toml", file).unwrap());
+    Sources {
+        flags: map(flags),
+        environment: map(environment),
+        file,
+    }
+}
+
+fn load_env(environment: &[(&str, &str)]) -> Result<Loaded, ConfigFault> {
+    load(&sources(&[], environment, ""), Purpose::Serve)
+}
+
+fn settings(environment: &[(&str, &str)]) -> Settings {
+    load_env(environment).unwrap().settings
+}
+
+fn fault(environment: &[(&str, &str)]) -> String {
+    load_env(environment)
+        .map(|loaded| loaded.settings)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn without_any_configuration_the_defaults_of_the_manual_hold() {
+    let settings = settings(&[]);
+    assert_eq!(settings.listen, listen("127.0.0.1:5544").unwrap());
+    assert_eq!(
+        settings.database,
+        DatabaseUrl::Sqlite("doorbell-data/doorbell.db".into())
+    );
+    assert_eq!(settings.media_dir, Path::new("doorbell-data/media"));
+    assert_eq!(settings.rates, RateLimits::default());
+    assert_eq!(settings.recovery_window, Duration::from_secs(120));
+    assert_eq!(
+        (settings.max_image, settings.max_video),
+        (limits::IMAGE_BYTES, limits::VIDEO_BYTES)
+    );
+    assert_eq!(settings.group_max, limits::GROUP_MAX);
+    assert_eq!(
+        (settings.directory, settings.contract, settings.show_email),
+        (Directory::Open, None, false)
+    );
+    assert_eq!(
+        (settings.frontend_origins.is_none(), settings.api_keys.is_empty()),
+        (true, true)
+    );
+    assert!(settings.jwt.secret.is_none() && settings.jwt.issuer.is_none() && settings.jwt.audience.is_none());
+    assert_eq!(settings.base_url(), "http://127.0.0.1:5544");
+    assert_eq!(settings.notes, Vec::<String>::new());
+}
+
+#[test]
+fn a_flag_counts_before_a_variable_before_the_file_before_the_default() {
+    let file = "group_max = 10\nmax_image = \"1MiB\"\ndirectory = \"closed\"";
+    let environment = [("DOORBELL_GROUP_MAX", "20"), ("DOORBELL_MAX_IMAGE", "2MiB")];
+    let loaded = load(&sources(&[("group_max", "30")], &environment, file), Purpose::Serve).unwrap();
+    assert_eq!(loaded.settings.group_max, 30);
+    assert_eq!(loaded.settings.max_image, 2 << 20);
+    assert_eq!(loaded.settings.directory, Directory::Closed);
+    let from = |key: &str| {
+        loaded
+            .in_force
+            .iter()
+            .find(|shown| shown.key == key)
+            .unwrap()
+            .from
+            .clone()
+    };
+    assert_eq!(from("group_max"), "--group-max");
+    assert_eq!(from("max_image"), "DOORBELL_MAX_IMAGE");
+    assert_eq!(from("directory"), "directory (in doorbell.toml)");
+    assert_eq!(from("max_video"), "default");
+}
+
+#[test]
+fn the_port_of_a_node_server_is_taken_on_all_interfaces() {
+    assert_eq!(settings(&[("PORT", "8080")]).listen, [ListenAddr::AllInterfaces(8080)]);
+    assert_eq!(
+        settings(&[("PORT", "8080"), ("SOCKET_PORT", "3001")]).listen,
+        [ListenAddr::AllInterfaces(3001)]
+    );
+    assert_eq!(
+        settings(&[("PORT", "8080"), ("DOORBELL_LISTEN", "[::1]:1")]).listen,
+        listen("[::1]:1").unwrap()
+    );
+    assert_eq!(settings(&[("PORT", "")]).listen, listen("127.0.0.1:5544").unwrap());
+    let in_file = load(
+        &sources(&[], &[("PORT", "8080")], "listen = \"127.0.0.1:1\""),
+        Purpose::Serve,
+    )
+    .unwrap();
+    assert_eq!(in_file.settings.listen, listen("127.0.0.1:1").unwrap());
+    assert_eq!(settings(&[("PORT", "8080")]).base_url(), "http://localhost:8080");
+}
+
+#[test]
+fn a_database_url_of_another_product_is_passed_over_with_a_note() {
+    for url in [
+        "mongodb://user:pass@host/db",
+        "mongodb+srv://host/db",
+        "file:./dev.db",
+        "mysql://host/db",
+        "nonsense",
+    ] {
+        let settings = settings(&[("DATABASE_URL", url)]);
+        assert_eq!(
+            settings.database,
+            DatabaseUrl::Sqlite("doorbell-data/doorbell.db".into()),
+            "{url}"
+        );
+        assert_eq!(settings.notes.len(), 1, "{url}");
+        assert!(!settings.notes[0].contains("pass@"), "{}", settings.notes[0]);
+    }
+    let url = "sqlite:///srv/chat.db?schema=public&connection_limit=5";
+    assert_eq!(
+        settings(&[("DATABASE_URL", url)]).database,
+        DatabaseUrl::Sqlite("/srv/chat.db".into())
+    );
+    let both = [
+        ("DATABASE_URL", "postgres://u:hush@h/d"),
+        ("DOORBELL_DATABASE_URL", "sqlite://chat.db"),
+    ];
+    assert_eq!(settings(&both).database, DatabaseUrl::Sqlite("chat.db".into()));
+}
+
+#[test]
+fn the_data_folder_moves_what_lies_in_it_by_default() {
+    let moved = settings(&[("DOORBELL_DATA_DIR", "/srv/doorbell")]);
+    assert_eq!(moved.database, DatabaseUrl::Sqlite("/srv/doorbell/doorbell.db".into()));
+    assert_eq!(moved.media_dir, Path::new("/srv/doorbell/media"));
+    let media = settings(&[
+        ("DOORBELL_DATA_DIR", "/srv/doorbell"),
+        ("DOORBELL_MEDIA_URL", "file:///media"),
+    ]);
+    assert_eq!(media.media_dir, Path::new("/media"));
+}
+
+#[test]
+fn what_this_version_cannot_do_is_refused_in_a_sentence() {
+    for (name, value, expected) in [
+        ("DOORBELL_DATABASE_URL", "postgres://u:hush@h/d", "does not use yet"),
+        (
+            "DATABASE_URL",
+            "postgresql://u:hush@h/d?schema=public",
+            "does not use yet",
+        ),
+        ("DOORBELL_REDIS_URL", "redis://:hush@h:6379", "does not do yet"),
+        ("DOORBELL_REDIS_URL", "h:6379", "wrong form"),
+        ("DOORBELL_JWKS_URL", "https://id/jwks", "does not do yet"),
+        ("DOORBELL_MEDIA_URL", "s3://bucket/prefix", "does not use yet"),
+    ] {
+        let sentence = fault(&[(name, value)]);
+        assert!(sentence.starts_with(name) && sentence.contains(expected), "{sentence}");
+        assert!(!sentence.contains("hush"), "{sentence}");
+    }
+    let noted = settings(&[("AUTH_SECRET", "hush-hush")]);
+    assert!(
+        noted.notes.iter().any(|note| note.starts_with("AUTH_SECRET")),
+        "{:?}",
+        noted.notes
+    );
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
+    for (name, value, mend) in [
+        ("DOORBELL_LISTEN", "5544", "*:5544"),
+        ("DOORBELL_LISTEN", "localhost", "127.0.0.1:5544"),
+        ("DOORBELL_LISTEN", "127.0.0.1:99999", "127.0.0.1:5544"),
+        ("DOORBELL_LISTEN", "127.0.0.1:1,127.0.0.1:1", "once"),
+        ("DOORBELL_LISTEN", ",", "127.0.0.1:5544"),
+        ("SOCKET_PORT", "abc", "65535"),
+        ("PORT", "tcp://10.0.0.1:80", "DOORBELL_LISTEN"),
+        ("DOORBELL_PUBLIC_URL", "chat.example.com", "https://"),
+        ("DOORBELL_PUBLIC_URL", "https://", "https://"),
+        ("DOORBELL_NODE_URL", "ftp://x", "https://"),
+        ("FRONTEND_URL", "*", "https://www.example.com"),
+        ("FRONTEND_URL", "www.example.com", "https://www.example.com"),
+        ("FRONTEND_URL", "null", "https://www.example.com"),
+        ("DOORBELL_DATABASE_URL", "mysql://h/d", "sqlite://"),
+        ("DOORBELL_DATABASE_URL", "sqlite::memory:", "sqlite://"),
+        ("DOORBELL_DATABASE_URL", "sqlite://", "sqlite://"),
+        ("DOORBELL_DATABASE_URL", "doorbell.db", "sqlite://"),
+        ("DOORBELL_MEDIA_URL", "media", "file://"),
+        ("DOORBELL_DIRECTORY", "shut", "open or closed"),
+        ("DOORBELL_CONTRACT", "Tenant-Chat", "tenant-chat"),
+        ("DOORBELL_RECOVERY_WINDOW", "120", "2m"),
+        ("DOORBELL_RECOVERY_WINDOW", "2d", "0s to 1d"),
+        ("DOORBELL_RECOVERY_WINDOW", "-1s", "2m"),
+        ("DOORBELL_RECOVERY_WINDOW", "99999999999999999999h", "2m"),
+        ("DOORBELL_GROUP_MAX", "1", "from 2 to 10000"),
+        ("DOORBELL_GROUP_MAX", "many", "from 2 to 10000"),
+        ("DOORBELL_MAX_IMAGE", "0", "10MiB"),
+        ("DOORBELL_MAX_IMAGE", "10 apples", "10MiB"),
+        ("DOORBELL_MAX_VIDEO", "11GiB", "10GiB"),
+        ("DOORBELL_SHOW_EMAIL", "perhaps", "on or off"),
+        (
+            "DOORBELL_MEDIA_HOSTS",
+            "https://images.example.com",
+            "images.example.com",
+        ),
+        ("DOORBELL_RATE_LIMITS", "sends=20", "sends=20/s:60"),
+        ("DOORBELL_RATE_LIMITS", "sends=0/s", "sends=20/s:60"),
+        ("DOORBELL_RATE_LIMITS", "sends=1/s:0", "sends=20/s:60"),
+        ("DOORBELL_RATE_LIMITS", "sends=1/d", "sends=20/s:60"),
+        ("DOORBELL_RATE_LIMITS", "mails=1/s", "sends=20/s:60"),
+        ("DOORBELL_RATE_LIMITS", "sends=1/s,sends=2/s", "once"),
+        ("DOORBELL_LOG", "doorbell=loud", "info"),
+    ] {
+        let sentence = fault(&[(name, value)]);
+        assert!(sentence.starts_with(name) && sentence.ends_with('.'), "{sentence}");
+        assert!(sentence.contains(mend), "{value}: {sentence}");
+        let shows_it = sentence.contains(&format!("{value:?}")) || sentence.contains("the scheme");
+        assert!(shows_it, "{value}: {sentence}");
+        assert!(!sentence.contains('\n'), "{sentence}");
+    }
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let environment = [
+        ("DOORBELL_JWT_SECRET", "hush-1"),
+        ("DOORBELL_API_KEY", "hush-2,hush-3"),
+        ("NEXTAUTH_SECRET", "hush-4"),
+    ];
+    let loaded = load_env(&environment).unwrap();
+    assert_eq!(loaded.settings.jwt.secret.as_ref().unwrap().expose(), "hush-1");
+    assert_eq!(loaded.settings.api_keys.len(), 2);
+    for text in [print::in_force(&loaded), format!("{loaded:?}")] {
+        assert!(!text.contains("hush"), "{text}");
+    }
+    assert!(print::in_force(&loaded).contains("DOORBELL_JWT_SECRET is shorter than 32 bytes"));
+    for (name, value) in [("DOORBELL_API_KEY", "hush hush"), ("DOORBELL_JWT_SECRET", "   ")] {
+        let sentence = fault(&[(name, value)]);
+        assert!(
+            sentence.starts_with(name) && !sentence.contains("hush") && !sentence.contains('"'),
+            "{sentence}"
+        );
+    }
+}
+
+#[test]
+fn a_fault_uses_the_words_of_whoever_wrote_it() {
+    let flag = load(&sources(&[("group_max", "x")], &[], ""), Purpose::Serve)
+        .unwrap_err()
+        .to_string();
+    assert!(flag.starts_with("--group-max is \"x\""), "{flag}");
+    let key = load(&sources(&[], &[], "group_max = 1"), Purpose::Serve)
+        .unwrap_err()
+        .to_string();
+    assert!(key.starts_with("group_max (in doorbell.toml) is \"1\""), "{key}");
+    let empty = load(&sources(&[("jwt_secret", "")], &[], ""), Purpose::Serve)
+        .unwrap_err()
+        .to_string();
+    assert!(empty.starts_with("--jwt-secret is empty"), "{empty}");
+}
+
+#[test]
+fn a_file_that_is_wrong_is_refused_with_the_line_or_the_nearest_key() {
+    for (text, expected) in [
+        (
+            "grup_max = 5",
+            "doorbell.toml has \"grup_max\", which is not a setting; did you mean \"group_max\"?",
+        ),
+        (
+            "jwt-secret = \"hush\"",
+            "doorbell.toml has \"jwt-secret\", which is not a setting; did you mean \"jwt_secret\"?",
+        ),
+        ("\n\nlisten = ", "doorbell.toml, line 3, is not TOML"),
+        ("listen = \"a\"\nlisten = \"b\"", "doorbell.toml, line 2, is not TOML"),
+        ("group_max = 2.5", "group_max (in doorbell.toml) is a float"),
+        ("[listen]\nport = 1", "listen (in doorbell.toml) is a table"),
+        ("listen = [1]", "listen (in doorbell.toml) is a array"),
+    ] {
+        let sentence = SettingsFile::parse("doorbell.toml", text).unwrap_err().to_string();
+        assert!(sentence.starts_with(expected), "{sentence}");
+        assert!(!sentence.contains("hush") && !sentence.contains('\n'), "{sentence}");
+    }
+}
+
+#[test]
+fn the_file_may_write_numbers_switches_and_lists_in_its_own_way() {
+    let file = "group_max = 7\nshow_email = true\nmedia_hosts = [\"A.example\", \"b.example\"]\nlisten = [\"127.0.0.1:1\", \"[::1]:1\"]\nfrontend_url = []";
+    let settings = load(&sources(&[], &[], file), Purpose::Serve).unwrap().settings;
+    assert_eq!((settings.group_max, settings.show_email), (7, true));
+    assert_eq!(settings.media_hosts, ["a.example", "b.example"]);
+    assert_eq!(settings.listen.len(), 2);
+    assert!(settings.frontend_origins.is_none());
+}
+
+#[test]
+fn rates_that_are_not_named_keep_their_defaults() {
+    let rates = settings(&[("DOORBELL_RATE_LIMITS", "sends=5/m, uploads = off ,requests=9/h:3")]).rates;
+    let minute = Duration::from_secs(60);
+    assert_eq!(rates.sends, Some(Rate::new(5, minute, 5)));
+    assert_eq!(rates.uploads, None);
+    assert_eq!(rates.requests, Some(Rate::new(9, 60 * minute, 3)));
+    assert_eq!(rates.connections, RateLimits::default().connections);
+    assert_eq!(settings(&[("DOORBELL_RATE_LIMITS", "off")]).rates, RateLimits::OFF);
+    // The default that is shown is the one that holds.
+    assert_eq!(
+        values::rate_limits(setting("rate_limits").default).unwrap(),
+        RateLimits::default()
+    );
+}
+
+#[test]
+fn a_misspelt_variable_is_noted() {
+    let notes = settings(&[("DOORBELL_GROUPMAX", "5"), ("DOORBELL_PORT", "tcp://10.0.0.1:1")]).notes;
+    assert_eq!(
+        notes,
+        ["DOORBELL_GROUPMAX is not a setting and is ignored; did you mean DOORBELL_GROUP_MAX?"]
+    );
+}
+
+#[test]
+fn the_demo_keeps_to_this_machine_and_to_its_own_folder() {
+    let demo = |flags: &[(&str, &str)], environment: &[(&str, &str)]| {
+        load(&sources(flags, environment, ""), Purpose::Demo).map(|loaded| loaded.settings)
+    };
+    let own = demo(
+        &[],
+        &[("PORT", "80"), ("DOORBELL_DATABASE_URL", "sqlite:///srv/production.db")],
+    )
+    .unwrap();
+    assert_eq!(own.listen, listen("127.0.0.1:80").unwrap());
+    assert_eq!(
+        own.database,
+        DatabaseUrl::Sqlite("doorbell-data/demo/doorbell.db".into())
+    );
+    assert_eq!(own.notes.len(), 1);
+    assert!(demo(&[], &[("DATABASE_URL", "postgres://h/d")]).is_ok());
+    let moved = demo(&[("data_dir", "/tmp/x")], &[]).unwrap();
+    assert_eq!(moved.database, DatabaseUrl::Sqlite("/tmp/x/doorbell.db".into()));
+    assert!(
+        demo(&[("listen", "0.0.0.0:80")], &[])
+            .unwrap_err()
+            .to_string()
+            .contains("this machine alone")
+    );
+}
+
+#[test]
+fn the_annotated_file_is_a_file_of_defaults() {
+    let text = print::default_file();
+    assert!(SettingsFile::parse("doorbell.toml", &text).is_ok());
+    // Uncommented, every line is taken: the ones that this version cannot do yet are refused by name.
+    let uncommented: String = text
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' ') && !rest.is_empty())
+        })
+        .filter(|line| !line.starts_with("redis_url") && !line.starts_with("jwks_url"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let loaded = load(
+        &sources(
+            &[],
+            &[],
+            &uncommented.replace("a long random text", "a-long-random-text"),
+        ),
+        Purpose::Serve,
+    );
+    assert_eq!(loaded.unwrap().settings.group_max, limits::GROUP_MAX);
+    for setting in SETTINGS {
+        assert!(text.contains(&format!("\n#{} = ", setting.key)), "{}", setting.key);
+    }
+}
+
+#[test]
+fn every_setting_is_read_and_shown_once() {
+    let shown: Vec<&str> = load_env(&[]).unwrap().in_force.iter().map(|shown| shown.key).collect();
+    let listed: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+    assert_eq!(shown, listed);
+}
+
+#[test]
+fn durations_are_written_as_they_are_read() {
+    for text in ["0s", "90s", "2m", "1h", "1d"] {
+        let read = values::duration(Duration::ZERO, limits::RECOVERY_WINDOW_MAX)(text).unwrap();
+        assert_eq!(duration_text(read), text);
+    }
+}

@@ -1,0 +1,8 @@
+//! Carries bytes for the contracts: connections, tokens, origins, rates, metrics, logs. Knows no chat.
+
+pub mod http;
+pub mod limit;
+pub mod logging;
+pub mod metrics;
+pub mod origin;
+pub mod token;
