@@ -21,7 +21,7 @@ impl Chat {
         let text = content::checked(text, "text")?;
         self.rates.sends.take(author)?;
         let comment = self.store.add_comment(post_id.to_owned(), author, text).await?;
-        let people = self.people([author], None).await?;
+        let people = self.people(&[author], &[]).await?;
         Ok((comment, people))
     }
 
@@ -36,7 +36,8 @@ impl Chat {
             bell.rung_within(wait).await;
             found = self.store.comments(post_id, page.window).await?;
         }
-        let people = self.people(found.comments.iter().map(|comment| comment.author), None).await?;
+        let authors: Vec<_> = found.comments.iter().map(|comment| comment.author).collect();
+        let people = self.people(&authors, &[]).await?;
         let (first, last) = (found.comments.first().map(|c| c.seq), found.comments.last().map(|c| c.seq));
         let next_cursor = next_cursor(page.window, first, last, found.has_more);
         Ok(CommentPage { comments: found.comments, has_more: found.has_more, next_cursor, people })

@@ -43,7 +43,8 @@ impl Chat {
     ) -> Result<MessagePage> {
         let history = self.store.history(conversation.key, viewer, window).await?;
         let History { messages, has_more, last_seq } = history.ok_or_else(|| Error::not_found("conversation"))?;
-        let people = self.people_of(&conversation, messages.iter().map(|message| message.sender)).await?;
+        let senders: Vec<_> = messages.iter().map(|message| message.sender).collect();
+        let people = self.people_of(&conversation, &senders).await?;
         let (first, last) = (messages.first().map(|m| m.seq), messages.last().map(|m| m.seq));
         Ok(MessagePage {
             next_cursor: next_cursor(window, first, last, has_more),

@@ -49,10 +49,13 @@ impl Chat {
     }
 
     async fn people_in(&self, entries: &[Entry]) -> Result<People> {
-        let members = entries.iter().flat_map(|entry| entry.conversation.members.iter().map(|member| member.user));
-        // Also somebody who is no member any more may have said the last word.
-        let speakers = entries.iter().filter_map(|entry| entry.last_message.as_ref().map(|message| message.sender));
-        let listings = entries.iter().filter_map(|entry| entry.conversation.listing());
-        self.people(members.chain(speakers), listings).await
+        let mut users = Vec::new();
+        let mut listings = Vec::new();
+        for entry in entries {
+            users.extend(entry.conversation.members.iter().map(|member| member.user));
+            users.extend(entry.last_message.as_ref().map(|message| message.sender));
+            listings.extend(entry.conversation.listing());
+        }
+        self.people(&users, &listings).await
     }
 }

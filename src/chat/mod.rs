@@ -31,7 +31,7 @@ pub use render::Render;
 
 use crate::{
     fanout::Hub,
-    model::{Clock, Error, Result, UserKey},
+    model::{Clock, Error, Result, UserKey, limits::RateLimits},
     store::{Actor, Store, StoreError},
 };
 
@@ -42,7 +42,7 @@ pub struct Policy {
     pub open_directory: bool,
     /// Most current participants of a group, its maker counted.
     pub group_max: usize,
-    pub rates: rates::RateSettings,
+    pub rates: RateLimits,
 }
 
 /// The chat of one node.

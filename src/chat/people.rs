@@ -33,18 +33,14 @@ impl People {
 
 impl Chat {
     /// Looks up people and listings, from memory where possible.
-    pub async fn people(
-        &self,
-        users: impl IntoIterator<Item = UserKey>,
-        listings: impl IntoIterator<Item = ListingKey>,
-    ) -> Result<People> {
+    pub async fn people(&self, users: &[UserKey], listings: &[ListingKey]) -> Result<People> {
         let mut people = People::default();
-        for key in users {
+        for &key in users {
             if !people.users.contains_key(&key) {
                 people.users.insert(key, self.user(key).await?);
             }
         }
-        for key in listings {
+        for &key in listings {
             if !people.listings.contains_key(&key) {
                 people.listings.insert(key, self.listing(key).await?);
             }
@@ -54,13 +50,11 @@ impl Chat {
 
     /// Those whom any rendering of this conversation's messages needs: the two of a one-to-one and its listing, and
     /// `senders`.
-    pub async fn people_of(
-        &self,
-        conversation: &Conversation,
-        senders: impl IntoIterator<Item = UserKey>,
-    ) -> Result<People> {
-        let pair = (!conversation.is_group()).then_some(&conversation.members);
-        let users = pair.into_iter().flatten().map(|member| member.user).chain(senders);
-        self.people(users, conversation.listing()).await
+    pub async fn people_of(&self, conversation: &Conversation, senders: &[UserKey]) -> Result<People> {
+        let mut users = senders.to_vec();
+        if !conversation.is_group() {
+            users.extend(conversation.members.iter().map(|member| member.user));
+        }
+        self.people(&users, conversation.listing().as_slice()).await
     }
 }

@@ -65,7 +65,7 @@ impl Chat {
         if !self.anyone_is_connected(&conversation) {
             return Ok(());
         }
-        let people = self.people_of(&conversation, [message.sender]).await?;
+        let people = self.people_of(&conversation, &[message.sender]).await?;
         // Their own copy differs only by the e-mail address, which the sender alone may see.
         let sender_sees_more = people.user(message.sender).is_some_and(|sender| sender.email.is_some());
         let mut shared = Frames::default();
@@ -99,7 +99,7 @@ impl Chat {
         if !self.anyone_is_connected(&conversation) {
             return Ok(());
         }
-        let people = self.people_of(&conversation, [read.reader]).await?;
+        let people = self.people_of(&conversation, &[read.reader]).await?;
         let render = |contract| self.render.read(contract, &conversation, read, &people);
         self.deliver_news(&conversation, News::Read, read.reader, origin, render);
         self.update_list(read.reader, read.conversation, true, origin);

@@ -6,24 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::model::{Error, Result, UserKey};
-
-/// So many at a steady rate, and so many at once.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rate {
-    pub per_second: f64,
-    pub burst: f64,
-}
-
-/// The rate of each kind; `None` is no limit.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct RateSettings {
-    pub sends: Option<Rate>,
-    pub uploads: Option<Rate>,
-    pub conversations: Option<Rate>,
-    pub connections: Option<Rate>,
-    pub requests: Option<Rate>,
-}
+use crate::model::{
+    Error, Result, UserKey,
+    limits::{Rate, RateLimits},
+};
 
 pub struct Rates {
     pub sends: Limiter,
@@ -33,7 +19,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    pub fn new(settings: &RateSettings) -> Self {
+    pub fn new(settings: &RateLimits) -> Self {
         Rates {
             sends: Limiter::new("messages", settings.sends),
             conversations: Limiter::new("new conversations", settings.conversations),
@@ -49,8 +35,14 @@ const SWEEP_AT: usize = 4_096;
 
 pub struct Limiter {
     what: &'static str,
-    rate: Option<Rate>,
+    rate: Option<Refill>,
     shards: Vec<Mutex<HashMap<UserKey, Bucket>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Refill {
+    per_second: f64,
+    burst: f64,
 }
 
 struct Bucket {
@@ -59,7 +51,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn refill(&mut self, rate: Rate, now: Instant) {
+    fn refill(&mut self, rate: Refill, now: Instant) {
         let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
         self.tokens = (self.tokens + elapsed * rate.per_second).min(rate.burst);
         self.at = now;
@@ -68,6 +60,10 @@ impl Bucket {
 
 impl Limiter {
     fn new(what: &'static str, rate: Option<Rate>) -> Self {
+        let rate = rate.map(|rate| Refill {
+            per_second: f64::from(rate.count) / rate.per.as_secs_f64(),
+            burst: f64::from(rate.burst),
+        });
         Limiter { what, rate, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
@@ -101,7 +97,7 @@ impl Limiter {
         }
     }
 
-    fn with_bucket<T>(&self, user: UserKey, now: Instant, act: impl FnOnce(Rate, &mut Bucket) -> T) -> Option<T> {
+    fn with_bucket<T>(&self, user: UserKey, now: Instant, act: impl FnOnce(Refill, &mut Bucket) -> T) -> Option<T> {
         let rate = self.rate?;
         let shard = &self.shards[user.0 as usize % SHARDS];
         let mut buckets = shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -123,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_then_the_steady_rate() {
-        let limiter = Limiter::new("messages", Some(Rate { per_second: 2.0, burst: 3.0 }));
+        let limiter = Limiter::new("messages", Some(Rate::new(2, Duration::from_secs(1), 3)));
         let start = Instant::now();
         for _ in 0..3 {
             assert!(limiter.take_at(UserKey(1), start).is_ok());
@@ -137,7 +133,7 @@ mod tests {
 
     #[test]
     fn people_who_have_gone_quiet_take_no_memory() {
-        let limiter = Limiter::new("messages", Some(Rate { per_second: 1.0, burst: 1.0 }));
+        let limiter = Limiter::new("messages", Some(Rate::new(1, Duration::from_secs(1), 1)));
         let start = Instant::now();
         for user in 0..(SWEEP_AT * SHARDS * 2) as i64 {
             let now = start + Duration::from_secs(user as u64);

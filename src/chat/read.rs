@@ -99,7 +99,7 @@ impl Chat {
         self.mark(&conversation, reader, Some(id.seq), None).await?;
         let message = self.store.message(conversation.key, reader, id.seq).await?;
         let message = message.ok_or_else(|| Error::not_found("message"))?;
-        let people = self.people_of(&conversation, [message.sender]).await?;
+        let people = self.people_of(&conversation, &[message.sender]).await?;
         Ok((conversation, message, people))
     }
 }

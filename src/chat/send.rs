@@ -167,7 +167,7 @@ impl Chat {
             Appended::Closed => return Err(closed()),
             Appended::NoSuchReply => return Err(Error::not_found("message")),
         };
-        let people = self.people_of(&conversation, [message.sender]).await?;
+        let people = self.people_of(&conversation, &[message.sender]).await?;
         Ok(Sent { conversation, message, repeated, people })
     }
 

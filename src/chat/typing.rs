@@ -119,7 +119,7 @@ impl Chat {
         if !conversation.is_current_member(user) {
             return Ok(());
         }
-        let people = self.people_of(conversation, [user]).await?;
+        let people = self.people_of(conversation, &[user]).await?;
         let render = |contract| self.render.typing(contract, conversation, user, &people, is_typing);
         self.deliver_news(conversation, News::Typing, user, None, render);
         Ok(())
