@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Mutex, MutexGuard, OnceLock,
+        Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering},
     },
 };
@@ -40,12 +40,13 @@ pub struct LiveSocket {
     /// `socket.id`, by which a REST request names the socket that it comes from.
     pub socket_id: String,
     contract: AtomicU8,
-    outlet: OnceLock<Box<dyn Outlet>>,
     ties: Mutex<Ties>,
 }
 
 #[derive(Default)]
 struct Ties {
+    /// Taken away when the connection ends: the connection keeps this socket, and this socket the way to it.
+    outlet: Option<Box<dyn Outlet>>,
     joined: HashSet<ConversationKey>,
     user_room: bool,
     /// Joins whose answer is still being read: what comes meanwhile waits behind the answer.
@@ -67,14 +68,18 @@ impl LiveSocket {
             user,
             socket_id,
             contract: AtomicU8::new(contract.map_or(UNTOLD, |contract| contract as u8)),
-            outlet: OnceLock::new(),
             ties: Mutex::default(),
         }
     }
 
     /// Gives the socket its way out. Until then nothing reaches it.
     pub fn attach(&self, outlet: Box<dyn Outlet>) {
-        let _ = self.outlet.set(outlet);
+        self.ties().outlet = Some(outlet);
+    }
+
+    /// Takes the way out away: the connection has ended.
+    pub fn detach(&self) {
+        self.ties().outlet = None;
     }
 
     /// The contract that this socket has been told to speak.
@@ -95,19 +100,17 @@ impl LiveSocket {
     }
 
     pub fn answer(&self, frame: Frame) {
-        if let Some(outlet) = self.outlet.get() {
+        if let Some(outlet) = &self.ties().outlet {
             outlet.answer(frame);
         }
     }
 
     pub fn push(&self, frame: &Frame) {
-        if let Some(outlet) = self.outlet.get() {
-            outlet.push(frame);
-        }
+        self.ties().push(frame);
     }
 
     pub fn close(&self) {
-        if let Some(outlet) = self.outlet.get() {
+        if let Some(outlet) = &self.ties().outlet {
             outlet.close();
         }
     }
@@ -151,15 +154,15 @@ impl LiveSocket {
             splice.held.push((seq, frame.clone()));
         } else {
             // Inside the lock, so that nothing overtakes what a splice lets go at this moment.
-            self.push(frame);
+            ties.push(frame);
         }
     }
 
     /// Other news of a conversation, if this socket is in the audience.
     pub fn push_news(&self, audience: Audience, conversation: ConversationKey, frame: &Frame) {
-        let reached = self.ties().reached(audience, conversation);
-        if reached {
-            self.push(frame);
+        let ties = self.ties();
+        if ties.reached(audience, conversation) {
+            ties.push(frame);
         }
     }
 
@@ -169,6 +172,12 @@ impl LiveSocket {
 }
 
 impl Ties {
+    fn push(&self, frame: &Frame) {
+        if let Some(outlet) = &self.outlet {
+            outlet.push(frame);
+        }
+    }
+
     fn reached(&self, audience: Audience, conversation: ConversationKey) -> bool {
         match audience {
             Audience::Joined => self.joined.contains(&conversation),
@@ -200,7 +209,7 @@ impl Drop for JoinGuard<'_> {
         let splice = ties.splices.remove(at);
         for (seq, frame) in splice.held {
             if seq > self.last_seq {
-                self.socket.push(&frame);
+                ties.push(&frame);
             }
         }
     }
