@@ -1,1 +1,87 @@
+//! The command line: `serve`, `demo`, `migrate`, `token`, `check-config`.
+//!
+//! The flags of settings are made from `config::catalogue`, so a new setting is a flag without a line here.
 
+mod help;
+mod token;
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use clap::ArgMatches;
+
+use crate::config::{self, ConfigFault, Loaded, Purpose, Secret, Settings, Sources, catalogue::SETTINGS, print};
+use crate::server::{self, Fault};
+use crate::transport::logging;
+
+/// Exit code of a wrong configuration or command line.
+const WRONG_CONFIGURATION: u8 = 2;
+
+/// Reads the arguments of the process and does what they say. `kept_secret` looks up the secret that this installation
+/// made for itself, for `doorbell token` where none is configured.
+pub fn run(kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>) -> ExitCode {
+    // clap prints its own sentence, and exits with 2 for a mistake and 0 for --help.
+    let matches = help::command().get_matches();
+    let Some((name, arguments)) = matches.subcommand() else {
+        return ExitCode::from(WRONG_CONFIGURATION);
+    };
+    if name == "check-config" && arguments.get_flag("print-default") {
+        print!("{}", print::default_file());
+        return ExitCode::SUCCESS;
+    }
+    let purpose = if name == "demo" { Purpose::Demo } else { Purpose::Serve };
+    let loaded = match load(arguments, purpose) {
+        Ok(loaded) => loaded,
+        Err(fault) => {
+            eprintln!("{fault}");
+            return ExitCode::from(WRONG_CONFIGURATION);
+        }
+    };
+    let done = match name {
+        "serve" => block_on(loaded.settings, server::serve),
+        "demo" => block_on(loaded.settings, server::demo),
+        "migrate" => block_on(loaded.settings, server::migrate),
+        "token" => token::run(arguments, &loaded.settings, kept_secret),
+        _ => {
+            print!("{}", print::in_force(&loaded));
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("{fault}");
+            // A fault of the configuration that shows itself only now is one all the same.
+            if fault.is::<ConfigFault>() {
+                ExitCode::from(WRONG_CONFIGURATION)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn load(arguments: &ArgMatches, purpose: Purpose) -> Result<Loaded, ConfigFault> {
+    let flags: BTreeMap<String, String> = SETTINGS
+        .iter()
+        .filter_map(|setting| {
+            Some((
+                setting.key.to_owned(),
+                arguments.get_one::<String>(setting.key)?.clone(),
+            ))
+        })
+        .collect();
+    let sources = Sources::of_process(flags, arguments.get_one::<String>("config").map(String::as_str))?;
+    config::load(&sources, purpose)
+}
+
+fn block_on<F>(settings: Settings, work: impl FnOnce(Settings) -> F) -> Result<(), Fault>
+where
+    F: Future<Output = Result<(), Fault>>,
+{
+    logging::init(&settings.log)?;
+    for note in &settings.notes {
+        tracing::warn!("{note}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(work(settings))
+}

@@ -1,1 +1,396 @@
+//! The connection loop: from listening sockets to requests with limits on everything that a client could withhold.
+//!
+//! `axum::serve` has neither a header timeout nor TCP_NODELAY nor a limit on connections, so hyper is driven here. What
+//! comes out is a plain `Request<Incoming>` for one function; an upgrade (`hyper::upgrade::on`) hands over a
+//! `TokioIo<TcpStream>`.
 
+use std::{
+    future::Future,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    time::{Instant, sleep, timeout},
+};
+
+use crate::config::ListenAddr;
+use crate::model::limits;
+
+/// Bounds of the connections. The default is the product's; tests take smaller ones.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpLimits {
+    pub header_time: Duration,
+    pub header_bytes: usize,
+    /// A client that takes nothing of an answer for so long is closed.
+    pub answer_stall_time: Duration,
+    pub open_connections: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        HttpLimits {
+            header_time: limits::HEADER_TIME,
+            header_bytes: limits::HEADER_BYTES,
+            answer_stall_time: limits::ANSWER_STALL_TIME,
+            open_connections: limits::OPEN_CONNECTIONS,
+        }
+    }
+}
+
+/// A place among the open connections, in the extensions of every request. It is free again when its connection ends and
+/// no clone is left: whoever takes a connection over by an upgrade keeps a clone as long as the connection lives.
+#[derive(Debug, Clone)]
+pub struct ConnectionPlace {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// Opens the sockets to listen on. The error names the address.
+pub async fn bind(addresses: &[ListenAddr]) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let bound = match *address {
+            ListenAddr::Exactly(address) => TcpListener::bind(address).await,
+            // Linux and macOS take IPv4 on the IPv6 socket; where IPv6 is off, its address cannot be bound at all.
+            ListenAddr::AllInterfaces(port) => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+                Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+                }
+                bound => bound,
+            },
+        };
+        listeners.push(bound.map_err(|error| {
+            let why = match error.kind() {
+                io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+                io::ErrorKind::PermissionDenied => "this user may not listen there".to_owned(),
+                io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+                _ => error.to_string(),
+            };
+            io::Error::new(error.kind(), format!("Cannot listen on {address}: {why}."))
+        })?);
+    }
+    Ok(listeners)
+}
+
+/// Raises the limit of open files to what the machine allows, as Node does at its start, and answers how many connections
+/// fit under it: never more than `most`.
+pub fn connections_that_fit(most: usize) -> usize {
+    let files = rlimit::increase_nofile_limit(u64::MAX).map_or(most, |files| usize::try_from(files).unwrap_or(most));
+    files.saturating_sub(limits::RESERVED_FILES).clamp(16, most.max(16))
+}
+
+/// Serves until `drain` turns true (or its sender is gone): then accepts no more, lets requests under way finish, and
+/// returns when all connections that were not upgraded are closed. How long that may take is the caller's to bound.
+pub async fn serve<S, F>(listeners: Vec<TcpListener>, service: S, limits: HttpLimits, drain: watch::Receiver<bool>)
+where
+    S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(limits.open_connections));
+    let refusals = Arc::new(Semaphore::new(limits::REFUSALS_AT_ONCE));
+    // Every connection holds a sender; when the last is gone, `recv` answers.
+    let (alive, mut all_closed) = mpsc::channel::<()>(1);
+    for listener in listeners {
+        let (service, places, refusals) = (service.clone(), Arc::clone(&places), Arc::clone(&refusals));
+        let (mut drain, alive) = (drain.clone(), alive.clone());
+        tokio::spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    biased;
+                    () = turned_true(&mut drain) => break,
+                    accepted = listener.accept() => accepted,
+                };
+                let (stream, peer) = match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        rest_after(&error).await;
+                        continue;
+                    }
+                };
+                // Small packets leave at once: a chat waits for each of them. A connection that is already gone again
+                // shows itself when it is read.
+                let _ = stream.set_nodelay(true);
+                match Arc::clone(&places).try_acquire_owned() {
+                    Ok(permit) => {
+                        let place = ConnectionPlace {
+                            _permit: Arc::new(permit),
+                        };
+                        let connection = connection(stream, peer, place, service.clone(), limits, drain.clone());
+                        let alive = alive.clone();
+                        tokio::spawn(async move {
+                            connection.await;
+                            drop(alive);
+                        });
+                    }
+                    Err(_) => refuse(stream, &refusals),
+                }
+            }
+        });
+    }
+    drop(alive);
+    all_closed.recv().await;
+}
+
+async fn turned_true(drain: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could ask for more connections.
+    let _ = drain.wait_for(|is_draining| *is_draining).await;
+}
+
+/// A connection that died while it waited is nobody's trouble. Anything else (no files left, no memory) would repeat at
+/// once and spin.
+async fn rest_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    ) {
+        tracing::warn!(%error, "cannot accept connections now; trying again");
+        sleep(limits::ACCEPT_REST).await;
+    }
+}
+
+/// Tells a client that there is no place now, and when to come again. Stock clients do.
+fn refuse(mut stream: TcpStream, refusals: &Arc<Semaphore>) {
+    let Ok(permit) = Arc::clone(refusals).try_acquire_owned() else {
+        return;
+    };
+    tokio::spawn(async move {
+        // The request is read first, as far as it goes at once: a close over unread bytes would reset the connection and
+        // take the answer with it.
+        let mut buffer = [0; 4096];
+        let _ = timeout(Duration::from_secs(1), async {
+            let _ = stream.read(&mut buffer).await;
+            let _ = stream.write_all(refusal().as_bytes()).await;
+            let _ = stream.shutdown().await;
+            while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
+        })
+        .await;
+        drop(permit);
+    });
+}
+
+fn refusal() -> String {
+    const BODY: &str = r#"{"error":"Too many connections; try again in 2 s.","code":"UNAVAILABLE"}"#;
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    )
+}
+
+async fn connection<S, F>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: ConnectionPlace,
+    service: S,
+    limits: HttpLimits,
+    mut drain: watch::Receiver<bool>,
+) where
+    S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let taken = Arc::new(Taken::default());
+    let of_answers = Arc::clone(&taken);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(place.clone());
+        let taken = Arc::clone(&of_answers);
+        taken.set(None);
+        let answer = service(request, peer);
+        async move { Ok::<_, std::convert::Infallible>(answer.await.map(|body| WatchedBody::new(body, taken))) }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_header_size(limits.header_bytes)
+        .max_headers(limits::HEADER_COUNT)
+        .max_buf_size(limits::HTTP_BUFFER_BYTES.max(limits.header_bytes));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut connection = pin!(connection);
+    let mut is_draining = false;
+    let mut stall_check = Instant::now() + limits.answer_stall_time;
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            () = turned_true(&mut drain), if !is_draining => {
+                is_draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep_until(stall_check) => {
+                if taken.is_stalled_for(limits.answer_stall_time) {
+                    tracing::debug!(%peer, "closed a client that does not take its answer");
+                    return;
+                }
+                stall_check = Instant::now() + limits.answer_stall_time / 2;
+            }
+        }
+    };
+    if let Err(error) = ended {
+        // A client that goes away, or sends nonsense, is no event of ours.
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// When the connection last took something of an answer; `None` while a request is under way in the server.
+///
+/// After an answer's end the time stands until the next request. That does no harm to a client that has read it all: it is
+/// idle then, and closed by the header timeout long before.
+#[derive(Default)]
+struct Taken(std::sync::Mutex<Option<Instant>>);
+
+impl Taken {
+    fn set(&self, at: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = at;
+    }
+
+    fn is_stalled_for(&self, time: Duration) -> bool {
+        let last = *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        last.is_some_and(|at| at.elapsed() >= time)
+    }
+}
+
+/// A body that notes when the connection asks it for more, and gives it in small slices. hyper asks only when its buffer
+/// has room, so a client that reads nothing is one whose answer is not asked on. What waits for the server does not count.
+struct WatchedBody {
+    body: Body,
+    /// The part of a frame that was not yet given.
+    rest: Bytes,
+    taken: Arc<Taken>,
+}
+
+impl WatchedBody {
+    const SLICE_BYTES: usize = 16 * 1024;
+
+    fn new(body: Body, taken: Arc<Taken>) -> Self {
+        taken.set(Some(Instant::now()));
+        WatchedBody {
+            body,
+            rest: Bytes::new(),
+            taken,
+        }
+    }
+
+    fn slice(&mut self) -> Frame<Bytes> {
+        let most = self.rest.len().min(Self::SLICE_BYTES);
+        Frame::data(self.rest.split_to(most))
+    }
+}
+
+impl Drop for WatchedBody {
+    fn drop(&mut self) {
+        self.taken.set(Some(Instant::now()));
+    }
+}
+
+impl HttpBody for WatchedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if !self.rest.is_empty() {
+            self.taken.set(Some(Instant::now()));
+            return Poll::Ready(Some(Ok(self.slice())));
+        }
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        self.taken.set(frame.is_ready().then(Instant::now));
+        frame.map(|frame| {
+            Some(frame?.map(|frame| match frame.into_data() {
+                Ok(data) => {
+                    self.rest = data;
+                    self.slice()
+                }
+                Err(other) => other,
+            }))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
+
+/// Why a body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// 413.
+    #[error("The body is longer than 1,000,000 bytes.")]
+    TooLarge,
+    /// 408; the connection is best closed.
+    #[error("The body did not arrive within 30 seconds.")]
+    TooSlow,
+    /// 400, where anybody is left to read it.
+    #[error("The body ended before its end.")]
+    Broken,
+}
+
+/// Reads the body of a JSON request: at most 1,000,000 bytes, within 30 seconds.
+pub async fn read_json_body<B>(body: B) -> Result<Bytes, BodyFault>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await
+}
+
+/// Reads a whole body of at most `most_bytes` within `time`. One that announces more is refused before it is read.
+pub async fn read_body<B>(body: B, most_bytes: usize, time: Duration) -> Result<Bytes, BodyFault>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    if body.size_hint().lower() > most_bytes as u64 {
+        return Err(BodyFault::TooLarge);
+    }
+    let mut body = pin!(body);
+    let read = async {
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| BodyFault::Broken)?.into_data() else {
+                continue;
+            };
+            if first.len() + rest.len() + data.len() > most_bytes {
+                return Err(BodyFault::TooLarge);
+            }
+            // Most bodies come in one piece, which is then the answer as it is.
+            if first.is_empty() && rest.is_empty() {
+                first = data;
+            } else {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&std::mem::take(&mut first));
+                }
+                rest.extend_from_slice(&data);
+            }
+        }
+        Ok(if rest.is_empty() { first } else { rest.freeze() })
+    };
+    timeout(time, read).await.map_err(|_| BodyFault::TooSlow)?
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;
