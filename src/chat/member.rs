@@ -38,6 +38,11 @@ impl Chat {
         changed(self.store.remove_member(caller.into(), conversation.key, user.key).await?, "user").map(drop)
     }
 
+    /// Judges visibility before a request's fields are judged.
+    pub async fn must_see(&self, caller: Caller, id: &str) -> Result<()> {
+        self.conversation_seen_by_caller(caller, id).await.map(drop)
+    }
+
     async fn conversation_seen_by_caller(&self, caller: Caller, id: &str) -> Result<Arc<Conversation>> {
         match caller {
             Caller::Host => self.conversation_by_id(id).await,

@@ -122,6 +122,16 @@ impl Chat {
         &self.hub
     }
 
+    /// Counts one of the requests that have no rate of their own.
+    pub fn count_request(&self, user: UserKey) -> Result<()> {
+        self.rates.requests.take(user)
+    }
+
+    /// Counts a new connection.
+    pub fn count_connection(&self, user: UserKey) -> Result<()> {
+        self.rates.connections.take(user)
+    }
+
     /// Can messages be stored now?
     pub async fn check(&self) -> Result<()> {
         Ok(self.store.check().await?)

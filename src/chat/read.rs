@@ -84,8 +84,24 @@ impl Chat {
         }
     }
 
+    /// Marks what a history is about to show.
+    pub async fn mark_page(
+        &self,
+        conversation: &Conversation,
+        reader: UserKey,
+        up_to: Seq,
+        origin: Option<Origin>,
+    ) -> Result<i64> {
+        self.mark(conversation, reader, Some(up_to), origin).await
+    }
+
     /// One message is read by its recipient; its sender may not say so.
-    pub async fn mark_message_read(&self, caller: Caller, message: &str) -> Result<(Arc<Conversation>, Message, People)> {
+    pub async fn mark_message_read(
+        &self,
+        caller: Caller,
+        message: &str,
+        origin: Option<Origin>,
+    ) -> Result<(Arc<Conversation>, Message, People)> {
         let reader = caller.user()?;
         let id = MessageId::parse(message).ok_or_else(|| Error::not_found("message"))?;
         let conversation = self.conversation_by_id(id.conversation.as_str()).await;
@@ -96,7 +112,7 @@ impl Chat {
             return Err(Error::forbidden("Only the recipient of a message can mark it as read."));
         }
         may_take_part(&conversation, reader)?;
-        self.mark(&conversation, reader, Some(id.seq), None).await?;
+        self.mark(&conversation, reader, Some(id.seq), origin).await?;
         let message = self.store.message(conversation.key, reader, id.seq).await?;
         let message = message.ok_or_else(|| Error::not_found("message"))?;
         let people = self.people_of(&conversation, &[message.sender]).await?;

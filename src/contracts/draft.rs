@@ -1,5 +1,7 @@
 //! A message to send, as any of the contracts writes it: over a socket, as JSON, as a form.
 
+use http::HeaderMap;
+
 use super::json::Fields;
 use crate::{
     chat::send::SendRequest,
@@ -18,8 +20,21 @@ pub fn must_be_caller(fields: &Fields, caller: &UserId) -> Result<()> {
     Ok(())
 }
 
+/// A message sent over REST, where `Idempotency-Key` is another name of `clientMessageId`.
+pub fn decode(fields: &Fields, person: Option<String>, headers: &HeaderMap) -> Result<SendRequest> {
+    let mut request = decode_fields(fields, person)?;
+    if let Some(key) = headers.get("idempotency-key") {
+        let key = key.to_str().map_err(|_| Error::invalid("Idempotency-Key must be visible ASCII."))?;
+        if request.client_message_id.as_ref().is_some_and(|id| id != key) {
+            return Err(Error::invalid("Idempotency-Key and clientMessageId differ."));
+        }
+        request.client_message_id = Some(key.to_owned());
+    }
+    Ok(request)
+}
+
 /// `person` is the other side in the words of the contract.
-pub fn decode(fields: &Fields, person: Option<String>) -> Result<SendRequest> {
+pub fn decode_fields(fields: &Fields, person: Option<String>) -> Result<SendRequest> {
     let conversation = fields.id("conversationId")?;
     if fields.text("fileUrl")?.is_some_and(|url| !url.is_empty()) {
         return Err(Error::invalid("fileUrl names no file that you have uploaded."));

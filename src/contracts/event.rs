@@ -109,7 +109,7 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
         Name::Join => Ok(Command::Join { conversation: conversation()?, after: fields.seq("afterSeq")? }),
         Name::Leave => Ok(Command::Leave { conversation: conversation()? }),
         Name::JoinUserRoom => Ok(Command::JoinUserRoom { user: fields.required_id("userId")? }),
-        Name::Send => draft::decode(&fields, person).map(Command::Send),
+        Name::Send => draft::decode_fields(&fields, person).map(Command::Send),
         Name::TypingStart | Name::TypingStop => Ok(Command::Typing {
             target: TypingTarget::Conversation(conversation()?),
             is_typing: name == Name::TypingStart,

@@ -268,6 +268,11 @@ impl<'a> SharedConversation<'a> {
         }
     }
 
+    /// For the host application, who reads nothing and so has nothing unread.
+    pub fn forget_viewer(&mut self) {
+        self.unread_count = 0;
+    }
+
     /// As an update: a group's participants are left out, who may be hundreds.
     pub fn update(entry: &'a Entry, view: View<'a>) -> Self {
         let mut shape = Self::new(entry, view);

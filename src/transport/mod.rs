@@ -1,5 +1,6 @@
 //! Carries bytes for the contracts: connections, tokens, origins, rates, metrics, logs. Knows no chat.
 
+pub mod auth;
 pub mod http;
 pub mod limit;
 pub mod logging;
