@@ -1,0 +1,42 @@
+//! What belongs to the installation as a whole.
+
+use rusqlite::params;
+
+use super::writer::{Write, Writing};
+
+pub(super) struct KeepSetting {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+}
+
+impl Write for KeepSetting {
+    type Outcome = String;
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<String> {
+        let connection = writing.connection;
+        connection
+            .prepare_cached("INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
+            .execute(params![self.name, self.value])?;
+        connection
+            .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
+            .query_row([self.name], |row| row.get(0))
+    }
+}
+
+/// Writes a row and flushes it, to see whether that works.
+pub(super) struct Probe;
+
+impl Write for Probe {
+    type Outcome = ();
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
+        writing
+            .connection
+            .prepare_cached(
+                "INSERT INTO probe (only, written_at) VALUES (1, ?1)
+                 ON CONFLICT (only) DO UPDATE SET written_at = excluded.written_at",
+            )?
+            .execute([writing.now.0])?;
+        Ok(())
+    }
+}
