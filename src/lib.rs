@@ -8,6 +8,7 @@ pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod contracts;
+pub mod demo;
 pub mod fanout;
 pub mod model;
 pub mod server;

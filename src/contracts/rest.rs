@@ -1,6 +1,11 @@
 //! What all REST routes have in common: who calls, how fast, what they send, and how they are answered.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use axum::{
     Router,
@@ -85,7 +90,8 @@ pub struct Call {
     pub headers: HeaderMap,
     pub uri: Uri,
     path: Vec<(String, String)>,
-    body: Body,
+    /// Behind a lock only so that a call may be lent to several tasks; nobody ever waits for it.
+    body: Mutex<Body>,
 }
 
 /// What a route answers.
@@ -161,7 +167,7 @@ impl Call {
 
     /// The body as fields: a JSON object, or a form.
     pub async fn fields(&mut self) -> Result<Fields> {
-        let body = std::mem::take(&mut self.body);
+        let body = std::mem::take(self.body.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()));
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
         let bytes = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await.map_err(body_error)?;
@@ -277,7 +283,7 @@ async fn answer(
     if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {
         api.chat.count_request(user)?;
     }
-    verb(Call { api, caller, credential, user, headers: parts.headers, uri: parts.uri, path, body }).await
+    verb(Call { api, caller, credential, user, headers: parts.headers, uri: parts.uri, path, body: Mutex::new(body) }).await
 }
 
 #[derive(Serialize)]

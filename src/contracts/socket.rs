@@ -28,7 +28,7 @@ use crate::{
     model::{Clock, Code, Contract, Conversation, ConversationId, Error, Message, Origin, Result, User, UserId, limits},
     transport::{
         auth::Authenticator,
-        metrics::Metrics,
+        metrics::{Carrier, Metrics},
         origin::{OriginPolicy, OriginVerdict},
         token::TokenFault,
     },
@@ -89,7 +89,7 @@ impl Handler for Sockets {
         let connected = socket.state();
         connected.live.attach(Box::new(Way(socket.clone())));
         self.endings.add(connected);
-        self.metrics.connections.inc();
+        self.metrics.connection_opened(Carrier::Websocket);
         self.chat.connected(Arc::clone(&connected.live));
     }
 
@@ -110,7 +110,7 @@ impl Handler for Sockets {
         let connected = socket.state();
         connected.live.detach();
         self.endings.remove(connected);
-        self.metrics.connections.dec();
+        self.metrics.connection_closed(Carrier::Websocket);
         if reason == Reason::SlowConsumer {
             self.metrics.slow_consumers_closed.inc();
         }

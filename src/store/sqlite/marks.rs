@@ -4,14 +4,14 @@
 //! messages that nobody had passed before (turn 1) or one other had (turn 2), and none for the rest. So a message has
 //! at most two rows over it, whatever the size of the group, and a page of history reads few.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     participation::{Participation, Span},
     writer::{Write, Writing},
 };
 use crate::{
-    model::{ConversationKey, Fact, Message, Seq, Timestamp, UserKey, conversation::Read},
+    model::{ConversationKey, Fact, Message, Origin, Seq, Timestamp, UserKey, conversation::Read},
     store::Marked,
 };
 
@@ -19,6 +19,7 @@ pub(super) struct Mark {
     pub(super) conversation: ConversationKey,
     pub(super) reader: UserKey,
     pub(super) up_to: Option<Seq>,
+    pub(super) origin: Option<Origin>,
 }
 
 impl Write for Mark {
@@ -70,10 +71,28 @@ impl Write for Mark {
             to,
             at,
             updated: (advance.to - advance.from) - own,
+            newest: newest_of_others(connection, self.conversation, self.reader, advance)?,
         };
-        writing.facts.push(Fact::Read(read.clone()));
+        writing.facts.push(Fact::Read { read: read.clone(), origin: self.origin });
         Ok(Marked::Advanced(read))
     }
+}
+
+/// The newest message of somebody else that the advance passes; 0 when there is none.
+fn newest_of_others(
+    connection: &Connection,
+    conversation: ConversationKey,
+    reader: UserKey,
+    advance: Span,
+) -> rusqlite::Result<Seq> {
+    connection
+        .prepare_cached(
+            "SELECT seq FROM message WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND sender <> ?4
+             ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row([conversation.0, advance.from, advance.to, reader.0], |row| row.get(0))
+        .optional()
+        .map(Option::unwrap_or_default)
 }
 
 /// How many of the reader's own messages the advance passes.

@@ -112,7 +112,7 @@ impl Write for Draft {
             return Ok(Appended::NoSuchReply);
         }
         let message = Arc::new(self.insert(connection, &participation, writing.now)?);
-        writing.facts.push(Fact::MessageStored(message.clone()));
+        writing.facts.push(Fact::MessageStored { message: message.clone(), origin: self.origin });
         Ok(Appended::Stored(message))
     }
 }

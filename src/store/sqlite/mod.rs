@@ -34,6 +34,7 @@ use self::{
 pub use self::{
     migrate::{Migrated, migrate},
     open::OpenError,
+    settings::read_setting,
     stats::Stats,
 };
 use super::{
@@ -42,7 +43,7 @@ use super::{
 };
 use crate::model::{
     Clock, Comment, Conversation, ConversationId, ConversationKey, Entry, Listing, ListingId, ListingKey, Message,
-    Role, Seq, Timestamp, User, UserId, UserKey,
+    Origin, Role, Seq, Timestamp, User, UserId, UserKey,
     listing::ListingPatch,
     user::{UserPatch, UserSource},
 };
@@ -278,11 +279,18 @@ impl Store for SqliteStore {
             .await
     }
 
-    fn mark(&self, conversation: ConversationKey, reader: UserKey, up_to: Option<Seq>) -> Pending<Marked> {
+    fn mark(
+        &self,
+        conversation: ConversationKey,
+        reader: UserKey,
+        up_to: Option<Seq>,
+        origin: Option<Origin>,
+    ) -> Pending<Marked> {
         self.queue.put(marks::Mark {
             conversation,
             reader,
             up_to,
+            origin,
         })
     }
 

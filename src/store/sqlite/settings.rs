@@ -1,6 +1,8 @@
 //! What belongs to the installation as a whole.
 
-use rusqlite::params;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::writer::{Write, Writing};
 
@@ -21,6 +23,13 @@ impl Write for KeepSetting {
             .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
             .query_row([self.name], |row| row.get(0))
     }
+}
+
+/// The value kept under `name`, read beside whoever has the file open.
+pub fn read_setting(path: &Path, name: &str) -> rusqlite::Result<Option<String>> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+        .query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0))
+        .optional()
 }
 
 /// Writes a row and flushes it, to see whether that works.
