@@ -171,10 +171,10 @@ test('five front ends hold one group conversation: each message once, in order, 
   await mel.socket.ok('typing', { conversationId: group.id, userId: mel.user.id, isTyping: true });
   assert.equal((await nia.socket.once('typing:update')).userId, mel.user.id);
 
-  // Mel goes: whose contract knows presence is told.
+  // Mel goes: whose contract knows presence is told, once Mel's last REST request is 15 s old.
   mel.socket.close();
   for (const [person, event] of [[nia, 'presence:update'], [tom, 'user_status']]) {
-    const gone = await person.socket.once(event, (e) => e.userId === mel.user.id && e.status === 'offline', 12_000);
+    const gone = await person.socket.once(event, (e) => e.userId === mel.user.id && e.status === 'offline', 25_000);
     shape.shaped(shape.presence, gone, event);
   }
 });
