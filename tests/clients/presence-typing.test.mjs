@@ -12,8 +12,6 @@ async function pair() {
 }
 const online = (user) => (e) => e.userId === user.id && e.status === 'online';
 const offline = (user) => (e) => e.userId === user.id && e.status === 'offline';
-/** Opening a conversation over REST made both seem present: this waits until that is over. */
-const forgotten = (socket, event, user) => socket.once(event, offline(user), 25_000);
 
 // These wait for clocks of 5, 6 and 15 seconds, so they wait side by side.
 test('presence and typing by the clock', { concurrency: true }, async (t) => {
@@ -22,7 +20,6 @@ test('presence and typing by the clock', { concurrency: true }, async (t) => {
       const { ann, bob } = await pair();
       const native = await server.socket(ann, { contract: 'conversations' });
       const tenant = await server.socket(ann, { contract: 'tenant-chat' });
-      await forgotten(native, 'presence:update', bob);
       const mark = [native, tenant].map((s) => s.events.length);
       const his = await server.socket(bob, { contract: 'property-chat' });
       const came = await native.once('presence:update', online(bob), 5000, mark[0]);
@@ -40,7 +37,6 @@ test('presence and typing by the clock', { concurrency: true }, async (t) => {
     t.test('who changes sockets within 5 s was never away', async () => {
       const { ann, bob } = await pair();
       const watch = await server.socket(ann, { contract: 'tenant-chat' });
-      await forgotten(watch, 'user_status', bob);
       const mark = watch.events.length;
       const first = await server.socket(bob);
       await watch.once('user_status', online(bob), 5000, mark);
@@ -52,7 +48,6 @@ test('presence and typing by the clock', { concurrency: true }, async (t) => {
     t.test('a REST request counts as online for 15 s', async () => {
       const { ann, bob } = await pair();
       const watch = await server.socket(ann, { contract: 'tenant-chat' });
-      await forgotten(watch, 'user_status', bob);
       const mark = watch.events.length;
       good(await server.api(bob).get('/chat'));
       const since = Date.now();
