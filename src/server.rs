@@ -9,7 +9,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -26,6 +26,7 @@ use crate::{
         socket::{Sockets, close_ended},
         wire::Wire,
     },
+    demo::{self, SampleClock},
     model::{Clock, Error, clock::SystemClock, limits},
     store::{
         Store,
@@ -38,6 +39,7 @@ use crate::{
         metrics::Metrics,
         origin::OriginPolicy,
         token::TokenVerifier,
+        web::{self, Kind},
     },
 };
 
@@ -46,19 +48,27 @@ pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// The name under which the secret that this installation made for itself is kept.
 const KEPT_SECRET: &str = "jwt_secret";
+/// Every REST route, described (OpenAPI 3.1).
+const OPENAPI: &str = include_str!("../docs/openapi.json");
+const FRONT_PAGE: &str = include_str!("front.html");
 /// Batches of committed facts that may wait for their delivery; then the writer waits, too.
 const FACT_BATCHES: usize = 256;
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn serve(settings: Settings) -> Result<(), Fault> {
-    let node = Node::start(settings, |_| Router::new()).await?;
+    let node = Node::start(settings, Arc::new(SystemClock), async |_| Ok(front())).await?;
     node.run().await
 }
 
 /// Serves the sample marketplace.
 pub async fn demo(settings: Settings) -> Result<(), Fault> {
-    let node = Node::start(settings, crate::demo::router).await?;
-    crate::demo::fill(&node.api).await?;
+    let clock = Arc::new(SampleClock::default());
+    let sample_time = Arc::clone(&clock);
+    let node = Node::start(settings, clock, async move |api| {
+        demo::fill(api, &sample_time).await?;
+        Ok(demo::router(api))
+    })
+    .await?;
     let url = node.api.settings.base_url();
     println!("Doorbell's sample marketplace is at {url}. Open it in a browser; Ctrl-C ends it.");
     node.run().await
@@ -105,12 +115,16 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens the store, listens, and serves. `extra` are routes beside those of the contracts.
-    pub async fn start(settings: Settings, extra: impl FnOnce(&Arc<Api>) -> Router) -> Result<Self, Fault> {
+    /// Opens the store, listens, and serves. `prepare` works before the first request and brings routes beside those
+    /// of the contracts.
+    pub async fn start(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
+    ) -> Result<Self, Fault> {
         for note in &settings.notes {
             tracing::warn!("{note}");
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let DatabaseUrl::Sqlite(path) = &settings.database;
         let store = Arc::new(SqliteStore::open(path, Arc::clone(&clock), facts, sqlite::Options::default())?);
@@ -149,7 +163,7 @@ impl Node {
         let listeners = bind(&settings.listen).await?;
         let api = Arc::new(Api { chat, authenticator, origins, clock, metrics, settings, secret });
         let (drain, draining) = watch::channel(false);
-        let router = router(&api, draining.clone()).merge(extra(&api));
+        let router = router(&api, draining.clone()).merge(prepare(&api).await?);
         let service = Front { router, engine: engine.clone(), origins: Arc::clone(&api.origins) };
         let limits = HttpLimits { open_connections: connections_that_fit(limits::OPEN_CONNECTIONS), ..Default::default() };
         let connections = tokio::spawn(serve_connections(
@@ -224,6 +238,11 @@ async fn secret(settings: &Settings, store: &SqliteStore, path: &Path) -> Result
     Ok(Secret::new(kept))
 }
 
+/// What stands at `/` where no pages are.
+fn front() -> Router {
+    Router::new().route("/", get(|headers: HeaderMap| async move { web::file(&headers, Kind::Page, FRONT_PAGE) }))
+}
+
 /// Everything but Socket.IO.
 fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
     let (for_ready, for_metrics) = (Arc::clone(api), Arc::clone(api));
@@ -238,7 +257,8 @@ fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
                 health::readyz(for_ready.chat.check().await.err().map(|error| error.message.into_owned()).as_deref())
             }),
         )
-        .route("/metrics", get(move || async move { health::metrics(for_metrics.metrics.render()) }));
+        .route("/metrics", get(move || async move { health::metrics(for_metrics.metrics.render()) }))
+        .route("/openapi.json", get(|headers: HeaderMap| async move { web::file(&headers, Kind::Json, OPENAPI) }));
     rest::router(Arc::clone(api), contracts::routes()).merge(operators).fallback(|| async {
         rest::error_response(&Error::not_found("route"))
     })

@@ -9,7 +9,8 @@ use std::{
 /// Each room, and the rooms that it may use. `ARCHITECTURE.md` says why; a room that is missing here is a failure.
 const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &["server", "transport", "config", "model"]),
-    ("server", &["contracts", "chat", "store", "fanout", "files", "transport", "config", "model"]),
+    ("server", &["demo", "contracts", "chat", "store", "fanout", "files", "transport", "config", "model"]),
+    ("demo", &["contracts", "chat", "transport", "config", "model"]),
     ("contracts", &["chat", "transport", "config", "model"]),
     ("chat", &["store", "fanout", "files", "config", "model"]),
     ("transport", &["config", "model"]),
