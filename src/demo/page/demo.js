@@ -203,7 +203,9 @@ class Pane {
     ui.mirror.onclick = () => this.mirror();
     ui.earlier.onclick = () => this.loadEarlier();
     ui.jump.onclick = () => { this.toBottom(); ui.input.focus(); };
-    ui.scroller.onscroll = () => this.afterScroll();
+    ui.scroller.onscroll = () => { this.atBottom = this.isAtBottom(); this.afterScroll(); };
+    // A keyboard that slides in, or a header that grows, must not hide the last message.
+    new ResizeObserver(() => { if (this.atBottom) this.toBottom(); }).observe(ui.scroller);
     ui.composer.onsubmit = (event) => { event.preventDefault(); this.send(); };
     ui.input.oninput = () => this.typed();
     ui.input.onkeydown = (event) => {
@@ -262,6 +264,10 @@ class Pane {
     this.state = state;
     this.ui.state.dataset.state = state;
     setText(this.ui['state-text'], { live: 'Live', connecting: 'Connecting…', offline: 'Offline' }[state]);
+    // Who is online is known while one is online oneself.
+    if (state !== 'live') this.online.clear();
+    this.renderRows();
+    this.renderAbout();
     clearTimeout(this.lostTimer);
     if (state === 'live') this.ui.lost.hidden = true;
     else this.lostTimer = setTimeout(() => { this.ui.lost.hidden = false; }, 3000);
@@ -382,14 +388,16 @@ class Pane {
       button.type = 'button';
       const face = make('span', 'row-face');
       row = { item, button, face, name: make('span', 'row-name'), time: make('time'), listing: make('span', 'row-listing'), last: make('span', 'row-last'), badge: make('span', 'badge') };
-      button.append(face, row.name, row.time, row.listing, row.last, row.badge);
+      const foot = make('span', 'row-foot');
+      foot.append(row.last, row.badge);
+      button.append(face, row.name, row.time, row.listing, foot);
       item.append(button);
       button.onclick = () => { this.show(conversation.id); remember(true); this.ui.input.focus({ preventScroll: true }); };
       this.rowNodes.set(conversation.id, row);
     }
     const others = this.others(conversation);
     const title = this.titleOf(conversation);
-    const isOnline = others.some(({ id }) => this.online.has(id));
+    const isOnline = !conversation.isGroup && others.some(({ id }) => this.online.has(id));
     const last = conversation.messages[0];
     const prefix = !last ? '' : last.senderId === this.me.id ? 'You: ' : conversation.isGroup ? `${firstName(last.sender)}: ` : '';
     const date = last ? new Date(last.createdAt) : null;
@@ -493,7 +501,7 @@ class Pane {
     const isOnline = others.some(({ id }) => this.online.has(id));
     const presence = conversation.isGroup
       ? `${others.length + 1} people: ${others.map(firstName).join(', ')} and you`
-      : isOnline ? 'Online' : 'Offline';
+      : this.state !== 'live' ? '' : isOnline ? 'Online' : 'Offline';
     const { listing } = conversation;
     setText(this.ui.title, this.titleOf(conversation));
     setText(this.ui.subtitle, [listing?.title, listing?.price, presence].filter(Boolean).join(' · '));
@@ -620,6 +628,7 @@ class Pane {
   }
 
   toBottom() {
+    this.atBottom = true;
     this.ui.scroller.scrollTop = this.ui.scroller.scrollHeight;
     this.afterScroll();
   }
