@@ -42,7 +42,9 @@ impl State {
             None => self.is_typing,
             Some((told, _)) => told != self.is_typing || (self.is_typing && self.refreshed),
         };
-        let may_tell = self.told.is_none_or(|(_, at)| now.saturating_duration_since(at) >= PAUSE);
+        let may_tell = self
+            .told
+            .is_none_or(|(_, at)| now.saturating_duration_since(at) >= PAUSE);
         if !has_news || !may_tell {
             return None;
         }
@@ -53,7 +55,10 @@ impl State {
 
     /// Nothing is left to tell, and nothing to hold back.
     fn is_over(&self, now: Instant) -> bool {
-        !self.is_typing && self.told.is_none_or(|(told, at)| !told && now.saturating_duration_since(at) >= PAUSE)
+        !self.is_typing
+            && self
+                .told
+                .is_none_or(|(told, at)| !told && now.saturating_duration_since(at) >= PAUSE)
     }
 }
 

@@ -73,7 +73,10 @@ impl Write for Mark {
             updated: (advance.to - advance.from) - own,
             newest: newest_of_others(connection, self.conversation, self.reader, advance)?,
         };
-        writing.facts.push(Fact::Read { read: read.clone(), origin: self.origin });
+        writing.facts.push(Fact::Read {
+            read: read.clone(),
+            origin: self.origin,
+        });
         Ok(Marked::Advanced(read))
     }
 }

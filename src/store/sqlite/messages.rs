@@ -112,7 +112,10 @@ impl Write for Draft {
             return Ok(Appended::NoSuchReply);
         }
         let message = Arc::new(self.insert(connection, &participation, writing.now)?);
-        writing.facts.push(Fact::MessageStored { message: message.clone(), origin: self.origin });
+        writing.facts.push(Fact::MessageStored {
+            message: message.clone(),
+            origin: self.origin,
+        });
         Ok(Appended::Stored(message))
     }
 }
