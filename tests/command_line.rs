@@ -53,9 +53,8 @@ fn a_good_configuration_is_shown_with_where_each_value_comes_from() {
         "77  [group_max (in doorbell.toml)]",
         "2MiB  [--max-image]",
         "*:8080  [PORT]",
-        "500MiB",
     ] {
-        assert_eq!(text.contains(expected), expected != "500MiB", "{expected} in\n{text}");
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
     assert!(
         text.contains("set  [jwt_secret (in doorbell.toml)]") && !text.contains("hush"),
