@@ -85,7 +85,11 @@ impl Server {
     /// As [`ask`](Server::ask), for a client that sends everything before it reads, and gives up when it cannot: as most do.
     async fn send_then_read(&self, request: &[u8]) -> String {
         let mut stream = self.connect().await;
-        stream.write_all(request).await.expect("the server takes all of it");
+        // In pieces: the kernel would take it all at once, whatever the server does.
+        for piece in request.chunks(200_000) {
+            stream.write_all(piece).await.expect("the server takes all of it");
+            sleep(Duration::from_millis(5)).await;
+        }
         read_to_close(&mut stream).await
     }
 }
