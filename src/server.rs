@@ -1,26 +1,274 @@
 //! Wiring and ordered shutdown.
 
-use crate::config::{Secret, Settings};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use axum::{Router, body::Body, routing::get};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
+use tower_service::Service;
+
+use crate::{
+    chat::{Chat, Policy},
+    config::{DatabaseUrl, Directory, Secret, Settings},
+    contracts::{
+        self,
+        rest::{self, Api},
+        socket::{Sockets, close_ended},
+        wire::Wire,
+    },
+    model::{Clock, Error, clock::SystemClock, limits},
+    store::{
+        Store,
+        sqlite::{self, SqliteStore},
+    },
+    transport::{
+        auth::Authenticator,
+        health,
+        http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
+        metrics::Metrics,
+        origin::OriginPolicy,
+        token::TokenVerifier,
+    },
+};
 
 /// Why the server could not start, or what stopped it: a sentence for the operator.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves until SIGTERM.
-pub async fn serve(_settings: Settings) -> Result<(), Fault> {
-    Err("The server is not wired here.".into())
+/// The name under which the secret that this installation made for itself is kept.
+const KEPT_SECRET: &str = "jwt_secret";
+/// Batches of committed facts that may wait for their delivery; then the writer waits, too.
+const FACT_BATCHES: usize = 256;
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn serve(settings: Settings) -> Result<(), Fault> {
+    let node = Node::start(settings, |_| Router::new()).await?;
+    node.run().await
 }
 
 /// Serves the sample marketplace.
-pub async fn demo(_settings: Settings) -> Result<(), Fault> {
-    Err("The demo is not wired here.".into())
+pub async fn demo(settings: Settings) -> Result<(), Fault> {
+    let node = Node::start(settings, crate::demo::router).await?;
+    crate::demo::fill(&node.api).await?;
+    let url = node.api.settings.base_url();
+    println!("Doorbell's sample marketplace is at {url}. Open it in a browser; Ctrl-C ends it.");
+    node.run().await
 }
 
 /// Brings the schema of the store up to date.
-pub async fn migrate(_settings: Settings) -> Result<(), Fault> {
-    Err("The store is not wired here.".into())
+pub async fn migrate(settings: Settings) -> Result<(), Fault> {
+    let DatabaseUrl::Sqlite(path) = &settings.database;
+    let migrated = sqlite::migrate(path)?;
+    match migrated.from == migrated.to {
+        true => println!("{} is at schema version {} already.", path.display(), migrated.to),
+        false => println!("{} went from schema version {} to {}.", path.display(), migrated.from, migrated.to),
+    }
+    Ok(())
 }
 
 /// The secret that this installation made for itself and keeps in its database.
-pub fn kept_secret(_settings: &Settings) -> Result<Secret, Fault> {
-    Err("The store is not wired here.".into())
+pub fn kept_secret(settings: &Settings) -> Result<Secret, Fault> {
+    let DatabaseUrl::Sqlite(path) = &settings.database;
+    match sqlite::read_setting(path, KEPT_SECRET) {
+        Ok(Some(secret)) => Ok(Secret::new(secret)),
+        Ok(None) => Err(no_secret(path)),
+        Err(error) => Err(format!("{}: {error}", no_secret(path)).into()),
+    }
 }
+
+fn no_secret(path: &Path) -> Fault {
+    format!(
+        "No secret is configured, and {} keeps none yet; start the server once, or set DOORBELL_JWT_SECRET.",
+        path.display()
+    )
+    .into()
+}
+
+type SocketServer = doorbell_socketio::Server<Sockets>;
+
+/// One running node.
+pub struct Node {
+    pub api: Arc<Api>,
+    store: Arc<SqliteStore>,
+    engine: SocketServer,
+    drain: watch::Sender<bool>,
+    connections: tokio::task::JoinHandle<()>,
+}
+
+impl Node {
+    /// Opens the store, listens, and serves. `extra` are routes beside those of the contracts.
+    pub async fn start(settings: Settings, extra: impl FnOnce(&Arc<Api>) -> Router) -> Result<Self, Fault> {
+        for note in &settings.notes {
+            tracing::warn!("{note}");
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (facts, delivered) = mpsc::channel(FACT_BATCHES);
+        let DatabaseUrl::Sqlite(path) = &settings.database;
+        let store = Arc::new(SqliteStore::open(path, Arc::clone(&clock), facts, sqlite::Options::default())?);
+        let secret = secret(&settings, &*store, path).await?;
+
+        let policy = Policy {
+            open_directory: settings.directory == Directory::Open,
+            group_max: settings.group_max,
+            rates: settings.rates,
+        };
+        let wire = Wire { show_email: settings.show_email };
+        let chat = Chat::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&clock), Box::new(wire), policy);
+        chat.start();
+        tokio::spawn(Arc::clone(&chat).publish(delivered));
+
+        let jwt = &settings.jwt;
+        let verifier = TokenVerifier::new([secret.clone()], jwt.issuer.clone(), jwt.audience.clone());
+        let authenticator = Arc::new(Authenticator::new(verifier, settings.api_keys.clone()));
+        let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
+        let origins = Arc::new(origins);
+        let metrics = Arc::new(Metrics::new());
+        let sockets = Arc::new(Sockets {
+            chat: Arc::clone(&chat),
+            authenticator: Arc::clone(&authenticator),
+            origins: Arc::clone(&origins),
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            fixed_contract: settings.contract,
+            show_email: settings.show_email,
+            numbers: AtomicU64::new(1),
+            endings: Default::default(),
+        });
+        tokio::spawn(close_ended(Arc::clone(&sockets)));
+        let engine = doorbell_socketio::Server::new(engine_config(), sockets);
+
+        let listeners = bind(&settings.listen).await?;
+        let api = Arc::new(Api { chat, authenticator, origins, clock, metrics, settings, secret });
+        let (drain, draining) = watch::channel(false);
+        let router = router(&api, draining.clone()).merge(extra(&api));
+        let service = Front { router, engine: engine.clone(), origins: Arc::clone(&api.origins) };
+        let limits = HttpLimits { open_connections: connections_that_fit(limits::OPEN_CONNECTIONS), ..Default::default() };
+        let connections = tokio::spawn(serve_connections(
+            listeners,
+            move |request, peer| service.clone().answer(request, peer),
+            limits,
+            draining,
+        ));
+        for address in &api.settings.listen {
+            tracing::info!(%address, "listening");
+        }
+        Ok(Node { api, store, engine, drain, connections })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains.
+    pub async fn run(self) -> Result<(), Fault> {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("draining");
+        let drained = tokio::time::timeout(limits::DRAIN_TIME - Duration::from_secs(1), self.drain()).await;
+        if drained.is_err() {
+            tracing::warn!("some requests were still under way after the time for draining");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// New connections are refused, what is under way is answered, transports are closed, what is queued is stored.
+    async fn drain(self) {
+        let _ = self.drain.send(true);
+        self.engine.close_all();
+        while self.engine.connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let _ = self.connections.await;
+        self.store.close().await;
+    }
+}
+
+fn engine_config() -> doorbell_socketio::Config {
+    doorbell_socketio::Config {
+        ping_interval: limits::PING_INTERVAL,
+        ping_timeout: limits::PING_TIMEOUT,
+        connect_timeout: limits::CONNECT_TIME,
+        max_payload: limits::PACKET_BYTES,
+        max_attachments: limits::PACKET_ATTACHMENTS,
+        push_queue_bytes: limits::WAITING_PUSH_BYTES,
+        push_queue_age: limits::WAITING_PUSH_TIME,
+        body_timeout: limits::BODY_TIME,
+        max_pending_turns: limits::EVENTS_UNDER_WAY,
+        ..Default::default()
+    }
+}
+
+/// The configured secret, else the one that this installation makes for itself once and keeps.
+async fn secret(settings: &Settings, store: &SqliteStore, path: &Path) -> Result<Secret, Fault> {
+    if let Some(secret) = &settings.jwt.secret {
+        return Ok(secret.clone());
+    }
+    let mut bytes = [0; limits::SECRET_BYTES_MADE];
+    getrandom::fill(&mut bytes).map_err(|error| format!("The system gives no random numbers: {error}."))?;
+    let made = URL_SAFE_NO_PAD.encode(bytes);
+    let kept = store.keep_setting(KEPT_SECRET, made.clone()).await?;
+    let origin = if kept == made { "made" } else { "kept" };
+    tracing::info!(
+        database = %path.display(),
+        "DOORBELL_JWT_SECRET is not set: tokens are signed with a secret that was {origin} in the database"
+    );
+    Ok(Secret::new(kept))
+}
+
+/// Everything but Socket.IO.
+fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
+    let (for_ready, for_metrics) = (Arc::clone(api), Arc::clone(api));
+    let operators = Router::new()
+        .route("/healthz", get(|| async { health::healthz() }))
+        .route(
+            "/readyz",
+            get(move || async move {
+                if *draining.borrow() {
+                    return health::readyz(Some("This server is shutting down."));
+                }
+                health::readyz(for_ready.chat.check().await.err().map(|error| error.message.into_owned()).as_deref())
+            }),
+        )
+        .route("/metrics", get(move || async move { health::metrics(for_metrics.metrics.render()) }));
+    rest::router(Arc::clone(api), contracts::routes()).merge(operators).fallback(|| async {
+        rest::error_response(&Error::not_found("route"))
+    })
+}
+
+/// What every request meets first: Socket.IO or a route, and the rules about origins.
+#[derive(Clone)]
+struct Front {
+    router: Router,
+    engine: SocketServer,
+    origins: Arc<OriginPolicy>,
+}
+
+impl Front {
+    async fn answer(mut self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        if let Some(preflight) = self.origins.preflight(request.method(), request.headers()) {
+            return preflight;
+        }
+        let headers = request.headers().clone();
+        let mut response = match request.uri().path() {
+            "/socket.io" | "/socket.io/" | "/api/socketio" | "/api/socketio/" => {
+                self.engine.serve(request, peer).await.map(Body::new)
+            }
+            _ => match self.router.call(request.map(Body::new)).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+        };
+        self.origins.decorate(&headers, response.headers_mut());
+        response
+    }
+}
+

@@ -1,6 +1,25 @@
 //! The nouns of a marketplace's chat, and the rules that belong to one noun alone. Nothing here does input or output.
 
-pub mod contract_name;
+pub mod clock;
+pub mod comment;
+pub mod content;
+pub mod contract;
+pub mod conversation;
+pub mod error;
+pub mod event;
+pub mod id;
 pub mod limits;
+pub mod listing;
+pub mod message;
+pub mod user;
 
-pub use contract_name::ContractName;
+pub use clock::{Clock, Timestamp};
+pub use comment::Comment;
+pub use contract::{Contract, Contract as ContractName};
+pub use conversation::{Conversation, Entry, Member, Role};
+pub use error::{Code, Error, Result};
+pub use event::{Fact, Origin};
+pub use id::{ConversationId, ConversationKey, ListingId, ListingKey, MessageId, Seq, UserId, UserKey};
+pub use listing::Listing;
+pub use message::{Message, MessageKind};
+pub use user::User;

@@ -1,5 +1,7 @@
 //! Carries bytes for the contracts: connections, tokens, origins, rates, metrics, logs. Knows no chat.
 
+pub mod auth;
+pub mod health;
 pub mod http;
 pub mod limit;
 pub mod logging;

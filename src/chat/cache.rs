@@ -1,0 +1,90 @@
+//! Conversations as they stand, in memory: who is in them decides who hears of what, and that is asked for each message.
+//!
+//! Every change passes through [`crate::chat::publish`] in commit order and replaces the entry, so that an entry is
+//! never older than the last fact that was published. A reading that began before a change cannot overwrite it: the
+//! cache drops the placeholder under which the reading would have been put.
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+
+use super::Chat;
+use crate::model::{Conversation, ConversationId, ConversationKey, Error, Result, UserKey};
+
+/// Conversations kept, at some 200 bytes for a one-to-one: those in use on a busy node.
+const CAPACITY: usize = 100_000;
+
+pub struct Conversations {
+    by_key: Cache<ConversationKey, Arc<Conversation>>,
+    /// Never changes for an id.
+    keys: Cache<ConversationId, ConversationKey>,
+}
+
+impl Default for Conversations {
+    fn default() -> Self {
+        Conversations { by_key: Cache::new(CAPACITY), keys: Cache::new(CAPACITY) }
+    }
+}
+
+impl Conversations {
+    pub fn put(&self, conversation: &Arc<Conversation>) {
+        self.by_key.insert(conversation.key, Arc::clone(conversation));
+    }
+}
+
+impl Chat {
+    pub async fn conversation(&self, key: ConversationKey) -> Result<Arc<Conversation>> {
+        self.conversations
+            .by_key
+            .get_or_insert_async(&key, async {
+                self.store.conversation(key).await?.ok_or_else(|| Error::not_found("conversation"))
+            })
+            .await
+    }
+
+    /// The conversation, if `viewer` is or was in it: to anyone else it does not exist.
+    pub async fn conversation_seen_by(&self, viewer: UserKey, id: &str) -> Result<Arc<Conversation>> {
+        let conversation = self.conversation_by_id(id).await?;
+        match conversation.member(viewer) {
+            Some(_) => Ok(conversation),
+            None => Err(Error::not_found("conversation")),
+        }
+    }
+
+    /// The conversation, if `user` may write, join, mark or type in it now.
+    pub async fn conversation_open_to(&self, user: UserKey, id: &str) -> Result<Arc<Conversation>> {
+        let conversation = self.conversation_seen_by(user, id).await?;
+        may_take_part(&conversation, user)?;
+        Ok(conversation)
+    }
+
+    /// For callers that judge visibility themselves. An id that nobody can have is one that was never given out.
+    pub(crate) async fn conversation_by_id(&self, id: &str) -> Result<Arc<Conversation>> {
+        let id = ConversationId::parse(id).map_err(|_| Error::not_found("conversation"))?;
+        if let Some(key) = self.conversations.keys.get(&id) {
+            return self.conversation(key).await;
+        }
+        let conversation =
+            self.store.conversation_by_id(&id).await?.ok_or_else(|| Error::not_found("conversation"))?;
+        self.conversations.keys.insert(id, conversation.key);
+        // Through the guarded way: what was read here may be older than a change that has been published meanwhile.
+        self.conversation(conversation.key).await
+    }
+}
+
+/// `FORBIDDEN` for who has left; `NOT_FOUND` for who never was there.
+pub(crate) fn may_take_part(conversation: &Conversation, user: UserKey) -> Result<()> {
+    match conversation.member(user) {
+        None => Err(Error::not_found("conversation")),
+        Some(member) if member.left_at.is_some() => Err(left()),
+        Some(_) => Ok(()),
+    }
+}
+
+pub(crate) fn left() -> Error {
+    Error::forbidden("You have left this conversation; you can read it up to then.")
+}
+
+pub(crate) fn closed() -> Error {
+    Error::forbidden("This conversation is closed; it can be read, and not written.")
+}

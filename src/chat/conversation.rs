@@ -1,0 +1,56 @@
+//! Changing a conversation itself: its title, and whether it is open.
+
+use std::sync::Arc;
+
+use super::{Caller, Chat, open::checked_title};
+use crate::{
+    model::{Conversation, Error, Result},
+    store::Changed,
+};
+
+impl Chat {
+    /// `title` by the host or a group's admin, `is_active` by the host alone.
+    pub async fn change_conversation(
+        &self,
+        caller: Caller,
+        id: &str,
+        title: Option<Option<String>>,
+        is_active: Option<bool>,
+    ) -> Result<Arc<Conversation>> {
+        let conversation = match caller {
+            Caller::Host => self.conversation_by_id(id).await?,
+            Caller::User(user) => self.conversation_seen_by(user, id).await?,
+        };
+        if let Caller::User(user) = caller {
+            if is_active.is_some() {
+                return Err(Error::forbidden("Only the host application opens and closes a conversation."));
+            }
+            let is_admin = conversation
+                .member(user)
+                .is_some_and(|member| member.left_at.is_none() && member.role == crate::model::Role::Admin);
+            if !conversation.is_group() || !is_admin {
+                return Err(Error::forbidden("Only an admin of a group may change its title."));
+            }
+        }
+        let title = match title {
+            Some(Some(title)) => Some(Some(checked_title(&title)?)),
+            other => other,
+        };
+        if title.is_none() && is_active.is_none() {
+            return Err(Error::invalid("Nothing to change: give title or isActive."));
+        }
+        changed(self.store.change_conversation(caller.into(), conversation.key, title, is_active).await?, "conversation")
+    }
+}
+
+/// What a change to a conversation answers.
+pub(super) fn changed(outcome: Changed, what: &'static str) -> Result<Arc<Conversation>> {
+    match outcome {
+        Changed::Done { conversation, .. } => Ok(conversation),
+        Changed::NotFound => Err(Error::not_found("conversation")),
+        Changed::Forbidden => Err(Error::forbidden("Only an admin of this group may do this.")),
+        Changed::NoSuchMember => Err(Error::not_found(what)),
+        Changed::NotAGroup => Err(Error::invalid("A one-to-one conversation has its two people for good.")),
+        Changed::Full => Err(Error::invalid("This group has as many participants as it may have.")),
+    }
+}

@@ -1,0 +1,58 @@
+//! Reading a conversation.
+
+use std::sync::Arc;
+
+use super::{Caller, Chat, People, page::{SeqPage, next_cursor}};
+use crate::{
+    model::{Conversation, Error, Message, Result, Seq, UserKey},
+    store::{History, Window},
+};
+
+/// Part of a conversation as somebody may see it.
+#[derive(Debug, Clone)]
+pub struct MessagePage {
+    pub conversation: Arc<Conversation>,
+    pub messages: Vec<Message>,
+    pub has_more: bool,
+    pub next_cursor: Option<String>,
+    /// The newest that the viewer may see, in this page or not.
+    pub last_seq: Seq,
+    pub people: People,
+}
+
+impl Chat {
+    /// A page of a history. Marks nothing.
+    pub async fn history(&self, caller: Caller, id: &str, page: SeqPage) -> Result<MessagePage> {
+        let viewer = caller.user()?;
+        let conversation = self.conversation_seen_by(viewer, id).await?;
+        let Some(wait) = page.wait else { return self.page(conversation, viewer, page.window).await };
+        let bell = self.waiting.conversations.listen(&conversation.key);
+        let first = self.page(Arc::clone(&conversation), viewer, page.window).await?;
+        if !first.messages.is_empty() {
+            return Ok(first);
+        }
+        bell.rung_within(wait).await;
+        self.page(conversation, viewer, page.window).await
+    }
+
+    pub(crate) async fn page(
+        &self,
+        conversation: Arc<Conversation>,
+        viewer: UserKey,
+        window: Window,
+    ) -> Result<MessagePage> {
+        let history = self.store.history(conversation.key, viewer, window).await?;
+        let History { messages, has_more, last_seq } = history.ok_or_else(|| Error::not_found("conversation"))?;
+        let senders: Vec<_> = messages.iter().map(|message| message.sender).collect();
+        let people = self.people_of(&conversation, &senders).await?;
+        let (first, last) = (messages.first().map(|m| m.seq), messages.last().map(|m| m.seq));
+        Ok(MessagePage {
+            next_cursor: next_cursor(window, first, last, has_more),
+            conversation,
+            messages,
+            has_more,
+            last_seq,
+            people,
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! The one way in: every rule about who may do and see what stands here, one verb a file.
+//!
+//! A contract decodes a request into a verb's arguments and renders what the verb returns; it decides nothing itself.
+
+pub mod cache;
+pub mod comment;
+pub mod conversation;
+pub mod directory;
+pub mod history;
+pub mod inbox;
+pub mod join;
+pub mod member;
+pub mod open;
+pub mod page;
+pub mod people;
+pub mod presence;
+pub mod publish;
+pub mod rates;
+pub mod read;
+pub mod render;
+pub mod send;
+pub mod typing;
+pub mod updates;
+pub mod wait;
+
+use std::sync::Arc;
+
+pub use directory::Claims;
+pub use people::People;
+pub use render::Render;
+
+use crate::{
+    fanout::Hub,
+    model::{Clock, Error, Result, UserKey, limits::RateLimits},
+    store::{Actor, Store, StoreError},
+};
+
+/// What a deployment decides about the chat.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Ids that the directory does not know: accepted with a bare entry, or refused.
+    pub open_directory: bool,
+    /// Most current participants of a group, its maker counted.
+    pub group_max: usize,
+    pub rates: RateLimits,
+}
+
+/// The chat of one node.
+pub struct Chat {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) hub: Hub,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) render: Box<dyn Render>,
+    pub(crate) policy: Policy,
+    pub(crate) rates: rates::Rates,
+    pub(crate) directory: directory::Directory,
+    pub(crate) conversations: cache::Conversations,
+    pub(crate) opening: open::Opening,
+    pub(crate) sending: send::Sending,
+    pub(crate) typing: typing::Typing,
+    pub(crate) presence: presence::Presence,
+    pub(crate) updates: updates::Updates,
+    pub(crate) waiting: wait::Waiting,
+}
+
+/// Who calls: a person by a verified identity, or the host application by its API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    User(UserKey),
+    Host,
+}
+
+impl Caller {
+    /// The person; the host application is none.
+    pub fn user(self) -> Result<UserKey> {
+        match self {
+            Caller::User(user) => Ok(user),
+            Caller::Host => Err(Error::forbidden("This needs a person's token; the API key speaks for no person.")),
+        }
+    }
+
+    /// Only the host application may.
+    pub fn must_be_host(self) -> Result<()> {
+        match self {
+            Caller::Host => Ok(()),
+            Caller::User(_) => Err(Error::forbidden("Only the host application may do this, with its API key.")),
+        }
+    }
+}
+
+impl From<Caller> for Actor {
+    fn from(caller: Caller) -> Self {
+        match caller {
+            Caller::User(user) => Actor::User(user),
+            Caller::Host => Actor::Host,
+        }
+    }
+}
+
+impl Chat {
+    /// `render` makes the frames of each contract. Facts must be fed to [`Chat::publish`] by whoever opened the store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, render: Box<dyn Render>, policy: Policy) -> Arc<Self> {
+        Arc::new(Chat {
+            rates: rates::Rates::new(&policy.rates),
+            store,
+            clock,
+            render,
+            policy,
+            hub: Hub::default(),
+            directory: directory::Directory::default(),
+            conversations: cache::Conversations::default(),
+            opening: open::Opening::default(),
+            sending: send::Sending::default(),
+            typing: typing::Typing::default(),
+            presence: presence::Presence::default(),
+            updates: updates::Updates::default(),
+            waiting: wait::Waiting::default(),
+        })
+    }
+
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Counts one of the requests that have no rate of their own.
+    pub fn count_request(&self, user: UserKey) -> Result<()> {
+        self.rates.requests.take(user)
+    }
+
+    /// Counts a new connection.
+    pub fn count_connection(&self, user: UserKey) -> Result<()> {
+        self.rates.connections.take(user)
+    }
+
+    /// Can messages be stored now?
+    pub async fn check(&self) -> Result<()> {
+        Ok(self.store.check().await?)
+    }
+
+    /// Starts what runs beside the verbs: typing that stops by itself, people who go offline, updates that were held
+    /// back. They end with the process.
+    pub fn start(self: &Arc<Self>) {
+        tokio::spawn(typing::run(Arc::clone(self)));
+        tokio::spawn(presence::run(Arc::clone(self)));
+        tokio::spawn(updates::run(Arc::clone(self)));
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        // What the engine said is for the operator, and was logged where it happened.
+        match error {
+            StoreError::Overloaded => Error::unavailable("Too much is being written at the moment; nothing was stored. Try again."),
+            StoreError::Unavailable(_) | StoreError::Closed => {
+                Error::unavailable("The store cannot be used at the moment; nothing was stored. Try again.")
+            }
+        }
+    }
+}

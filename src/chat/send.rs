@@ -1,0 +1,255 @@
+//! Sending a message.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Chat, People,
+    cache::{closed, left},
+};
+use crate::{
+    model::{Conversation, Error, Message, MessageId, MessageKind, Origin, Result, Seq, UserKey, content, limits},
+    store::{Appended, Draft, Pending},
+};
+
+/// A message as somebody wants to send it, nothing checked yet.
+#[derive(Debug, Clone)]
+pub struct SendRequest {
+    /// The conversation, or
+    pub conversation: Option<String>,
+    /// the other person: with a conversation they must be in it, without one they name it.
+    pub person: Option<String>,
+    pub content: String,
+    pub kind: MessageKind,
+    pub client_message_id: Option<String>,
+    /// Public id of the message that this one answers.
+    pub reply_to: Option<String>,
+    pub origin: Option<Origin>,
+}
+
+/// A message that waits for its commit, in the order in which it was handed in.
+pub struct Submitted {
+    conversation: Arc<Conversation>,
+    sender: UserKey,
+    /// It took one of the sender's rate, which a repeat gets back.
+    counted: bool,
+    _flight: Option<Flight>,
+    pending: Pending<Appended>,
+}
+
+/// The `clientMessageId`s that are on their way into the store: a repeat that races its first is a repeat, too, and
+/// repeats are never refused for their rate.
+#[derive(Default, Clone)]
+pub struct Sending(Arc<Mutex<HashMap<(UserKey, String), usize>>>);
+
+struct Flight {
+    sending: Sending,
+    key: (UserKey, String),
+    is_repeat: bool,
+}
+
+impl Sending {
+    fn enter(&self, sender: UserKey, client_message_id: &str) -> Flight {
+        let key = (sender, client_message_id.to_owned());
+        let mut flights = self.lock();
+        let count = flights.entry(key.clone()).or_insert(0);
+        *count += 1;
+        Flight { sending: self.clone(), key, is_repeat: *count > 1 }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(UserKey, String), usize>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut flights = self.sending.lock();
+        if let Some(count) = flights.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                flights.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// A message that is stored.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub conversation: Arc<Conversation>,
+    pub message: Arc<Message>,
+    /// It was there already: nothing was stored, nobody was told.
+    pub repeated: bool,
+    pub people: People,
+}
+
+impl Chat {
+    /// Stores a message, durably when this returns.
+    pub async fn send(&self, sender: UserKey, request: SendRequest) -> Result<Sent> {
+        let submitted = self.submit(sender, request).await?;
+        self.stored(submitted).await
+    }
+
+    /// Judges a message and hands it to the store, without waiting for its commit. Submissions of one caller that are
+    /// made one after the other are stored in that order.
+    pub async fn submit(&self, sender: UserKey, request: SendRequest) -> Result<Submitted> {
+        let target = self.target(sender, &request).await?;
+        let client_message_id = request.client_message_id;
+        if let Some(id) = &client_message_id {
+            let characters = id.chars().count();
+            if characters == 0 || characters > limits::CLIENT_MESSAGE_ID_CHARS {
+                return Err(Error::invalid("clientMessageId must have 1 to 64 characters."));
+            }
+        }
+        let content = content::checked(&request.content, "content")?;
+        if request.kind != MessageKind::Text {
+            return Err(Error::invalid(format!("A message of type {} needs its file.", request.kind.as_str())));
+        }
+        let reply_to = match (&request.reply_to, &target) {
+            (None, _) => None,
+            (Some(id), Target::Conversation(conversation)) => Some(reply_seq(id, conversation)?),
+            (Some(id), Target::Person { among, .. }) => {
+                let message = MessageId::parse(id).ok_or_else(|| Error::not_found("message"))?;
+                let conversation = among.iter().find(|conversation| conversation.id == message.conversation);
+                Some(reply_seq(id, conversation.ok_or_else(|| Error::not_found("message"))?)?)
+            }
+        };
+        let repeated = match &client_message_id {
+            Some(id) => self.find_sent(sender, id, &target).await?,
+            None => None,
+        };
+        let flight = client_message_id.as_ref().map(|id| self.sending.enter(sender, id));
+        let counted = repeated.is_none() && !flight.as_ref().is_some_and(|flight| flight.is_repeat);
+        if counted {
+            self.rates.sends.take(sender)?;
+        }
+        let conversation = match (repeated, target) {
+            (Some(conversation), _) | (None, Target::Conversation(conversation)) => conversation,
+            (None, Target::Person { person, among }) => match among.into_iter().next() {
+                Some(most_recent) => most_recent,
+                None => self.open_direct(sender, person).await?,
+            },
+        };
+        let draft = Draft {
+            conversation: conversation.key,
+            sender,
+            kind: request.kind,
+            digest: digest(request.kind, &content, reply_to),
+            content,
+            client_message_id,
+            reply_to,
+            origin: request.origin,
+        };
+        Ok(Submitted { conversation, sender, counted, _flight: flight, pending: self.store.append(draft) })
+    }
+
+    /// Waits for the commit of a submitted message.
+    pub async fn stored(&self, submitted: Submitted) -> Result<Sent> {
+        let Submitted { conversation, sender, counted, pending, _flight } = submitted;
+        let (message, repeated) = match pending.await? {
+            Appended::Stored(message) => (message, false),
+            Appended::Repeat(message) => {
+                if counted {
+                    self.rates.sends.give_back(sender);
+                }
+                (message, true)
+            }
+            Appended::Conflict => {
+                return Err(Error::conflict("This clientMessageId was used before, for a message with other content."));
+            }
+            Appended::NotParticipant => return Err(Error::not_found("conversation")),
+            Appended::Left => return Err(left()),
+            Appended::Closed => return Err(closed()),
+            Appended::NoSuchReply => return Err(Error::not_found("message")),
+        };
+        let people = self.people_of(&conversation, &[message.sender]).await?;
+        Ok(Sent { conversation, message, repeated, people })
+    }
+
+    /// Where a message goes. Judges what the sender may see, and makes nothing yet.
+    async fn target(&self, sender: UserKey, request: &SendRequest) -> Result<Target> {
+        match (&request.conversation, &request.person) {
+            (Some(id), person) => {
+                let conversation = self.conversation_seen_by(sender, id).await?;
+                if let Some(person) = person {
+                    self.must_be_other_participant(&conversation, sender, person).await?;
+                }
+                Ok(Target::Conversation(conversation))
+            }
+            (None, Some(person)) => {
+                if self.user(sender).await?.id.as_str() == person {
+                    return Err(Error::invalid("You cannot send a message to yourself."));
+                }
+                let person = self.mentioned_user(person).await?.key;
+                let mut among = Vec::new();
+                for key in self.store.one_to_ones(sender, person).await? {
+                    among.push(self.conversation(key).await?);
+                }
+                Ok(Target::Person { person, among })
+            }
+            (None, None) => Err(Error::invalid("Name a conversation or a person to send to.")),
+        }
+    }
+
+    /// A person named beside a conversation must be the other side of it, or in the group.
+    pub(crate) async fn must_be_other_participant(
+        &self,
+        conversation: &Conversation,
+        caller: UserKey,
+        person: &str,
+    ) -> Result<()> {
+        let person = self.known_user(person).await?;
+        match person {
+            Some(person) if person.key != caller && conversation.member(person.key).is_some() => Ok(()),
+            _ => Err(Error::invalid("The person named is not the other side of this conversation.")),
+        }
+    }
+
+    /// The conversation in which this message was stored before.
+    ///
+    /// With a conversation named, the store finds repeats by itself; asking first is for who is out of rate.
+    async fn find_sent(&self, sender: UserKey, id: &str, target: &Target) -> Result<Option<Arc<Conversation>>> {
+        let among: Vec<_> = match target {
+            Target::Conversation(_) if self.rates.sends.has(sender) => return Ok(None),
+            Target::Conversation(conversation) => vec![conversation.key],
+            Target::Person { among, .. } => among.iter().map(|conversation| conversation.key).collect(),
+        };
+        if among.is_empty() {
+            return Ok(None);
+        }
+        match self.store.find_sent(sender, id, &among).await? {
+            Some(key) => self.conversation(key).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+enum Target {
+    Conversation(Arc<Conversation>),
+    /// The one-to-one conversations with the person, most recent activity first.
+    Person { person: UserKey, among: Vec<Arc<Conversation>> },
+}
+
+fn reply_seq(id: &str, conversation: &Conversation) -> Result<Seq> {
+    MessageId::parse(id)
+        .filter(|message| message.conversation == conversation.id)
+        .map(|message| message.seq)
+        .ok_or_else(|| Error::not_found("message"))
+}
+
+/// Of everything that makes two drafts the same message.
+fn digest(kind: MessageKind, content: &str, reply_to: Option<Seq>) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    hash.update(kind.as_str());
+    hash.update([0]);
+    hash.update(reply_to.unwrap_or(0).to_be_bytes());
+    hash.update(content);
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hash.finalize()[..16]);
+    digest
+}

@@ -1,0 +1,207 @@
+//! Who is typing: told at most once a second, the last state always, and over by itself.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use super::{Caller, Chat, render::News};
+use crate::model::{Conversation, ConversationKey, Error, Result, UserKey, limits};
+
+#[derive(Default)]
+pub struct Typing {
+    people: Mutex<HashMap<(ConversationKey, UserKey), State>>,
+    wake: Notify,
+}
+
+struct State {
+    is_typing: bool,
+    /// When typing stops by itself.
+    expires: Instant,
+    /// What was told last, and when.
+    told: Option<(bool, Instant)>,
+    /// A sign of typing has come since: told again, for clients whose own timer runs out.
+    refreshed: bool,
+}
+
+/// How often the worker looks while somebody types.
+const TICK: Duration = Duration::from_millis(50);
+const PAUSE: Duration = limits::TYPING_PUSH_INTERVAL;
+const EXPIRES: Duration = limits::TYPING_TIME;
+
+impl State {
+    /// What to tell now, if anything.
+    fn tell(&mut self, now: Instant) -> Option<bool> {
+        if self.is_typing && self.expires <= now {
+            self.is_typing = false;
+        }
+        let has_news = match self.told {
+            None => self.is_typing,
+            Some((told, _)) => told != self.is_typing || (self.is_typing && self.refreshed),
+        };
+        let may_tell = self.told.is_none_or(|(_, at)| now.saturating_duration_since(at) >= PAUSE);
+        if !has_news || !may_tell {
+            return None;
+        }
+        self.told = Some((self.is_typing, now));
+        self.refreshed = false;
+        Some(self.is_typing)
+    }
+
+    /// Nothing is left to tell, and nothing to hold back.
+    fn is_over(&self, now: Instant) -> bool {
+        !self.is_typing && self.told.is_none_or(|(told, at)| !told && now.saturating_duration_since(at) >= PAUSE)
+    }
+}
+
+impl Typing {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(ConversationKey, UserKey), State>> {
+        self.people.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn note(&self, conversation: ConversationKey, user: UserKey, is_typing: bool, now: Instant) -> Option<bool> {
+        let mut people = self.lock();
+        let state = people.entry((conversation, user)).or_insert(State {
+            is_typing: false,
+            expires: now,
+            told: None,
+            refreshed: false,
+        });
+        state.is_typing = is_typing;
+        if is_typing {
+            state.expires = now + EXPIRES;
+            state.refreshed = true;
+        }
+        let tell = state.tell(now);
+        if state.is_over(now) {
+            people.remove(&(conversation, user));
+        }
+        tell
+    }
+}
+
+/// Where somebody types.
+#[derive(Debug, Clone)]
+pub enum TypingTarget {
+    Conversation(String),
+    /// The most recently active one-to-one conversation with this person, else their direct one.
+    Person(String),
+}
+
+impl Chat {
+    pub async fn typing(&self, caller: Caller, target: TypingTarget, is_typing: bool) -> Result<()> {
+        let user = caller.user()?;
+        let conversation = match target {
+            TypingTarget::Conversation(id) => self.conversation_open_to(user, &id).await?,
+            TypingTarget::Person(person) => {
+                if self.user(user).await?.id.as_str() == person {
+                    return Err(Error::invalid("You have no conversation with yourself."));
+                }
+                let person = self.mentioned_user(&person).await?.key;
+                match self.store.one_to_ones(user, person).await?.first() {
+                    Some(key) => self.conversation(*key).await?,
+                    None => self.open_direct(user, person).await?,
+                }
+            }
+        };
+        let tell = self.typing.note(conversation.key, user, is_typing, Instant::now());
+        self.typing.wake.notify_one();
+        match tell {
+            Some(is_typing) => self.deliver_typing(&conversation, user, is_typing).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn deliver_typing(&self, conversation: &Conversation, user: UserKey, is_typing: bool) -> Result<()> {
+        if !conversation.is_current_member(user) {
+            return Ok(());
+        }
+        let people = self.people_of(conversation, &[user]).await?;
+        let render = |contract| self.render.typing(contract, conversation, user, &people, is_typing);
+        self.deliver_news(conversation, News::Typing, user, None, render);
+        Ok(())
+    }
+}
+
+/// Tells what was held back, and what stops by itself.
+pub(super) async fn run(chat: Arc<Chat>) {
+    loop {
+        let now = Instant::now();
+        let mut news = Vec::new();
+        let is_quiet = {
+            let mut people = chat.typing.lock();
+            people.retain(|&(conversation, user), state| {
+                if let Some(is_typing) = state.tell(now) {
+                    news.push((conversation, user, is_typing));
+                }
+                !state.is_over(now)
+            });
+            people.is_empty()
+        };
+        for (conversation, user, is_typing) in news {
+            let told = match chat.conversation(conversation).await {
+                Ok(conversation) => chat.deliver_typing(&conversation, user, is_typing).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = told {
+                tracing::debug!(%error, "typing could not be told");
+            }
+        }
+        if is_quiet {
+            chat.typing.wake.notified().await;
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: ConversationKey = ConversationKey(1);
+    const ANA: UserKey = UserKey(1);
+
+    fn tick(typing: &Typing, now: Instant) -> Vec<bool> {
+        let mut told = Vec::new();
+        typing.lock().retain(|_, state| {
+            told.extend(state.tell(now));
+            !state.is_over(now)
+        });
+        told
+    }
+
+    #[test]
+    fn a_flood_of_typing_is_told_once_a_second_and_ends_with_the_last_state() {
+        let typing = Typing::default();
+        let start = Instant::now();
+        let mut told = Vec::new();
+        for ms in 0..3_000 {
+            let now = start + Duration::from_millis(ms);
+            told.extend(typing.note(HERE, ANA, ms % 2 == 0, now));
+        }
+        told.extend(tick(&typing, start + Duration::from_millis(4_000)));
+        assert!(told.len() <= 5, "{told:?}");
+        assert_eq!(told.last(), Some(&false));
+    }
+
+    #[test]
+    fn typing_stops_by_itself_and_leaves_nothing_behind() {
+        let typing = Typing::default();
+        let start = Instant::now();
+        assert_eq!(typing.note(HERE, ANA, true, start), Some(true));
+        assert_eq!(tick(&typing, start + Duration::from_millis(5_900)), []);
+        assert_eq!(tick(&typing, start + Duration::from_millis(6_100)), [false]);
+        assert_eq!(tick(&typing, start + Duration::from_millis(7_200)), []);
+        assert!(typing.lock().is_empty());
+    }
+
+    #[test]
+    fn a_stop_without_a_start_tells_nothing() {
+        let typing = Typing::default();
+        assert_eq!(typing.note(HERE, ANA, false, Instant::now()), None);
+        assert!(typing.lock().is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! Requests that are held until something new arrives.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::model::ConversationKey;
+
+/// Those who wait, by what they wait for.
+#[derive(Default)]
+pub struct Waiting {
+    pub conversations: Bells<ConversationKey>,
+    pub posts: Bells<String>,
+}
+
+/// One bell for each thing that somebody waits for.
+pub struct Bells<K>(Mutex<HashMap<K, Arc<Notify>>>);
+
+impl<K> Default for Bells<K> {
+    fn default() -> Self {
+        Bells(Mutex::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone> Bells<K> {
+    /// Starts listening: what rings after this call is heard by [`Bell::rung_within`].
+    pub fn listen(&self, key: &K) -> Bell<'_, K> {
+        let notify = Arc::clone(self.lock().entry(key.clone()).or_default());
+        let mut heard = Box::pin(Arc::clone(&notify).notified_owned());
+        heard.as_mut().enable();
+        Bell { bells: self, key: key.clone(), heard: Some(heard), notify: Some(notify) }
+    }
+
+    pub fn ring<Q>(&self, key: &Q)
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if let Some(notify) = self.lock().get(key) {
+            notify.notify_waiters();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Notify>>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+pub struct Bell<'a, K: Hash + Eq> {
+    bells: &'a Bells<K>,
+    key: K,
+    heard: Option<std::pin::Pin<Box<tokio::sync::futures::OwnedNotified>>>,
+    notify: Option<Arc<Notify>>,
+}
+
+impl<K: Hash + Eq> Bell<'_, K> {
+    /// Waits until it rings, or for so long.
+    pub async fn rung_within(mut self, time: Duration) {
+        if let Some(heard) = self.heard.take() {
+            let _ = tokio::time::timeout(time, heard).await;
+        }
+    }
+}
+
+impl<K: Hash + Eq> Drop for Bell<'_, K> {
+    fn drop(&mut self) {
+        self.heard = None;
+        self.notify = None;
+        let mut bells = self.bells.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // The last listener takes the bell down.
+        if bells.get(&self.key).is_some_and(|notify| Arc::strong_count(notify) == 1) {
+            bells.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_ring_between_listening_and_waiting_is_heard() {
+        let bells = Bells::<u32>::default();
+        let bell = bells.listen(&1);
+        bells.ring(&1);
+        tokio::time::timeout(Duration::from_secs(5), bell.rung_within(Duration::from_secs(60))).await.expect("rung");
+        assert!(bells.lock().is_empty(), "nobody listens any more");
+    }
+}

@@ -1,0 +1,63 @@
+//! A message to send, as any of the contracts writes it: over a socket, as JSON, as a form.
+
+use http::HeaderMap;
+
+use super::json::Fields;
+use crate::{
+    chat::send::SendRequest,
+    model::{Error, MessageKind, Result, UserId},
+};
+
+/// Refuses a payload that names somebody else as the one who acts.
+pub fn must_be_caller(fields: &Fields, caller: &UserId) -> Result<()> {
+    for name in ["senderId", "userId", "sender"] {
+        if let Some(id) = fields.id(name)?
+            && id != caller.as_str()
+        {
+            return Err(Error::forbidden(format!("{name} is not you: who acts is who the token says.")));
+        }
+    }
+    Ok(())
+}
+
+/// A message sent over REST, where `Idempotency-Key` is another name of `clientMessageId`.
+pub fn decode(fields: &Fields, person: Option<String>, headers: &HeaderMap) -> Result<SendRequest> {
+    let mut request = decode_fields(fields, person)?;
+    if let Some(key) = headers.get("idempotency-key") {
+        let key = key.to_str().map_err(|_| Error::invalid("Idempotency-Key must be visible ASCII."))?;
+        if request.client_message_id.as_ref().is_some_and(|id| id != key) {
+            return Err(Error::invalid("Idempotency-Key and clientMessageId differ."));
+        }
+        request.client_message_id = Some(key.to_owned());
+    }
+    Ok(request)
+}
+
+/// `person` is the other side in the words of the contract.
+pub fn decode_fields(fields: &Fields, person: Option<String>) -> Result<SendRequest> {
+    let conversation = fields.id("conversationId")?;
+    if fields.text("fileUrl")?.is_some_and(|url| !url.is_empty()) {
+        return Err(Error::invalid("fileUrl names no file that you have uploaded."));
+    }
+    if fields.ids("attachmentIds")?.is_some_and(|ids| !ids.is_empty()) {
+        return Err(Error::invalid("attachmentIds names no file that you have uploaded."));
+    }
+    let kind = match fields.text("type")? {
+        None => MessageKind::Text,
+        Some(name) => MessageKind::parse(name)
+            .ok_or_else(|| Error::invalid("type must be one of text, image, video and file."))?,
+    };
+    let content = match fields.text("content")? {
+        Some(content) => content,
+        None => fields.text("text")?.unwrap_or_default(),
+    };
+    Ok(SendRequest {
+        conversation,
+        person,
+        content: content.to_owned(),
+        kind,
+        client_message_id: fields.id("clientMessageId")?,
+        reply_to: fields.id("replyToId")?,
+        origin: None,
+    })
+}

@@ -1,0 +1,143 @@
+//! Socket events: which contract a name belongs to, and what it asks for.
+
+use serde_json::Value;
+
+use super::json::{Fields, id_of};
+use crate::{
+    chat::{read::ReadTarget, send::SendRequest, typing::TypingTarget},
+    contracts::draft,
+    model::{Contract, Error, Result, Seq, UserId},
+};
+
+/// An event's name, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    Join,
+    Leave,
+    JoinUserRoom,
+    Send,
+    /// `typing:start`, `typing:stop`.
+    TypingStart,
+    TypingStop,
+    /// `typing` with `isTyping`.
+    Typing,
+    MarkRead,
+}
+
+/// What an event asks for.
+#[derive(Debug)]
+pub enum Command {
+    Join { conversation: String, after: Option<Seq> },
+    Leave { conversation: String },
+    JoinUserRoom { user: String },
+    Send(SendRequest),
+    Typing { target: TypingTarget, is_typing: bool },
+    MarkRead(ReadTarget),
+}
+
+/// A known event, before its payload is judged.
+#[derive(Debug)]
+pub struct Known {
+    pub name: Name,
+    /// The contract whose event it is; `None` when the payload names no side at all and so tells nothing.
+    pub contract: Option<Contract>,
+}
+
+/// Which contract an event belongs to, in the order that the contracts give. `None` for an unknown name.
+pub fn recognise(name: &str, payload: &Value) -> Option<Known> {
+    let known = |name, contract| Some(Known { name, contract: Some(contract) });
+    let has = |field: &str| payload.get(field).is_some_and(|value| !value.is_null());
+    match name {
+        "conversation:join" => known(Name::Join, Contract::Conversations),
+        "conversation:leave" => known(Name::Leave, Contract::Conversations),
+        "message:send" => known(Name::Send, Contract::Conversations),
+        "typing:start" => known(Name::TypingStart, Contract::Conversations),
+        "typing:stop" => known(Name::TypingStop, Contract::Conversations),
+        "message:read" => known(Name::MarkRead, Contract::Conversations),
+        "join-conversation" => known(Name::Join, Contract::PropertyChat),
+        "leave-conversation" => known(Name::Leave, Contract::PropertyChat),
+        "join_user_room" => known(Name::JoinUserRoom, Contract::MediaChat),
+        "join_conversation" => known(Name::Join, Contract::MediaChat),
+        "send_message" | "typing" | "mark_read" => {
+            let contract = if has("recipientId") || (name == "mark_read" && has("messageId")) {
+                Some(Contract::TenantChat)
+            } else if has("conversationId") || has("receiverId") {
+                Some(Contract::MediaChat)
+            } else {
+                None
+            };
+            let name = match name {
+                "send_message" => Name::Send,
+                "typing" => Name::Typing,
+                _ => Name::MarkRead,
+            };
+            Some(Known { name, contract })
+        }
+        _ => None,
+    }
+}
+
+/// Judges a payload. `caller` is who the token says it is: another identity in the payload is refused before
+/// anything else.
+pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -> Result<Command> {
+    // Several events take a bare id in place of an object.
+    let bare_id = match &payload {
+        Value::String(_) | Value::Number(_) => Some(id_of(&payload, "conversationId")?),
+        _ => None,
+    };
+    if let (Some(id), Name::JoinUserRoom) = (&bare_id, name) {
+        return Ok(Command::JoinUserRoom { user: id.clone() });
+    }
+    let takes_bare_id = matches!(name, Name::Join | Name::Leave | Name::TypingStart | Name::TypingStop)
+        || (name == Name::MarkRead && contract == Contract::Conversations);
+    let fields = match payload {
+        Value::Object(_) => Fields::from_json(payload)?,
+        _ if bare_id.is_some() && takes_bare_id => Fields::default(),
+        _ => return Err(Error::invalid("The event's payload must be an object.")),
+    };
+    draft::must_be_caller(&fields, caller)?;
+    let conversation = || match &bare_id {
+        Some(id) => Ok(id.clone()),
+        None => fields.required_id("conversationId"),
+    };
+    let person = match contract {
+        Contract::TenantChat => fields.id("recipientId")?,
+        Contract::MediaChat => fields.id("receiverId")?,
+        _ => None,
+    };
+    match name {
+        Name::Join => Ok(Command::Join { conversation: conversation()?, after: fields.seq("afterSeq")? }),
+        Name::Leave => Ok(Command::Leave { conversation: conversation()? }),
+        Name::JoinUserRoom => Ok(Command::JoinUserRoom { user: fields.required_id("userId")? }),
+        Name::Send => draft::decode_fields(&fields, person).map(Command::Send),
+        Name::TypingStart | Name::TypingStop => Ok(Command::Typing {
+            target: TypingTarget::Conversation(conversation()?),
+            is_typing: name == Name::TypingStart,
+        }),
+        Name::Typing => {
+            let is_typing = fields.boolean("isTyping")?.ok_or_else(|| Error::invalid("isTyping is missing."))?;
+            let target = match (fields.id("conversationId")?, person) {
+                (Some(conversation), _) => TypingTarget::Conversation(conversation),
+                (None, Some(person)) => TypingTarget::Person(person),
+                (None, None) => return Err(Error::invalid("Name a conversation or a person to type to.")),
+            };
+            Ok(Command::Typing { target, is_typing })
+        }
+        Name::MarkRead => {
+            let message = fields.id("messageId")?;
+            let named = match &bare_id {
+                Some(id) => Some(id.clone()),
+                None => fields.id("conversationId")?,
+            };
+            let target = match (named, message, person) {
+                (Some(id), up_to, _) => ReadTarget::Conversation { id, up_to },
+                (None, Some(message), _) => ReadTarget::Message(message),
+                (None, None, Some(person)) => ReadTarget::Person(person),
+                (None, None, None) => {
+                    return Err(Error::invalid("Name a conversation, a message or a person to mark as read."));
+                }
+            };
+            Ok(Command::MarkRead(target))
+        }
+    }
+}

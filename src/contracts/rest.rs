@@ -1,0 +1,353 @@
+//! What all REST routes have in common: who calls, how fast, what they send, and how they are answered.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{RawPathParams, Request, State},
+    routing::{MethodFilter, on},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{
+    json::{self, Fields},
+    query::{self, Query},
+    shape::View,
+};
+use crate::{
+    chat::{Caller, Chat, People},
+    config::Settings,
+    model::{Clock, Code, Error, Origin, Result, User, limits},
+    transport::{
+        auth::{Authenticator, Credential},
+        http::{BodyFault, read_body},
+        metrics::Metrics,
+        origin::OriginPolicy,
+    },
+};
+
+/// What the routes share.
+pub struct Api {
+    pub chat: Arc<Chat>,
+    pub authenticator: Arc<Authenticator>,
+    pub origins: Arc<OriginPolicy>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub settings: Settings,
+    /// Signs the tokens that Doorbell issues.
+    pub secret: crate::config::Secret,
+}
+
+/// How a route's requests are counted against a person's rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// The verb counts it itself.
+    ByVerb,
+    AsRequest,
+}
+
+/// A route: what `openapi.json` describes, and what the router serves.
+pub struct Route {
+    pub method: Method,
+    /// In the router's words: `/chat/{id}/messages`.
+    pub path: &'static str,
+    pub counted: Counted,
+    pub verb: Verb,
+}
+
+pub type Answer = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
+pub type Verb = fn(Call) -> Answer;
+
+/// Makes a route of an async function.
+macro_rules! route {
+    ($method:ident $path:literal $counted:ident $verb:path) => {
+        $crate::contracts::rest::Route {
+            method: http::Method::$method,
+            path: $path,
+            counted: $crate::contracts::rest::Counted::$counted,
+            verb: |call| Box::pin($verb(call)),
+        }
+    };
+}
+pub(super) use route;
+
+/// One request, with a known caller.
+pub struct Call {
+    pub api: Arc<Api>,
+    pub caller: Caller,
+    pub credential: Credential,
+    /// The person who calls; `None` for the host application.
+    pub user: Option<Arc<User>>,
+    pub headers: HeaderMap,
+    pub uri: Uri,
+    path: Vec<(String, String)>,
+    /// Behind a lock only so that a call may be lent to several tasks; nobody ever waits for it.
+    body: Mutex<Body>,
+}
+
+/// What a route answers.
+pub enum Reply {
+    Json { status: StatusCode, body: Vec<u8>, link: Option<String>, cookie: Option<HeaderValue> },
+    /// Can be asked for again with its entity tag.
+    Tagged { tag: HeaderValue, body: Vec<u8>, link: Option<String> },
+    NotModified { tag: HeaderValue },
+    NoContent,
+}
+
+impl Reply {
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        Reply::Json { status, body: to_json(body), link: None, cookie: None }
+    }
+
+    /// 201 for what was made, 200 for what was there.
+    pub fn made(created: bool, body: &impl Serialize) -> Self {
+        Self::json(if created { StatusCode::CREATED } else { StatusCode::OK }, body)
+    }
+
+    pub fn ok(body: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+}
+
+pub fn to_json(body: &impl Serialize) -> Vec<u8> {
+    // The shapes are structs of texts, numbers and times: writing them cannot fail.
+    serde_json::to_vec(body).unwrap_or_default()
+}
+
+/// A strong entity tag over everything that is shown (RFC 9110, section 8.8.3).
+pub fn entity_tag(body: &[u8], link: Option<&str>) -> HeaderValue {
+    let mut hash = Sha256::new();
+    hash.update(body);
+    hash.update(link.unwrap_or_default());
+    let mut tag = String::with_capacity(34);
+    tag.push('"');
+    for byte in &hash.finalize()[..16] {
+        tag.push_str(&format!("{byte:02x}"));
+    }
+    tag.push('"');
+    HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+impl Call {
+    pub fn query(&self) -> Result<Query> {
+        query::parse(self.uri.query().unwrap_or_default())
+    }
+
+    /// A part of the path, decoded.
+    pub fn path(&self, name: &str) -> &str {
+        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    pub fn chat(&self) -> &Arc<Chat> {
+        &self.api.chat
+    }
+
+    pub fn view<'a>(&self, people: &'a People) -> View<'a> {
+        let viewer = match self.caller {
+            Caller::User(user) => Some(user),
+            Caller::Host => None,
+        };
+        View { people, viewer, show_email: self.api.settings.show_email || self.caller == Caller::Host }
+    }
+
+    /// The person who calls, for payloads that name who acts.
+    pub fn person(&self) -> Result<&Arc<User>> {
+        self.caller.user()?;
+        self.user.as_ref().ok_or_else(|| Error::unauthenticated("Sign in first."))
+    }
+
+    /// The body as fields: a JSON object, or a form.
+    pub async fn fields(&mut self) -> Result<Fields> {
+        let body = std::mem::take(self.body.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
+        let bytes = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await.map_err(body_error)?;
+        match boundary {
+            Some(boundary) => form_fields(bytes, boundary).await,
+            None => Fields::from_json(json::parse(&bytes)?),
+        }
+    }
+
+    /// The live socket that the request says it comes from, which then hears nothing of it.
+    pub fn origin(&self) -> Option<Origin> {
+        let socket_id = self.headers.get("x-socket-id")?.to_str().ok()?;
+        self.api.chat.hub().own_socket(self.caller.user().ok()?, socket_id)
+    }
+
+    /// What the client has already, if it still is what would be sent.
+    pub fn has(&self, tag: &HeaderValue) -> bool {
+        let held = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let tag = tag.to_str().unwrap_or_default();
+        // Compared weakly, as RFC 9110, section 13.1.2, wants it.
+        held.flat_map(|value| value.split(',')).map(str::trim).any(|held| held == "*" || held.trim_start_matches("W/") == tag)
+    }
+
+    /// An answer that can be asked for again with its tag.
+    pub fn tagged(&self, body: Vec<u8>, link: Option<String>) -> Reply {
+        let tag = entity_tag(&body, link.as_deref());
+        match self.has(&tag) {
+            true => Reply::NotModified { tag },
+            false => Reply::Tagged { tag, body, link },
+        }
+    }
+
+    /// This request's address with another cursor, for `Link: <...>; rel="next"` (RFC 8288).
+    pub fn next_link(&self, cursor: Option<&str>) -> Option<String> {
+        let cursor = cursor?;
+        let kept = self.uri.query().unwrap_or_default().split('&').filter(|pair| {
+            let name = pair.split('=').next().unwrap_or_default();
+            !matches!(name, "" | "cursor" | "before" | "after" | "wait")
+        });
+        let query: Vec<&str> = kept.collect();
+        let separator = if query.is_empty() { "" } else { "&" };
+        Some(format!("<{}?{}{separator}cursor={cursor}>; rel=\"next\"", self.uri.path(), query.join("&")))
+    }
+}
+
+fn body_error(fault: BodyFault) -> Error {
+    match fault {
+        BodyFault::TooLarge => Error::too_large(fault.to_string()),
+        BodyFault::TooSlow | BodyFault::Broken => Error::invalid(fault.to_string()),
+    }
+}
+
+/// The text fields of a `multipart/form-data` body (RFC 7578).
+async fn form_fields(body: Bytes, boundary: String) -> Result<Fields> {
+    let broken = |_| Error::invalid("The form cannot be read.");
+    let mut form = multer::Multipart::new(futures_util::stream::iter([Ok::<_, std::io::Error>(body)]), boundary);
+    let mut fields = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        let name = field.name().map(str::to_owned).ok_or_else(|| Error::invalid("A part of the form has no name."))?;
+        if field.file_name().is_some() {
+            return Err(Error::unsupported_media("This server does not take files."));
+        }
+        let bytes = field.bytes().await.map_err(broken)?;
+        let text = String::from_utf8(bytes.to_vec()).map_err(|_| Error::invalid("The form is not valid UTF-8."))?;
+        fields.push((name, text));
+    }
+    Fields::from_form(fields)
+}
+
+/// A router of these routes. What is not among them does not exist.
+pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router {
+    let mut router = Router::new();
+    for Route { method, path, counted, verb } in routes {
+        let Ok(filter) = MethodFilter::try_from(method) else { continue };
+        let handler = move |State(api): State<Arc<Api>>, params: RawPathParams, request: Request| async move {
+            let (started, method) = (Instant::now(), request.method().clone());
+            let path_parameters = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let is_held = request.uri().query().is_some_and(|query| query.contains("wait="));
+            let outcome = answer(Arc::clone(&api), path_parameters, request, counted, verb).await;
+            let response = respond(outcome);
+            api.metrics.http_answered(&format!("{method} {path}"), response.status().as_u16());
+            if !is_held {
+                api.metrics.http_request_seconds.observe(started.elapsed().as_secs_f64());
+            }
+            response
+        };
+        router = router.route(path, on(filter, handler));
+    }
+    router.with_state(api)
+}
+
+async fn answer(
+    api: Arc<Api>,
+    path: Vec<(String, String)>,
+    request: Request,
+    counted: Counted,
+    verb: Verb,
+) -> Result<Reply> {
+    let (parts, body) = request.into_parts();
+    let credential = api.authenticator.identify(&parts.headers, api.clock.now().as_millis())?;
+    let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
+    if matches!(credential, Credential::Cookie(_)) && is_change && !api.origins.may_change_by_cookie(&parts.headers) {
+        return Err(Error::forbidden("A request by cookie must come from an allowed origin."));
+    }
+    let (caller, user) = match &credential {
+        Credential::ApiKey => (Caller::Host, None),
+        Credential::Bearer(claims) | Credential::Cookie(claims) => {
+            let user = api.chat.sign_in(&super::claims(claims)).await?;
+            api.chat.requested(user.key);
+            (Caller::User(user.key), Some(user))
+        }
+    };
+    if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {
+        api.chat.count_request(user)?;
+    }
+    verb(Call { api, caller, credential, user, headers: parts.headers, uri: parts.uri, path, body: Mutex::new(body) }).await
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a str,
+    code: Code,
+    #[serde(rename = "retryAfterMs", skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+/// An error as every route answers it.
+pub fn error_response(error: &Error) -> Response<Body> {
+    let retry_after_ms = error.retry_after.map(|time| (time.as_micros().div_ceil(1_000) as u64).max(1));
+    let body = to_json(&ErrorBody { error: &error.message, code: error.code, retry_after_ms });
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = json_response(status, body);
+    if let Some(ms) = retry_after_ms {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000).max(1)));
+    }
+    response
+}
+
+fn json_response(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn respond(outcome: Result<Reply>) -> Response<Body> {
+    let with_link = |mut response: Response<Body>, link: Option<String>| {
+        if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+        response
+    };
+    match outcome {
+        Ok(Reply::Json { status, body, link, cookie }) => {
+            let mut response = with_link(json_response(status, body), link);
+            if let Some(cookie) = cookie {
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        Ok(Reply::Tagged { tag, body, link }) => {
+            let mut response = with_link(json_response(StatusCode::OK, body), link);
+            response.headers_mut().insert(header::ETAG, tag);
+            response
+        }
+        Ok(Reply::NotModified { tag }) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response.headers_mut().insert(header::ETAG, tag);
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            response
+        }
+        Ok(Reply::NoContent) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+        Err(error) => error_response(&error),
+    }
+}

@@ -1,0 +1,132 @@
+//! Doorbell's own routes: the directory, memberships, conversations as the host sees them, tokens.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    api::ConversationBody,
+    rest::{Call, Reply, Route, route},
+    shape::{ListingShape, Person, SharedConversation},
+};
+use crate::{
+    chat::Caller,
+    model::{Error, Result, Role, Timestamp, UserId, limits, listing::ListingPatch, user::UserPatch},
+    transport::{auth::Credential, token},
+};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        route!(POST "/api/auth/socket-token" AsRequest issue_token),
+        route!(PUT "/v1/users/{id}" AsRequest put_user),
+        route!(PUT "/v1/listings/{id}" AsRequest put_listing),
+        route!(PATCH "/v1/conversations/{id}" AsRequest change_conversation),
+        route!(POST "/v1/conversations/{id}/participants" AsRequest put_participant),
+        route!(DELETE "/v1/conversations/{id}/participants/{user_id}" AsRequest remove_participant),
+    ]
+}
+
+/// A session or the API key gets a token; a token does not get another.
+async fn issue_token(mut call: Call) -> Result<Reply> {
+    let user = match &call.credential {
+        Credential::Bearer(_) => {
+            return Err(Error::forbidden("A token gets no further token; use the session cookie or the API key."));
+        }
+        Credential::Cookie(_) => call.person()?.clone(),
+        Credential::ApiKey => {
+            let id = call.fields().await?.required_id("userId")?;
+            call.chat().mentioned_user(&id).await?
+        }
+    };
+    let now = call.api.clock.now().as_millis();
+    let jwt = &call.api.settings.jwt;
+    let profile = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
+    let profile = profile.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+    let minted = token::mint(&call.api.secret, user.id.as_str(), profile, now, limits::TOKEN_LIFETIME);
+    let (token, expires_at) = minted.map_err(|fault| Error::invalid(fault.to_string()))?;
+    Ok(Reply::ok(&json!({ "token": token, "expiresAt": Timestamp(expires_at) })))
+}
+
+async fn put_user(mut call: Call) -> Result<Reply> {
+    call.caller.must_be_host()?;
+    let fields = call.fields().await?;
+    let patch = UserPatch {
+        name: fields.text_patch("name", limits::NAME_CHARS)?,
+        email: fields.text_patch("email", limits::EMAIL_CHARS)?,
+        image: fields.text_patch("image", limits::URL_CHARS)?,
+        role: fields.text_patch("role", limits::ROLE_CHARS)?,
+    };
+    let user = call.chat().put_user(call.caller, call.path("id"), patch).await?;
+    Ok(Reply::ok(&Person::full(&user)))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListingBody<'a> {
+    #[serde(flatten)]
+    listing: ListingShape<'a>,
+    owner_id: Option<&'a UserId>,
+}
+
+async fn put_listing(mut call: Call) -> Result<Reply> {
+    call.caller.must_be_host()?;
+    let fields = call.fields().await?;
+    let price = match fields.raw("price") {
+        None => None,
+        Some(Value::Null) => Some(None),
+        Some(price @ Value::Number(_)) => Some(Some(price.to_string())),
+        Some(price @ Value::String(text)) if text.chars().count() <= limits::PRICE_CHARS => Some(Some(price.to_string())),
+        Some(_) => return Err(Error::invalid("price must be a number or a short string.")),
+    };
+    let patch = ListingPatch {
+        title: fields.text_patch("title", limits::TITLE_CHARS)?,
+        image: fields.text_patch("image", limits::URL_CHARS)?,
+        url: fields.text_patch("url", limits::URL_CHARS)?,
+        price,
+        owner: None,
+    };
+    let owner = fields.id_patch("ownerId")?;
+    let (listing, owner) = call.chat().put_listing(call.caller, call.path("id"), patch, owner).await?;
+    Ok(Reply::ok(&ListingBody { listing: ListingShape::new(&listing), owner_id: owner.as_ref() }))
+}
+
+async fn change_conversation(mut call: Call) -> Result<Reply> {
+    let fields = call.fields().await;
+    let id = call.path("id").to_owned();
+    call.chat().must_see(call.caller, &id).await?;
+    let fields = fields?;
+    let title = match fields.raw("title") {
+        None => None,
+        Some(Value::Null) => Some(None),
+        Some(_) => fields.text("title")?.map(|title| Some(title.to_owned())),
+    };
+    let is_active = fields.boolean("isActive")?;
+    let conversation = call.chat().change_conversation(call.caller, &id, title, is_active).await?;
+    conversation_reply(&call, &conversation, false).await
+}
+
+async fn put_participant(mut call: Call) -> Result<Reply> {
+    let fields = call.fields().await;
+    let id = call.path("id").to_owned();
+    call.chat().must_see(call.caller, &id).await?;
+    let fields = fields?;
+    let user = fields.required_id("userId")?;
+    let role = fields.text("role")?.map(|role| {
+        Role::parse(role).ok_or_else(|| Error::invalid("role must be member or admin."))
+    });
+    let conversation = call.chat().put_member(call.caller, &id, &user, role.transpose()?).await?;
+    conversation_reply(&call, &conversation, true).await
+}
+
+async fn remove_participant(call: Call) -> Result<Reply> {
+    call.chat().remove_member(call.caller, call.path("id"), call.path("user_id")).await?;
+    Ok(Reply::NoContent)
+}
+
+async fn conversation_reply(call: &Call, conversation: &crate::model::Conversation, created: bool) -> Result<Reply> {
+    let (entry, people) = call.chat().entry_for(call.caller, conversation).await?;
+    let mut conversation = SharedConversation::new(&entry, call.view(&people));
+    if call.caller == Caller::Host {
+        conversation.forget_viewer();
+    }
+    Ok(Reply::made(created, &ConversationBody { conversation }))
+}

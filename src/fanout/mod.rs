@@ -1,0 +1,10 @@
+//! Fan-out: which live connections there are on this node, and who of them hears of what.
+//!
+//! Nothing here reads the store or knows a wire shape. A frame is rendered by the caller once for each contract that is
+//! present and shared by all who get it.
+
+pub mod hub;
+pub mod live;
+
+pub use hub::Hub;
+pub use live::{Audience, LiveSocket, Outlet};

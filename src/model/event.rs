@@ -1,0 +1,34 @@
+//! What has happened: news of rows that are already committed, in the order in which they were.
+
+use std::sync::Arc;
+
+use super::{
+    comment::Comment,
+    conversation::{Conversation, Read},
+    id::UserKey,
+    message::Message,
+};
+
+/// The live socket that a change came from: a number that this process gave it. Its own contract may answer it
+/// otherwise than the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin(pub u64);
+
+/// One committed change. Whoever delivers it may lose it: every gap can be closed from the store.
+#[derive(Debug, Clone)]
+pub enum Fact {
+    /// A new message, never a repeat.
+    MessageStored { message: Arc<Message>, origin: Option<Origin> },
+    /// A mark that has risen.
+    Read { read: Read, origin: Option<Origin> },
+    /// A conversation that did not exist before.
+    Opened(Arc<Conversation>),
+    /// Somebody was added, brought back, removed or given another role. `conversation` is how it stands after.
+    MembershipChanged {
+        conversation: Arc<Conversation>,
+        user: UserKey,
+    },
+    /// Title or `isActive` changed.
+    ConversationChanged(Arc<Conversation>),
+    CommentAdded(Arc<Comment>),
+}

@@ -1,0 +1,290 @@
+//! The store: batches in, facts out. The database is the log: whatever is on the wire is news of a row that is here.
+//!
+//! Writes are queued by the call itself, in the order of the calls, and answered after their commit is flushed; the
+//! facts of a batch are handed to [`Facts`] in commit order *before* the writers are answered. Reads see every write
+//! that was answered before they began.
+
+pub mod sqlite;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::{
+    Comment, Conversation, ConversationId, ConversationKey, Entry, Fact, Listing, ListingId, ListingKey, Message,
+    MessageKind, Origin, Role, Seq, Timestamp, User, UserId, UserKey,
+    conversation::Read,
+    listing::ListingPatch,
+    user::{UserPatch, UserSource},
+};
+
+/// Where committed facts go, a batch at a time. Bounded: a slow receiver slows the writer, it loses nothing.
+pub type Facts = mpsc::Sender<Vec<Fact>>;
+
+/// Why the store could not do it. Nothing of the failed call was stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Too many writes wait already; come again.
+    #[error("the store has too much to write at the moment")]
+    Overloaded,
+    /// The disk is full, the file cannot be written, the database does not answer: what the engine said.
+    #[error("the store cannot be used at the moment: {0}")]
+    Unavailable(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A write that is queued. Dropping it does not take the write back.
+pub struct Pending<T>(oneshot::Receiver<Result<T>>);
+
+impl<T> Pending<T> {
+    /// The pair of a queued write and the place where its outcome goes.
+    pub fn channel() -> (oneshot::Sender<Result<T>>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Pending(receiver))
+    }
+
+    /// A write that was refused before it was queued.
+    pub fn refused(error: StoreError) -> Self {
+        let (sender, pending) = Self::channel();
+        let _ = sender.send(Err(error));
+        pending
+    }
+}
+
+impl<T> Future for Pending<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|outcome| outcome.unwrap_or(Err(StoreError::Closed)))
+    }
+}
+
+/// A message on its way in. The sender comes from a verified identity, the content is checked and trimmed.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub conversation: ConversationKey,
+    pub sender: UserKey,
+    pub kind: MessageKind,
+    pub content: String,
+    /// Unique per sender and conversation, kept for ever.
+    pub client_message_id: Option<String>,
+    /// Of everything that makes two drafts the same message; compared when `client_message_id` is known already.
+    pub digest: [u8; 16],
+    /// A `seq` of the same conversation that the sender may see.
+    pub reply_to: Option<Seq>,
+    /// Handed on to the fact of it.
+    pub origin: Option<Origin>,
+}
+
+/// What became of a draft.
+#[derive(Debug, Clone)]
+pub enum Appended {
+    Stored(Arc<Message>),
+    /// The same `client_message_id` and digest: the message that is there already, as it stands now.
+    Repeat(Arc<Message>),
+    /// The same `client_message_id` with another digest.
+    Conflict,
+    /// The sender is not in the conversation, or there is none.
+    NotParticipant,
+    /// The sender has left.
+    Left,
+    /// The conversation was closed by the host.
+    Closed,
+    /// `reply_to` names no message that the sender may see.
+    NoSuchReply,
+}
+
+/// What became of a mark.
+#[derive(Debug, Clone)]
+pub enum Marked {
+    Advanced(Read),
+    /// The mark stood there, or higher, already.
+    Unchanged,
+    NotParticipant,
+    Left,
+    /// `up_to` names no message that the reader may see.
+    NoSuchMessage,
+}
+
+/// Who may change a conversation's memberships or facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// The host application, by its API key.
+    Host,
+    User(UserKey),
+}
+
+/// What became of a change to a conversation.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// How it stands now, and whether the call changed anything.
+    Done {
+        conversation: Arc<Conversation>,
+        changed: bool,
+    },
+    /// There is none, or the actor is not in it.
+    NotFound,
+    /// The actor has left, or is no admin.
+    Forbidden,
+    /// The person to remove is not a current member.
+    NoSuchMember,
+    /// A one-to-one conversation has its two people for good.
+    NotAGroup,
+    /// The group has as many current members as it may have.
+    Full,
+}
+
+/// Which part of a history or of comments, ascending by `seq` in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// The newest.
+    Newest { limit: usize },
+    /// The newest of those below `seq`.
+    Before { seq: Seq, limit: usize },
+    /// The oldest of those above `seq`.
+    After { seq: Seq, limit: usize },
+}
+
+/// Part of a conversation's history.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Ascending by `seq`, only what the viewer may see.
+    pub messages: Vec<Message>,
+    /// More in the window's direction: older, or newer with `After`.
+    pub has_more: bool,
+    /// The highest `seq` that the viewer may see, 0 when there is none: a snapshot up to here.
+    pub last_seq: Seq,
+}
+
+/// Where a list of conversations goes on: below this activity, and at the same activity below this key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InboxCursor {
+    pub activity_at: Timestamp,
+    pub conversation: ConversationKey,
+}
+
+/// Part of somebody's list of conversations, newest activity first.
+#[derive(Debug, Clone, Default)]
+pub struct Inbox {
+    pub entries: Vec<Entry>,
+    pub has_more: bool,
+}
+
+/// Part of the comments under a post.
+#[derive(Debug, Clone, Default)]
+pub struct Comments {
+    pub comments: Vec<Comment>,
+    pub has_more: bool,
+}
+
+/// One engine. `conformance` is what every engine must pass.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // ---- directory
+
+    /// Makes or changes an entry as far as `source` may, and returns it.
+    fn put_user(&self, id: UserId, patch: UserPatch, source: UserSource) -> Pending<User>;
+    async fn user_by_id(&self, id: &UserId) -> Result<Option<User>>;
+    /// Those that exist, in any order.
+    async fn users(&self, keys: &[UserKey]) -> Result<Vec<User>>;
+    fn put_last_seen(&self, user: UserKey, at: Timestamp) -> Pending<()>;
+
+    /// Makes or changes an entry. With an empty patch: makes one where there is none, and changes nothing.
+    fn put_listing(&self, id: ListingId, patch: ListingPatch) -> Pending<Listing>;
+    async fn listing_by_id(&self, id: &ListingId) -> Result<Option<Listing>>;
+    async fn listings(&self, keys: &[ListingKey]) -> Result<Vec<Listing>>;
+
+    // ---- conversations
+
+    /// Finds or makes the one conversation of two different people about a listing or none. `true`: made by this call.
+    fn open_one_to_one(
+        &self,
+        asker: UserKey,
+        asked: UserKey,
+        listing: Option<ListingKey>,
+    ) -> Pending<(Arc<Conversation>, bool)>;
+    /// Makes a group of `creator` (its admin) and `others` (without the creator, no repeats).
+    fn open_group(&self, creator: UserKey, title: Option<String>, others: Vec<UserKey>) -> Pending<Arc<Conversation>>;
+    /// Adds somebody, brings somebody back, or changes the role of a current member. By an admin or the host.
+    /// `role: None` adds as a member and leaves a current member's role alone. `group_max` counts current members.
+    fn put_member(
+        &self,
+        actor: Actor,
+        conversation: ConversationKey,
+        user: UserKey,
+        role: Option<Role>,
+        group_max: usize,
+    ) -> Pending<Changed>;
+    /// Ends a membership: one's own, or another's as an admin or the host. When the last admin leaves, the
+    /// longest-standing current member becomes one, in the same transaction.
+    fn remove_member(&self, actor: Actor, conversation: ConversationKey, user: UserKey) -> Pending<Changed>;
+    /// `title` by the host or a group's admin, `is_active` by the host alone (`Forbidden` otherwise).
+    fn change_conversation(
+        &self,
+        actor: Actor,
+        conversation: ConversationKey,
+        title: Option<Option<String>>,
+        is_active: Option<bool>,
+    ) -> Pending<Changed>;
+
+    async fn conversation_by_id(&self, id: &ConversationId) -> Result<Option<Arc<Conversation>>>;
+    async fn conversation(&self, key: ConversationKey) -> Result<Option<Arc<Conversation>>>;
+    /// All one-to-one conversations of two people, most recent activity first.
+    async fn one_to_ones(&self, one: UserKey, other: UserKey) -> Result<Vec<ConversationKey>>;
+    /// The conversations that somebody is in now, in any order.
+    async fn conversations_of(&self, user: UserKey) -> Result<Vec<ConversationKey>>;
+    /// A page of somebody's list, those that they have left included.
+    async fn inbox(&self, viewer: UserKey, cursor: Option<InboxCursor>, limit: usize) -> Result<Inbox>;
+    /// One conversation as it stands in somebody's list; `None` if they never were in it.
+    async fn entry(&self, conversation: ConversationKey, viewer: UserKey) -> Result<Option<Entry>>;
+
+    // ---- messages
+
+    /// Queues a message. The order of the calls is the order of the commits of one conversation.
+    fn append(&self, draft: Draft) -> Pending<Appended>;
+    /// In which of these conversations did the sender use this `client_message_id`?
+    async fn find_sent(
+        &self,
+        sender: UserKey,
+        client_message_id: &str,
+        among: &[ConversationKey],
+    ) -> Result<Option<ConversationKey>>;
+    /// Part of what the viewer may see; `None` if they never were in it.
+    async fn history(&self, conversation: ConversationKey, viewer: UserKey, window: Window) -> Result<Option<History>>;
+    /// One message, if the viewer may see it.
+    async fn message(&self, conversation: ConversationKey, viewer: UserKey, seq: Seq) -> Result<Option<Message>>;
+    /// Raises the reader's mark to `up_to`, else to the newest message. It never falls.
+    fn mark(
+        &self,
+        conversation: ConversationKey,
+        reader: UserKey,
+        up_to: Option<Seq>,
+        origin: Option<Origin>,
+    ) -> Pending<Marked>;
+
+    // ---- comments
+
+    fn add_comment(&self, post_id: String, author: UserKey, text: String) -> Pending<Arc<Comment>>;
+    async fn comments(&self, post_id: &str, window: Window) -> Result<Comments>;
+
+    // ---- the installation
+
+    /// The value kept under `name`; when there is none, `value` is kept. One answer for all who race.
+    fn keep_setting(&self, name: &'static str, value: String) -> Pending<String>;
+    /// Can it be read and written now?
+    async fn check(&self) -> Result<()>;
+    /// Ends after everything queued is committed and answered.
+    async fn close(&self);
+}

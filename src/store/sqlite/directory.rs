@@ -1,0 +1,241 @@
+//! Users and listings, as the host application and tokens describe them.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::writer::{Write, Writing};
+use crate::model::{
+    Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey,
+    listing::ListingPatch,
+    user::{UserPatch, UserSource},
+};
+
+macro_rules! user_columns {
+    () => {
+        "SELECT key, id, name, email, image, role, last_seen_at, host_put_at, claims_issued_at FROM user"
+    };
+}
+
+macro_rules! listing_columns {
+    () => {
+        "SELECT key, id, title, image, url, price, owner FROM listing"
+    };
+}
+
+fn user_of(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        key: UserKey(row.get(0)?),
+        id: UserId::trusted(row.get::<_, String>(1)?),
+        name: row.get(2)?,
+        email: row.get(3)?,
+        image: row.get(4)?,
+        role: row.get(5)?,
+        last_seen_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+        host_put_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        claims_issued_at: row.get::<_, Option<i64>>(8)?.map(Timestamp),
+    })
+}
+
+fn listing_of(row: &Row<'_>) -> rusqlite::Result<Listing> {
+    Ok(Listing {
+        key: ListingKey(row.get(0)?),
+        id: ListingId::trusted(row.get::<_, String>(1)?),
+        title: row.get(2)?,
+        image: row.get(3)?,
+        url: row.get(4)?,
+        price: row.get(5)?,
+        owner: row.get::<_, Option<i64>>(6)?.map(UserKey),
+    })
+}
+
+pub(super) fn user_by_id(connection: &Connection, id: &UserId) -> rusqlite::Result<Option<User>> {
+    connection
+        .prepare_cached(concat!(user_columns!(), " WHERE id = ?1"))?
+        .query_row([id.as_str()], user_of)
+        .optional()
+}
+
+pub(super) fn users(connection: &Connection, keys: &[UserKey]) -> rusqlite::Result<Vec<User>> {
+    let mut statement = connection.prepare_cached(concat!(user_columns!(), " WHERE key = ?1"))?;
+    let found = keys.iter().map(|key| statement.query_row([key.0], user_of).optional());
+    found.filter_map(Result::transpose).collect()
+}
+
+pub(super) fn listing_by_id(connection: &Connection, id: &ListingId) -> rusqlite::Result<Option<Listing>> {
+    connection
+        .prepare_cached(concat!(listing_columns!(), " WHERE id = ?1"))?
+        .query_row([id.as_str()], listing_of)
+        .optional()
+}
+
+pub(super) fn listings(connection: &Connection, keys: &[ListingKey]) -> rusqlite::Result<Vec<Listing>> {
+    let mut statement = connection.prepare_cached(concat!(listing_columns!(), " WHERE key = ?1"))?;
+    let found = keys
+        .iter()
+        .map(|key| statement.query_row([key.0], listing_of).optional());
+    found.filter_map(Result::transpose).collect()
+}
+
+pub(super) struct PutUser {
+    pub(super) id: UserId,
+    pub(super) patch: UserPatch,
+    pub(super) source: UserSource,
+}
+
+impl PutUser {
+    /// May the source say what this entry is like?
+    fn counts(&self, entry: &User) -> bool {
+        match self.source {
+            UserSource::Host => true,
+            // A token that does not say when it was issued counts as older than any that does.
+            UserSource::Claims { issued_at } => {
+                (entry.host_put_at.is_none() || issued_at > entry.host_put_at) && issued_at >= entry.claims_issued_at
+            }
+            UserSource::Mention => false,
+        }
+    }
+
+    fn change(&self, entry: &mut User, now: Timestamp) {
+        let fields = [
+            (&mut entry.name, &self.patch.name),
+            (&mut entry.email, &self.patch.email),
+            (&mut entry.image, &self.patch.image),
+            (&mut entry.role, &self.patch.role),
+        ];
+        for (field, change) in fields {
+            if let Some(value) = change {
+                field.clone_from(value);
+            }
+        }
+        match self.source {
+            // A clock that was set back does not make older tokens count again.
+            UserSource::Host => entry.host_put_at = entry.host_put_at.max(Some(now)),
+            UserSource::Claims { issued_at } => entry.claims_issued_at = issued_at,
+            UserSource::Mention => {}
+        }
+    }
+}
+
+impl Write for PutUser {
+    type Outcome = User;
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<User> {
+        let connection = writing.connection;
+        let stored = match user_by_id(connection, &self.id)? {
+            Some(stored) => stored,
+            None => {
+                connection
+                    .prepare_cached("INSERT INTO user (id) VALUES (?1)")?
+                    .execute([self.id.as_str()])?;
+                User {
+                    key: UserKey(connection.last_insert_rowid()),
+                    id: self.id.clone(),
+                    name: None,
+                    email: None,
+                    image: None,
+                    role: None,
+                    last_seen_at: None,
+                    host_put_at: None,
+                    claims_issued_at: None,
+                }
+            }
+        };
+        let mut entry = stored.clone();
+        if self.counts(&stored) {
+            self.change(&mut entry, writing.now);
+        }
+        // Most sign-ins say nothing new: then nothing is written, and nothing flushed.
+        if entry != stored {
+            connection
+                .prepare_cached(
+                    "UPDATE user SET name = ?2, email = ?3, image = ?4, role = ?5, host_put_at = ?6,
+                        claims_issued_at = ?7
+                     WHERE key = ?1",
+                )?
+                .execute(params![
+                    entry.key.0,
+                    entry.name,
+                    entry.email,
+                    entry.image,
+                    entry.role,
+                    entry.host_put_at.map(Timestamp::as_millis),
+                    entry.claims_issued_at.map(Timestamp::as_millis),
+                ])?;
+        }
+        Ok(entry)
+    }
+}
+
+pub(super) struct PutLastSeen {
+    pub(super) user: UserKey,
+    pub(super) at: Timestamp,
+}
+
+impl Write for PutLastSeen {
+    type Outcome = ();
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
+        writing
+            .connection
+            .prepare_cached("UPDATE user SET last_seen_at = ?2 WHERE key = ?1 AND ifnull(last_seen_at, ?2 - 1) < ?2")?
+            .execute([self.user.0, self.at.0])?;
+        Ok(())
+    }
+}
+
+pub(super) struct PutListing {
+    pub(super) id: ListingId,
+    pub(super) patch: ListingPatch,
+}
+
+impl Write for PutListing {
+    type Outcome = Listing;
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Listing> {
+        let connection = writing.connection;
+        let stored = match listing_by_id(connection, &self.id)? {
+            Some(stored) => stored,
+            None => {
+                connection
+                    .prepare_cached("INSERT INTO listing (id) VALUES (?1)")?
+                    .execute([self.id.as_str()])?;
+                Listing {
+                    key: ListingKey(connection.last_insert_rowid()),
+                    id: self.id.clone(),
+                    title: None,
+                    image: None,
+                    url: None,
+                    price: None,
+                    owner: None,
+                }
+            }
+        };
+        let mut entry = stored.clone();
+        let fields = [
+            (&mut entry.title, &self.patch.title),
+            (&mut entry.image, &self.patch.image),
+            (&mut entry.url, &self.patch.url),
+            (&mut entry.price, &self.patch.price),
+        ];
+        for (field, change) in fields {
+            if let Some(value) = change {
+                field.clone_from(value);
+            }
+        }
+        entry.owner = self.patch.owner.unwrap_or(entry.owner);
+        if entry != stored {
+            connection
+                .prepare_cached(
+                    "UPDATE listing SET title = ?2, image = ?3, url = ?4, price = ?5, owner = ?6 WHERE key = ?1",
+                )?
+                .execute(params![
+                    entry.key.0,
+                    entry.title,
+                    entry.image,
+                    entry.url,
+                    entry.price,
+                    entry.owner.map(|owner| owner.0),
+                ])?;
+        }
+        Ok(entry)
+    }
+}

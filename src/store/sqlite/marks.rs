@@ -1,0 +1,250 @@
+//! Marks: how far each has read, and when a message was first read by somebody else.
+//!
+//! A mark is one row of its reader. When a message was read is told by `passed`: an advance adds rows for the
+//! messages that nobody had passed before (turn 1) or one other had (turn 2), and none for the rest. So a message has
+//! at most two rows over it, whatever the size of the group, and a page of history reads few.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{
+    participation::{Participation, Span},
+    writer::{Write, Writing},
+};
+use crate::{
+    model::{ConversationKey, Fact, Message, Origin, Seq, Timestamp, UserKey, conversation::Read},
+    store::Marked,
+};
+
+pub(super) struct Mark {
+    pub(super) conversation: ConversationKey,
+    pub(super) reader: UserKey,
+    pub(super) up_to: Option<Seq>,
+    pub(super) origin: Option<Origin>,
+}
+
+impl Write for Mark {
+    type Outcome = Marked;
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Marked> {
+        let connection = writing.connection;
+        let Some(participation) = Participation::find(connection, self.reader, self.conversation)? else {
+            return Ok(Marked::NotParticipant);
+        };
+        if participation.has_left() {
+            return Ok(Marked::Left);
+        }
+        let to = match self.up_to {
+            None => participation.newest_seq(),
+            Some(seq) if participation.sees(connection, seq)? => seq,
+            Some(_) => return Ok(Marked::NoSuchMessage),
+        };
+        if to <= participation.read_seq {
+            return Ok(Marked::Unchanged);
+        }
+        let advance = Span {
+            from: participation.read_seq,
+            to,
+        };
+        let own = own_within(connection, &participation, advance)?;
+        let at = writing.now.max(participation.latest_at);
+        connection
+            .prepare_cached(
+                "UPDATE participant SET read_seq = ?3, sent_at_read = ?4, read_at = ?5
+                 WHERE user = ?1 AND conversation = ?2",
+            )?
+            .execute([
+                self.reader.0,
+                self.conversation.0,
+                to,
+                participation.sent_at_read + own,
+                at.0,
+            ])?;
+        // Not `updated_at`: that somebody has read does not change the conversation.
+        connection
+            .prepare_cached("UPDATE conversation SET latest_at = ?2 WHERE key = ?1 AND latest_at < ?2")?
+            .execute([self.conversation.0, at.0])?;
+        pass(connection, self.conversation, self.reader, advance, at)?;
+        let read = Read {
+            conversation: self.conversation,
+            reader: self.reader,
+            from: advance.from,
+            to,
+            at,
+            updated: (advance.to - advance.from) - own,
+            newest: newest_of_others(connection, self.conversation, self.reader, advance)?,
+        };
+        writing.facts.push(Fact::Read { read: read.clone(), origin: self.origin });
+        Ok(Marked::Advanced(read))
+    }
+}
+
+/// The newest message of somebody else that the advance passes; 0 when there is none.
+fn newest_of_others(
+    connection: &Connection,
+    conversation: ConversationKey,
+    reader: UserKey,
+    advance: Span,
+) -> rusqlite::Result<Seq> {
+    connection
+        .prepare_cached(
+            "SELECT seq FROM message WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND sender <> ?4
+             ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row([conversation.0, advance.from, advance.to, reader.0], |row| row.get(0))
+        .optional()
+        .map(Option::unwrap_or_default)
+}
+
+/// How many of the reader's own messages the advance passes.
+fn own_within(connection: &Connection, participation: &Participation, advance: Span) -> rusqlite::Result<i64> {
+    let all = participation.sent_since_read();
+    if all == 0 || advance.to == participation.last_seq {
+        return Ok(all);
+    }
+    let count = |span: Span| -> rusqlite::Result<i64> {
+        connection
+            .prepare_cached(
+                "SELECT count(*) FROM message WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND sender = ?4",
+            )?
+            .query_row(
+                [participation.conversation.0, span.from, span.to, participation.user.0],
+                |row| row.get(0),
+            )
+    };
+    let rest = Span {
+        from: advance.to,
+        to: participation.last_seq,
+    };
+    // Both sides of the mark together are known: the shorter one is counted.
+    if rest.to - rest.from < advance.to - advance.from {
+        Ok(all - count(rest)?)
+    } else {
+        count(advance)
+    }
+}
+
+/// Who passed some messages, and when.
+struct Passed {
+    span: Span,
+    user: UserKey,
+    at: Timestamp,
+}
+
+/// The rows of one turn that touch `span`, ascending. They never overlap, so that the walk ends at the first one above.
+fn passed_within(
+    connection: &Connection,
+    conversation: ConversationKey,
+    turn: i64,
+    span: Span,
+) -> rusqlite::Result<Vec<Passed>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT from_seq, to_seq, user, at FROM passed WHERE conversation = ?1 AND turn = ?2 AND to_seq > ?3
+         ORDER BY to_seq",
+    )?;
+    let mut rows = statement.query([conversation.0, turn, span.from])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let from: Seq = row.get(0)?;
+        if from >= span.to {
+            break;
+        }
+        found.push(Passed {
+            span: Span { from, to: row.get(1)? },
+            user: UserKey(row.get(2)?),
+            at: Timestamp(row.get(3)?),
+        });
+    }
+    Ok(found)
+}
+
+/// Notes that `user` passed the messages of `advance`.
+fn pass(
+    connection: &Connection,
+    conversation: ConversationKey,
+    user: UserKey,
+    advance: Span,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    let first = passed_within(connection, conversation, 1, advance)?;
+    let untouched = gaps(advance, first.iter().map(|passed| passed.span));
+    let mut added = Vec::new();
+    for span in &untouched {
+        added.push((1, *span));
+    }
+    if !first.is_empty() {
+        let second = passed_within(connection, conversation, 2, advance)?;
+        let mut taken: Vec<Span> = second.iter().map(|passed| passed.span).chain(untouched).collect();
+        taken.sort_unstable_by_key(|span| span.to);
+        for span in gaps(advance, taken.into_iter()) {
+            added.push((2, span));
+        }
+    }
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO passed (conversation, turn, to_seq, from_seq, user, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for (turn, span) in added {
+        statement.execute([conversation.0, turn, span.to, span.from, user.0, at.0])?;
+    }
+    Ok(())
+}
+
+/// What of `whole` none of `taken` covers. Those ascend and do not overlap.
+fn gaps(whole: Span, taken: impl Iterator<Item = Span>) -> Vec<Span> {
+    let mut gaps = Vec::new();
+    let mut from = whole.from;
+    for span in taken {
+        let before = Span { from, to: span.from };
+        gaps.extend(before.within(whole));
+        from = from.max(span.to);
+    }
+    gaps.extend(Span { from, to: whole.to }.within(whole));
+    gaps
+}
+
+/// Fills in when each of these ascending messages of one conversation was first passed by another than its sender.
+pub(super) fn fill_read_at(
+    connection: &Connection,
+    conversation: ConversationKey,
+    messages: &mut [Message],
+) -> rusqlite::Result<()> {
+    let (Some(oldest), Some(newest)) = (messages.first(), messages.last()) else {
+        return Ok(());
+    };
+    let page = Span {
+        from: oldest.seq - 1,
+        to: newest.seq,
+    };
+    for turn in [1, 2] {
+        let passed = passed_within(connection, conversation, turn, page)?;
+        let mut rows = passed.iter().peekable();
+        for message in messages.iter_mut().filter(|message| message.read_at.is_none()) {
+            while rows.next_if(|row| row.span.to < message.seq).is_some() {}
+            if let Some(row) = rows.peek()
+                && row.span.contains(message.seq)
+                && row.user != message.sender
+            {
+                message.read_at = Some(row.at);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(from: Seq, to: Seq) -> Span {
+        Span { from, to }
+    }
+
+    #[test]
+    fn what_is_not_taken_is_a_gap() {
+        let gaps_of = |taken: &[Span]| gaps(span(2, 8), taken.iter().copied());
+        assert_eq!(gaps_of(&[]), [span(2, 8)]);
+        assert_eq!(gaps_of(&[span(0, 9)]), []);
+        assert_eq!(gaps_of(&[span(0, 3), span(5, 6)]), [span(3, 5), span(6, 8)]);
+        assert_eq!(gaps_of(&[span(2, 4), span(4, 8)]), []);
+        assert_eq!(gaps_of(&[span(0, 2), span(7, 12)]), [span(2, 7)]);
+    }
+}

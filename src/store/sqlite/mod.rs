@@ -1,0 +1,327 @@
+//! The store in one SQLite file: the default, complete by itself.
+//!
+//! One thread writes ([`writer`]), a few read ([`readers`]), one moves the log into the database ([`checkpoint`]).
+//! The other files hold the statements, a file for each noun. A write is a type with its own `apply`; a read is a
+//! function of a connection.
+
+mod checkpoint;
+mod comments;
+mod conversations;
+mod directory;
+mod history;
+mod inbox;
+mod marks;
+mod members;
+mod messages;
+mod migrate;
+mod open;
+mod participation;
+mod readers;
+mod settings;
+pub mod stats;
+mod writer;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+
+use self::{
+    checkpoint::Checkpoints,
+    open::{FileLock, connect_writing},
+    readers::Readers,
+    writer::{Queue, Writer},
+};
+pub use self::{
+    migrate::{Migrated, migrate},
+    open::OpenError,
+    settings::read_setting,
+    stats::Stats,
+};
+use super::{
+    Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, Marked, Pending, Result, Store,
+    Window,
+};
+use crate::model::{
+    Clock, Comment, Conversation, ConversationId, ConversationKey, Entry, Listing, ListingId, ListingKey, Message,
+    Origin, Role, Seq, Timestamp, User, UserId, UserKey,
+    listing::ListingPatch,
+    user::{UserPatch, UserSource},
+};
+
+/// How much the store may have in hand. The defaults are measured (`benches/store.rs`).
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Writes that wait; over it, writes are refused as `Overloaded`.
+    pub queue_max: usize,
+    /// Writes in one transaction.
+    pub batch_max: usize,
+    /// Reads that run at the same time, each on its own thread and connection.
+    pub readers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            queue_max: 2_000,
+            batch_max: 512,
+            readers: std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)),
+        }
+    }
+}
+
+/// The store in one SQLite file. Dropped without [`Store::close`], it still commits what is queued.
+pub struct SqliteStore {
+    queue: Queue,
+    readers: Readers,
+    stats: Arc<Stats>,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, making it and its folder where there is none, and brings it to this binary's
+    /// schema. No other process can open it as long as this one has it.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, facts: Facts, options: Options) -> Result<Self, OpenError> {
+        let lock = FileLock::take(path)?;
+        let mut connection = connect_writing(path)?;
+        migrate::run(path, &mut connection)?;
+        let stats = Arc::new(Stats::default());
+        let readers = Readers::start(path, options.readers)?;
+        let no_thread = |error: std::io::Error| OpenError::Broken {
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        };
+        let checkpoints = Checkpoints::start(connect_writing(path)?, stats.clone()).map_err(no_thread)?;
+        let writer = Writer {
+            connection,
+            clock,
+            facts,
+            checkpoints,
+            stats: stats.clone(),
+            batch_max: options.batch_max,
+            lock,
+        };
+        let queue = writer.start(options.queue_max).map_err(no_thread)?;
+        Ok(SqliteStore { queue, readers, stats })
+    }
+
+    /// What the writer can be watched by.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    // ---- directory
+
+    fn put_user(&self, id: UserId, patch: UserPatch, source: UserSource) -> Pending<User> {
+        self.queue.put(directory::PutUser { id, patch, source })
+    }
+
+    async fn user_by_id(&self, id: &UserId) -> Result<Option<User>> {
+        let id = id.clone();
+        self.readers
+            .read(move |connection| directory::user_by_id(connection, &id))
+            .await
+    }
+
+    async fn users(&self, keys: &[UserKey]) -> Result<Vec<User>> {
+        let keys = keys.to_vec();
+        self.readers
+            .read(move |connection| directory::users(connection, &keys))
+            .await
+    }
+
+    fn put_last_seen(&self, user: UserKey, at: Timestamp) -> Pending<()> {
+        self.queue.put(directory::PutLastSeen { user, at })
+    }
+
+    fn put_listing(&self, id: ListingId, patch: ListingPatch) -> Pending<Listing> {
+        self.queue.put(directory::PutListing { id, patch })
+    }
+
+    async fn listing_by_id(&self, id: &ListingId) -> Result<Option<Listing>> {
+        let id = id.clone();
+        self.readers
+            .read(move |connection| directory::listing_by_id(connection, &id))
+            .await
+    }
+
+    async fn listings(&self, keys: &[ListingKey]) -> Result<Vec<Listing>> {
+        let keys = keys.to_vec();
+        self.readers
+            .read(move |connection| directory::listings(connection, &keys))
+            .await
+    }
+
+    // ---- conversations
+
+    fn open_one_to_one(
+        &self,
+        asker: UserKey,
+        asked: UserKey,
+        listing: Option<ListingKey>,
+    ) -> Pending<(Arc<Conversation>, bool)> {
+        self.queue.put(conversations::OpenOneToOne { asker, asked, listing })
+    }
+
+    fn open_group(&self, creator: UserKey, title: Option<String>, others: Vec<UserKey>) -> Pending<Arc<Conversation>> {
+        self.queue.put(conversations::OpenGroup { creator, title, others })
+    }
+
+    fn put_member(
+        &self,
+        actor: Actor,
+        conversation: ConversationKey,
+        user: UserKey,
+        role: Option<Role>,
+        group_max: usize,
+    ) -> Pending<Changed> {
+        self.queue.put(members::PutMember {
+            actor,
+            conversation,
+            user,
+            role,
+            group_max,
+        })
+    }
+
+    fn remove_member(&self, actor: Actor, conversation: ConversationKey, user: UserKey) -> Pending<Changed> {
+        self.queue.put(members::RemoveMember {
+            actor,
+            conversation,
+            user,
+        })
+    }
+
+    fn change_conversation(
+        &self,
+        actor: Actor,
+        conversation: ConversationKey,
+        title: Option<Option<String>>,
+        is_active: Option<bool>,
+    ) -> Pending<Changed> {
+        self.queue.put(members::ChangeConversation {
+            actor,
+            conversation,
+            title,
+            is_active,
+        })
+    }
+
+    async fn conversation_by_id(&self, id: &ConversationId) -> Result<Option<Arc<Conversation>>> {
+        let id = id.clone();
+        let found = self
+            .readers
+            .read(move |connection| conversations::find_by_id(connection, &id))
+            .await?;
+        Ok(found.map(|loaded| Arc::new(loaded.conversation)))
+    }
+
+    async fn conversation(&self, key: ConversationKey) -> Result<Option<Arc<Conversation>>> {
+        let found = self
+            .readers
+            .read(move |connection| conversations::find(connection, key))
+            .await?;
+        Ok(found.map(|loaded| Arc::new(loaded.conversation)))
+    }
+
+    async fn one_to_ones(&self, one: UserKey, other: UserKey) -> Result<Vec<ConversationKey>> {
+        self.readers
+            .read(move |connection| conversations::one_to_ones(connection, one, other))
+            .await
+    }
+
+    async fn conversations_of(&self, user: UserKey) -> Result<Vec<ConversationKey>> {
+        self.readers
+            .read(move |connection| conversations::conversations_of(connection, user))
+            .await
+    }
+
+    async fn inbox(&self, viewer: UserKey, cursor: Option<InboxCursor>, limit: usize) -> Result<Inbox> {
+        self.readers
+            .read(move |connection| inbox::inbox(connection, viewer, cursor, limit))
+            .await
+    }
+
+    async fn entry(&self, conversation: ConversationKey, viewer: UserKey) -> Result<Option<Entry>> {
+        self.readers
+            .read(move |connection| inbox::entry(connection, conversation, viewer))
+            .await
+    }
+
+    // ---- messages
+
+    fn append(&self, draft: Draft) -> Pending<Appended> {
+        self.queue.put(draft)
+    }
+
+    async fn find_sent(
+        &self,
+        sender: UserKey,
+        client_message_id: &str,
+        among: &[ConversationKey],
+    ) -> Result<Option<ConversationKey>> {
+        let (client_message_id, among) = (client_message_id.to_owned(), among.to_vec());
+        self.readers
+            .read(move |connection| messages::find_sent(connection, sender, &client_message_id, &among))
+            .await
+    }
+
+    async fn history(&self, conversation: ConversationKey, viewer: UserKey, window: Window) -> Result<Option<History>> {
+        self.readers
+            .read(move |connection| history::history(connection, conversation, viewer, window))
+            .await
+    }
+
+    async fn message(&self, conversation: ConversationKey, viewer: UserKey, seq: Seq) -> Result<Option<Message>> {
+        self.readers
+            .read(move |connection| messages::find_for(connection, conversation, viewer, seq))
+            .await
+    }
+
+    fn mark(
+        &self,
+        conversation: ConversationKey,
+        reader: UserKey,
+        up_to: Option<Seq>,
+        origin: Option<Origin>,
+    ) -> Pending<Marked> {
+        self.queue.put(marks::Mark {
+            conversation,
+            reader,
+            up_to,
+            origin,
+        })
+    }
+
+    // ---- comments
+
+    fn add_comment(&self, post_id: String, author: UserKey, text: String) -> Pending<Arc<Comment>> {
+        self.queue.put(comments::AddComment { post_id, author, text })
+    }
+
+    async fn comments(&self, post_id: &str, window: Window) -> Result<Comments> {
+        let post_id = post_id.to_owned();
+        self.readers
+            .read(move |connection| comments::comments(connection, &post_id, window))
+            .await
+    }
+
+    // ---- the installation
+
+    fn keep_setting(&self, name: &'static str, value: String) -> Pending<String> {
+        self.queue.put(settings::KeepSetting { name, value })
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.queue.put(settings::Probe).await?;
+        self.readers
+            .read(|connection| connection.query_row("SELECT written_at FROM probe", [], |_| Ok(())))
+            .await
+    }
+
+    async fn close(&self) {
+        self.readers.close();
+        self.queue.close().await;
+    }
+}

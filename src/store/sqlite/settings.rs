@@ -1,0 +1,51 @@
+//! What belongs to the installation as a whole.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::writer::{Write, Writing};
+
+pub(super) struct KeepSetting {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+}
+
+impl Write for KeepSetting {
+    type Outcome = String;
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<String> {
+        let connection = writing.connection;
+        connection
+            .prepare_cached("INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
+            .execute(params![self.name, self.value])?;
+        connection
+            .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
+            .query_row([self.name], |row| row.get(0))
+    }
+}
+
+/// The value kept under `name`, read beside whoever has the file open.
+pub fn read_setting(path: &Path, name: &str) -> rusqlite::Result<Option<String>> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+        .query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0))
+        .optional()
+}
+
+/// Writes a row and flushes it, to see whether that works.
+pub(super) struct Probe;
+
+impl Write for Probe {
+    type Outcome = ();
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
+        writing
+            .connection
+            .prepare_cached(
+                "INSERT INTO probe (only, written_at) VALUES (1, ?1)
+                 ON CONFLICT (only) DO UPDATE SET written_at = excluded.written_at",
+            )?
+            .execute([writing.now.0])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! The one thread that writes. It takes whatever waits, puts it into one transaction, and answers after the commit is
+//! on the disk: the more wait, the cheaper each becomes. It never lingers for more to come.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError},
+    },
+    time::Instant,
+};
+
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use super::{checkpoint::Checkpoints, open::FileLock, stats::Stats};
+use crate::{
+    model::{Clock, Fact, Timestamp},
+    store::{Facts, Pending, Result, StoreError},
+};
+
+/// A change of the database, told apart from how it is queued and answered.
+///
+/// Applied against the open transaction of a batch; when that batch fails it is applied again, alone, so it takes
+/// nothing with it and keeps nothing.
+pub(super) trait Write: Send + 'static {
+    type Outcome: Send + 'static;
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Self::Outcome>;
+}
+
+/// What a write works with: the open transaction, the present, and where its news go.
+pub(super) struct Writing<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) now: Timestamp,
+    pub(super) facts: &'a mut Vec<Fact>,
+}
+
+/// A write with the place where its outcome goes.
+trait Job: Send {
+    fn apply(&mut self, writing: &mut Writing<'_>) -> rusqlite::Result<()>;
+    /// After the commit, or after it failed.
+    fn answer(self: Box<Self>, committed: Result<()>);
+}
+
+struct Queued<W: Write> {
+    write: W,
+    outcome: Option<W::Outcome>,
+    reply: oneshot::Sender<Result<W::Outcome>>,
+}
+
+impl<W: Write> Job for Queued<W> {
+    fn apply(&mut self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
+        self.outcome = Some(self.write.apply(writing)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<()>) {
+        // Whoever asked may have gone: the write stands all the same.
+        let _ = match (committed, self.outcome) {
+            (Ok(()), Some(outcome)) => self.reply.send(Ok(outcome)),
+            (Err(error), _) => self.reply.send(Err(error)),
+            (Ok(()), None) => return,
+        };
+    }
+}
+
+enum Order {
+    Write(Box<dyn Job>),
+    Close,
+}
+
+/// The way in to the writer's thread.
+pub(super) struct Queue {
+    orders: SyncSender<Order>,
+    stats: Arc<Stats>,
+    /// True when the thread has ended.
+    ended: watch::Receiver<bool>,
+}
+
+impl Queue {
+    pub(super) fn put<W: Write>(&self, write: W) -> Pending<W::Outcome> {
+        let (reply, pending) = Pending::channel();
+        let job = Box::new(Queued {
+            write,
+            outcome: None,
+            reply,
+        });
+        match self.orders.try_send(Order::Write(job)) {
+            Ok(()) => pending,
+            Err(TrySendError::Full(_)) => {
+                self.stats.refused.fetch_add(1, Ordering::Relaxed);
+                Pending::refused(StoreError::Overloaded)
+            }
+            Err(TrySendError::Disconnected(_)) => Pending::refused(StoreError::Closed),
+        }
+    }
+
+    /// Ends when all that was queued before is committed and answered, and the file is closed.
+    pub(super) async fn close(&self) {
+        let mut ended = self.ended.clone();
+        loop {
+            match self.orders.try_send(Order::Close) {
+                Ok(()) | Err(TrySendError::Disconnected(_)) => break,
+                // The queue is at its bound; the writer makes room within a batch.
+                Err(TrySendError::Full(_)) => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+            }
+        }
+        // An error means that the other end is gone, and the thread with it.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+/// What the writer's thread owns.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) facts: Facts,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) stats: Arc<Stats>,
+    pub(super) batch_max: usize,
+    pub(super) lock: FileLock,
+}
+
+impl Writer {
+    /// Starts the thread, with room for `queue_max` writes that wait.
+    pub(super) fn start(self, queue_max: usize) -> std::io::Result<Queue> {
+        let (orders, receiver) = std::sync::mpsc::sync_channel(queue_max);
+        let (end, ended) = watch::channel(false);
+        let stats = self.stats.clone();
+        std::thread::Builder::new().name("store-writer".into()).spawn(move || {
+            self.work(receiver);
+            let _ = end.send(true);
+        })?;
+        Ok(Queue { orders, stats, ended })
+    }
+
+    fn work(mut self, orders: Receiver<Order>) {
+        let mut batch = Vec::with_capacity(self.batch_max);
+        let mut open = true;
+        while open {
+            // All queues gone: the store was dropped without being closed.
+            let Ok(first) = orders.recv() else { break };
+            let mut next = Ok(first);
+            open = loop {
+                match next {
+                    Ok(Order::Write(job)) => batch.push(job),
+                    Ok(Order::Close) => break false,
+                    Err(TryRecvError::Empty) => break true,
+                    Err(TryRecvError::Disconnected) => break false,
+                }
+                if batch.len() == self.batch_max {
+                    break true;
+                }
+                next = orders.try_recv();
+            };
+            self.commit(&mut batch);
+            self.checkpoints.after_batch(&self.connection);
+        }
+        drop(orders);
+        self.checkpoints.stop();
+        // Before anybody learns that the store is closed, so that it can be opened again at once.
+        drop(self.connection);
+        drop(self.lock);
+    }
+
+    /// Stores a batch and answers it. When it fails, its writes are tried one by one, in order, so that one bad write
+    /// fails alone.
+    fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.transaction(batch) {
+            Err(error) if batch.len() > 1 => {
+                tracing::warn!(writes = batch.len(), %error, "a batch failed and is tried one by one");
+                self.stats.retried.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                for mut job in batch.drain(..) {
+                    let committed = self.transaction(std::slice::from_mut(&mut job));
+                    job.answer(committed);
+                }
+            }
+            committed => {
+                for job in batch.drain(..) {
+                    job.answer(committed.clone());
+                }
+            }
+        }
+    }
+
+    /// One transaction; its facts are handed on before this returns.
+    fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        let started = Instant::now();
+        let mut facts = Vec::with_capacity(jobs.len());
+        if let Err(error) = self.run(jobs, &mut facts) {
+            // SQLite has rolled back by itself after some errors; this is for the others.
+            if !self.connection.is_autocommit() {
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+            self.stats.failed.fetch_add(1, Ordering::Relaxed);
+            return Err(StoreError::Unavailable(error.to_string()));
+        }
+        self.stats
+            .commit_microseconds
+            .observe(started.elapsed().as_micros() as u64);
+        self.stats.batch_writes.observe(jobs.len() as u64);
+        if !facts.is_empty() {
+            // Waits while the receiver is slow. Without a receiver nobody wants to know.
+            let _ = self.facts.blocking_send(facts);
+        }
+        Ok(())
+    }
+
+    fn run(&self, jobs: &mut [Box<dyn Job>], facts: &mut Vec<Fact>) -> rusqlite::Result<()> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        for job in jobs {
+            job.apply(&mut Writing {
+                connection: &self.connection,
+                now: self.clock.now(),
+                facts,
+            })?;
+        }
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Who makes a request: its API key, its bearer token, or its session cookie, in this order.
+
+use http::{HeaderMap, header};
+use subtle::ConstantTimeEq;
+
+use super::token::{Claims, TokenFault, TokenVerifier};
+use crate::{config::Secret, model::{Error, Result}};
+
+/// The cookie of a session that Doorbell itself has opened.
+pub const SESSION_COOKIE: &str = "doorbell_session";
+
+/// How a request says who makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// The host application, by its API key.
+    ApiKey,
+    /// Somebody, by `Authorization: Bearer`.
+    Bearer(Claims),
+    /// Somebody, by a session cookie: sent by browsers unasked, so a change needs a known origin, too.
+    Cookie(Claims),
+}
+
+pub struct Authenticator {
+    verifier: TokenVerifier,
+    api_keys: Vec<Secret>,
+}
+
+impl Authenticator {
+    pub fn new(verifier: TokenVerifier, api_keys: Vec<Secret>) -> Self {
+        Authenticator { verifier, api_keys }
+    }
+
+    /// `now_ms`: milliseconds since the epoch.
+    pub fn verify(&self, token: &str, now_ms: i64) -> std::result::Result<Claims, TokenFault> {
+        self.verifier.verify(token, now_ms)
+    }
+
+    /// The first kind of credential that is present decides; a bad one is not made good by another.
+    pub fn identify(&self, headers: &HeaderMap, now_ms: i64) -> Result<Credential> {
+        if let Some(key) = headers.get("x-api-key") {
+            return match self.is_api_key(key.as_bytes()) {
+                true => Ok(Credential::ApiKey),
+                false => Err(Error::unauthenticated("This API key is not valid.")),
+            };
+        }
+        if let Some(value) = headers.get(header::AUTHORIZATION) {
+            let token = value.to_str().ok().and_then(bearer_token);
+            let token = token.ok_or_else(|| Error::unauthenticated("Authorization must be a Bearer token."))?;
+            return self.verify(token, now_ms).map(Credential::Bearer).map_err(unauthenticated);
+        }
+        match session_cookie(headers) {
+            Some(token) => self.verify(token, now_ms).map(Credential::Cookie).map_err(unauthenticated),
+            None => Err(Error::unauthenticated("Sign in first: there is no token, session or API key.")),
+        }
+    }
+
+    fn is_api_key(&self, key: &[u8]) -> bool {
+        // Every key is compared, so that the time tells nothing of which one is near.
+        self.api_keys.iter().fold(false, |found, known| found | bool::from(known.expose().as_bytes().ct_eq(key)))
+    }
+}
+
+fn unauthenticated(fault: TokenFault) -> Error {
+    Error::unauthenticated(fault.to_string())
+}
+
+/// RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
+fn bearer_token(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == SESSION_COOKIE)
+        .map(|(_, value)| value)
+}

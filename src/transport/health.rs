@@ -1,0 +1,37 @@
+//! What operators' machines ask: is the process up, can it work, what has it counted.
+
+use axum::body::Body;
+use http::{HeaderValue, Response, StatusCode, header};
+
+/// The text format of Prometheus, as OpenMetrics defines it.
+const METRICS_TYPE: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// `GET /healthz`: the process answers.
+pub fn healthz() -> Response<Body> {
+    answer(StatusCode::OK, JSON, r#"{"status":"up"}"#)
+}
+
+/// `GET /readyz`: `fault` says in a sentence why this node should get no traffic now.
+pub fn readyz(fault: Option<&str>) -> Response<Body> {
+    match fault {
+        None => answer(StatusCode::OK, JSON, r#"{"status":"ready"}"#),
+        Some(fault) => {
+            let body = serde_json::json!({ "status": "not ready", "error": fault, "code": "UNAVAILABLE" });
+            answer(StatusCode::SERVICE_UNAVAILABLE, JSON, body.to_string())
+        }
+    }
+}
+
+/// `GET /metrics`.
+pub fn metrics(page: String) -> Response<Body> {
+    answer(StatusCode::OK, METRICS_TYPE, page)
+}
