@@ -19,6 +19,8 @@ mod participation;
 mod readers;
 mod settings;
 pub mod stats;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{path::Path, sync::Arc};
@@ -47,7 +49,7 @@ use crate::model::{
     user::{UserPatch, UserSource},
 };
 
-/// How much the store may have in hand. The defaults are measured (`benches/store.rs`).
+/// How much the store may have in hand. The defaults are measured (`examples/store_bench.rs`).
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Writes that wait; over it, writes are refused as `Overloaded`.
