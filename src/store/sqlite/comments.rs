@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     history::Page,
+    statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
@@ -22,7 +23,7 @@ const ASCENDING: &str = "
 
 pub(super) fn comments(connection: &Connection, post_id: &str, window: Window) -> rusqlite::Result<Comments> {
     let post: Option<i64> = connection
-        .prepare_cached("SELECT key FROM post WHERE id = ?1")?
+        .statement("SELECT key FROM post WHERE id = ?1")?
         .query_row([post_id], |row| row.get(0))
         .optional()?;
     let Some(post) = post else {
@@ -31,7 +32,7 @@ pub(super) fn comments(connection: &Connection, post_id: &str, window: Window) -
     let page = Page::of(window);
     let limit = i64::try_from(page.wanted()).unwrap_or(i64::MAX);
     let mut comments: Vec<Comment> = connection
-        .prepare_cached(if page.newest_first { DESCENDING } else { ASCENDING })?
+        .statement(if page.newest_first { DESCENDING } else { ASCENDING })?
         .query_map([post, page.range.from, page.range.to, limit], |row| {
             Ok(Comment {
                 post_id: post_id.to_owned(),
@@ -58,7 +59,7 @@ impl Write for AddComment {
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Arc<Comment>> {
         let connection = writing.connection;
         let (post, seq, created_at) = connection
-            .prepare_cached(
+            .statement(
                 "INSERT INTO post (id, last_seq, latest_at) VALUES (?1, 1, ?2)
                  ON CONFLICT (id) DO UPDATE SET last_seq = last_seq + 1, latest_at = max(latest_at, excluded.latest_at)
                  RETURNING key, last_seq, latest_at",
@@ -67,7 +68,7 @@ impl Write for AddComment {
                 Ok((row.get::<_, i64>(0)?, row.get(1)?, Timestamp(row.get(2)?)))
             })?;
         connection
-            .prepare_cached("INSERT INTO comment (post, seq, author, created_at, text) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .statement("INSERT INTO comment (post, seq, author, created_at, text) VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![post, seq, self.author.0, created_at.0, self.text])?;
         let comment = Arc::new(Comment {
             post_id: self.post_id.clone(),

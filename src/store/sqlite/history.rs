@@ -6,13 +6,14 @@ use super::{
     marks,
     messages::{message_columns, message_of},
     participation::{Participation, Span},
+    statement::Statements,
 };
 use crate::{
     model::{ConversationKey, Message, Seq, UserKey},
     store::{History, Window},
 };
 
-const DESCENDING: &str = concat!(
+pub(super) const DESCENDING: &str = concat!(
     message_columns!(),
     " WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq DESC LIMIT ?4"
 );
@@ -86,7 +87,7 @@ pub(super) fn history(
     if !page.newest_first {
         spans.reverse();
     }
-    let mut statement = connection.prepare_cached(if page.newest_first { DESCENDING } else { ASCENDING })?;
+    let mut statement = connection.statement(if page.newest_first { DESCENDING } else { ASCENDING })?;
     let mut messages: Vec<Message> = Vec::new();
     for span in spans.into_iter().filter_map(|span| span.within(page.range)) {
         let wanted = page.wanted() - messages.len();

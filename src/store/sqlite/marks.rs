@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::{
     participation::{Participation, Span},
+    statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
@@ -47,7 +48,7 @@ impl Write for Mark {
         let own = own_within(connection, &participation, advance)?;
         let at = writing.now.max(participation.latest_at);
         connection
-            .prepare_cached(
+            .statement(
                 "UPDATE participant SET read_seq = ?3, sent_at_read = ?4, read_at = ?5
                  WHERE user = ?1 AND conversation = ?2",
             )?
@@ -60,7 +61,7 @@ impl Write for Mark {
             ])?;
         // Not `updated_at`: that somebody has read does not change the conversation.
         connection
-            .prepare_cached("UPDATE conversation SET latest_at = ?2 WHERE key = ?1 AND latest_at < ?2")?
+            .statement("UPDATE conversation SET latest_at = ?2 WHERE key = ?1 AND latest_at < ?2")?
             .execute([self.conversation.0, at.0])?;
         pass(connection, self.conversation, self.reader, advance, at)?;
         let read = Read {
@@ -84,7 +85,7 @@ fn own_within(connection: &Connection, participation: &Participation, advance: S
     }
     let count = |span: Span| -> rusqlite::Result<i64> {
         connection
-            .prepare_cached(
+            .statement(
                 "SELECT count(*) FROM message WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND sender = ?4",
             )?
             .query_row(
@@ -118,7 +119,7 @@ fn passed_within(
     turn: i64,
     span: Span,
 ) -> rusqlite::Result<Vec<Passed>> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.statement(
         "SELECT from_seq, to_seq, user, at FROM passed WHERE conversation = ?1 AND turn = ?2 AND to_seq > ?3
          ORDER BY to_seq",
     )?;
@@ -160,7 +161,7 @@ fn pass(
             added.push((2, span));
         }
     }
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.statement(
         "INSERT INTO passed (conversation, turn, to_seq, from_seq, user, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for (turn, span) in added {

@@ -18,6 +18,7 @@ mod open;
 mod participation;
 mod readers;
 mod settings;
+mod statement;
 pub mod stats;
 #[cfg(test)]
 mod tests;
@@ -309,9 +310,7 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<()> {
         self.queue.put(settings::Probe).await?;
-        self.readers
-            .read(|connection| connection.query_row("SELECT written_at FROM probe", [], |_| Ok(())))
-            .await
+        self.readers.read(settings::see_probe).await
     }
 
     async fn close(&self) {

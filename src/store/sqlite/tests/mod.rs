@@ -1,5 +1,11 @@
 //! The common suite on SQLite, and what only SQLite can be asked.
 
+mod batches;
+mod child;
+mod crashes;
+mod opening;
+pub(super) mod plans;
+
 use std::{path::Path, sync::Arc};
 
 use tempfile::TempDir;
@@ -9,7 +15,7 @@ use super::{OpenError, Options, SqliteStore};
 use crate::{
     model::Clock,
     store::{
-        Facts,
+        Facts, Store,
         conformance::{self, Opened, TestClock},
     },
 };
