@@ -31,6 +31,10 @@ use doorbell::{
 use tokio::sync::mpsc;
 use ulid::Ulid;
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many conversations the busiest person has.
 const BUSY: usize = 1_000;
 const READS: usize = 1_000;
