@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::{
     participation::{Participation, Span},
+    row_key::key_range,
     statement::Statements,
     writer::{Write, Writing},
 };
@@ -84,14 +85,10 @@ fn own_within(connection: &Connection, participation: &Participation, advance: S
         return Ok(all);
     }
     let count = |span: Span| -> rusqlite::Result<i64> {
+        let (from, to) = key_range(participation.conversation.0, span);
         connection
-            .statement(
-                "SELECT count(*) FROM message WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND sender = ?4",
-            )?
-            .query_row(
-                [participation.conversation.0, span.from, span.to, participation.user.0],
-                |row| row.get(0),
-            )
+            .statement("SELECT count(*) FROM message WHERE key > ?1 AND key <= ?2 AND sender = ?3")?
+            .query_row([from, to, participation.user.0], |row| row.get(0))
     };
     let rest = Span {
         from: advance.to,

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use super::{
     marks,
     participation::Participation,
+    row_key::{row_key, seq_of},
     statement::Statements,
     writer::{Write, Writing},
 };
@@ -18,7 +19,7 @@ use crate::{
 /// The columns in the order that [`message_of`] expects.
 macro_rules! message_columns {
     () => {
-        "SELECT seq, sender, created_at, reply_to, kind, client_message_id, content FROM message"
+        "SELECT key, sender, created_at, reply_to, kind, client_message_id, content FROM message"
     };
 }
 pub(super) use message_columns;
@@ -28,7 +29,7 @@ pub(super) fn message_of(conversation: ConversationKey, row: &Row<'_>) -> rusqli
     let kind = row.get_ref(4)?.as_str()?;
     Ok(Message {
         conversation,
-        seq: row.get(0)?,
+        seq: seq_of(row.get(0)?),
         sender: UserKey(row.get(1)?),
         created_at: Timestamp(row.get(2)?),
         reply_to: row.get(3)?,
@@ -47,8 +48,8 @@ pub(super) fn find(
     seq: Seq,
 ) -> rusqlite::Result<Option<Message>> {
     let found = connection
-        .statement(concat!(message_columns!(), " WHERE conversation = ?1 AND seq = ?2"))?
-        .query_row([conversation.0, seq], |row| message_of(conversation, row))
+        .statement(concat!(message_columns!(), " WHERE key = ?1"))?
+        .query_row([row_key(conversation.0, seq)], |row| message_of(conversation, row))
         .optional()?;
     let Some(mut message) = found else { return Ok(None) };
     marks::fill_read_at(connection, conversation, std::slice::from_mut(&mut message))?;
@@ -165,12 +166,11 @@ impl Draft {
             .execute([message.sender.0, message.conversation.0, participation.sent + 1])?;
         connection
             .statement(
-                "INSERT INTO message (conversation, seq, sender, created_at, reply_to, kind, client_message_id, content)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO message (key, sender, created_at, reply_to, kind, client_message_id, content)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
-                message.conversation.0,
-                message.seq,
+                row_key(message.conversation.0, message.seq),
                 message.sender.0,
                 message.created_at.0,
                 message.reply_to,

@@ -17,6 +17,7 @@ mod migrate;
 mod open;
 mod participation;
 mod readers;
+mod row_key;
 mod settings;
 mod statement;
 pub mod stats;
@@ -98,7 +99,7 @@ impl SqliteStore {
             facts,
             checkpoints,
             stats: stats.clone(),
-            batch_max: options.batch_max,
+            batch_max: options.batch_max.max(1),
             lock,
         };
         let queue = writer.start(options.queue_max).map_err(no_thread)?;

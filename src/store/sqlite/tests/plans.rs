@@ -40,7 +40,7 @@ fn the_statements_of_large_tables_go_by_the_clustered_keys() {
     let history = plan(&database, super::super::history::DESCENDING);
     assert_eq!(
         history,
-        ["SEARCH message USING PRIMARY KEY (conversation=? AND seq>? AND seq<?)"]
+        ["SEARCH message USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]
     );
     let inbox = plan(&database, super::super::inbox::PAGE);
     assert_eq!(
