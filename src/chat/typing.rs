@@ -197,9 +197,9 @@ mod tests {
         let typing = Typing::default();
         let start = Instant::now();
         assert_eq!(typing.note(HERE, ANA, true, start), Some(true));
-        assert_eq!(tick(&typing, start + Duration::from_millis(5_900)), []);
+        assert_eq!(tick(&typing, start + Duration::from_millis(5_900)), [true; 0]);
         assert_eq!(tick(&typing, start + Duration::from_millis(6_100)), [false]);
-        assert_eq!(tick(&typing, start + Duration::from_millis(7_200)), []);
+        assert_eq!(tick(&typing, start + Duration::from_millis(7_200)), [true; 0]);
         assert!(typing.lock().is_empty());
     }
 

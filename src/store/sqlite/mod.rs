@@ -17,8 +17,12 @@ mod migrate;
 mod open;
 mod participation;
 mod readers;
+mod row_key;
 mod settings;
+mod statement;
 pub mod stats;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{path::Path, sync::Arc};
@@ -48,7 +52,7 @@ use crate::model::{
     user::{UserPatch, UserSource},
 };
 
-/// How much the store may have in hand. The defaults are measured (`benches/store.rs`).
+/// How much the store may have in hand. The defaults are measured (`examples/store_bench.rs`).
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Writes that wait; over it, writes are refused as `Overloaded`.
@@ -96,7 +100,7 @@ impl SqliteStore {
             facts,
             checkpoints,
             stats: stats.clone(),
-            batch_max: options.batch_max,
+            batch_max: options.batch_max.max(1),
             lock,
         };
         let queue = writer.start(options.queue_max).map_err(no_thread)?;
@@ -315,9 +319,7 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<()> {
         self.queue.put(settings::Probe).await?;
-        self.readers
-            .read(|connection| connection.query_row("SELECT written_at FROM probe", [], |_| Ok(())))
-            .await
+        self.readers.read(settings::see_probe).await
     }
 
     async fn close(&self) {

@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::statement::Statements;
 use crate::model::{ConversationKey, Seq, Timestamp, UserKey};
 
 /// A row of `participant`, with what of its conversation changes with every message.
@@ -62,7 +63,7 @@ impl Participation {
         conversation: ConversationKey,
     ) -> rusqlite::Result<Option<Self>> {
         connection
-            .prepare_cached(FIND)?
+            .statement(FIND)?
             .query_row([user.0, conversation.0], |row| Self::of(row, user, conversation))
             .optional()
     }
@@ -147,7 +148,7 @@ impl Participation {
             spans.push(self.last_span());
         }
         if self.returns > 0 {
-            let mut statement = connection.prepare_cached(
+            let mut statement = connection.statement(
                 "SELECT from_seq, to_seq FROM earlier_span WHERE user = ?1 AND conversation = ?2
                  ORDER BY from_seq DESC",
             )?;
