@@ -101,6 +101,8 @@ impl WebSocket {
 
     fn poll_write(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match &mut self.stream {
+            // The plainer system call, for the most frequent case by far.
+            Stream::Tcp(stream) if slices.len() == 1 => Pin::new(stream).poll_write(context, &slices[0]),
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Stream::Other(stream) if stream.is_write_vectored() => {
                 Pin::new(stream).poll_write_vectored(context, slices)
