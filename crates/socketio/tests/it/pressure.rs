@@ -82,7 +82,7 @@ async fn pushes_that_wait_too_long_close_the_connection() {
 
 #[tokio::test]
 async fn answers_are_paced_and_none_is_lost() {
-    let server = start(quick()).await;
+    let server = start(Config::default()).await;
     let mut socket = server.connected().await;
     // Thirty times what may wait: the server stops reading until the client reads on.
     let events: Vec<u8> = (0..80)
