@@ -33,6 +33,7 @@ mod upgrade;
 #[doc(hidden)]
 pub mod websocket;
 mod wheel;
+mod wire;
 
 pub use config::Config;
 pub use frame::{Frame, FrameBuilder};

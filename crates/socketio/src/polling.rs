@@ -8,7 +8,7 @@ use crate::{
     queue::{Outbox, Phase},
     server::{answer, protocol_error},
     session::{Session, Shared, millis},
-    task::WebSocket,
+    wire::WebSocket,
 };
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};

@@ -6,8 +6,9 @@ use crate::{
     frame::Frame,
     polling,
     session::Shared,
-    task::{Task, WebSocket, Wire},
+    task::Task,
     upgrade,
+    wire::{WebSocket, Wire},
 };
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Got, begin, finish, http, until},
-    server::{Running, quick, start},
+    server::{Running, quick, start, start_buffered},
 };
 use doorbell_socketio::{Config, Frame};
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
@@ -154,6 +154,24 @@ async fn close_writes_what_is_queued_first() {
     assert_eq!(socket.next().await, Got::Close(1000));
     assert_eq!(socket.next().await, Got::End);
     server.app.until_noted("disconnected / forced server close").await;
+}
+
+#[tokio::test]
+async fn streams_that_are_no_sockets_serve_as_well() {
+    let server = start_buffered(quick()).await;
+    let mut socket = server.connected().await;
+    for id in 0..20 {
+        socket.send(&format!("42{id}[\"big\"]")).await;
+    }
+    for id in 0..20 {
+        assert!(socket.text().await.starts_with(&format!("43{id}[")));
+    }
+    assert!(server.app.socket().push(&Frame::event("push", &1)));
+    assert_eq!(socket.text().await, "42[\"push\",1]");
+    socket.show_pings = true;
+    assert_eq!(socket.text().await, "2");
+    server.app.socket().close();
+    assert_eq!(socket.closed().await, Some(1000));
 }
 
 #[tokio::test]

@@ -16,7 +16,11 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, BufStream},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 
 #[derive(Default)]
 pub struct App {
@@ -202,6 +206,18 @@ pub fn quick() -> Config {
 }
 
 pub async fn start(config: Config) -> Running {
+    start_over(config, |stream| stream).await
+}
+
+/// A server over streams that are no plain sockets, as with TLS: they keep what is written until they are flushed.
+pub async fn start_buffered(config: Config) -> Running {
+    start_over(config, BufStream::new).await
+}
+
+async fn start_over<S>(config: Config, wrap: fn(TcpStream) -> S) -> Running
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let app = Arc::<App>::default();
     let server = Server::new(config, Arc::clone(&app));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -218,7 +234,7 @@ pub async fn start(config: Config) -> Running {
                 });
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
-                    .serve_connection(TokioIo::new(stream), service)
+                    .serve_connection(TokioIo::new(wrap(stream)), service)
                     .with_upgrades();
                 let _ = connection.await;
             });
