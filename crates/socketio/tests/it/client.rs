@@ -188,7 +188,11 @@ impl WebSocket {
         loop {
             match self.next().await {
                 Got::Close(found) => code = Some(found),
-                Got::End => return code,
+                Got::End => {
+                    // As clients do, so that the server need not wait for it.
+                    let _ = self.stream.shutdown().await;
+                    return code;
+                }
                 _ => {}
             }
         }

@@ -216,7 +216,7 @@ async fn a_refused_connect_may_close_the_transport() {
     let server = start(Config::default()).await;
     let mut socket = server.websocket().await;
     socket.send(r#"40{"close":1}"#).await;
-    assert_eq!(socket.next().await, Got::Close(1000));
+    assert_eq!(socket.closed().await, Some(1000));
     server.until_empty().await;
     assert_eq!(server.app.journal(), ["connect /"]);
 }
@@ -230,7 +230,7 @@ async fn closing_the_server_closes_all_and_refuses_new_ones() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     server.server.close_all();
     // No DISCONNECT packet, so that clients come back by themselves.
-    assert_eq!(socket.next().await, Got::Close(1000));
+    assert_eq!(socket.closed().await, Some(1000));
     assert_eq!(finish(&mut poll).await.body, "1");
     server.until_empty().await;
     assert_eq!(server.app.noted("disconnected / server shutting down"), 2);
