@@ -160,8 +160,9 @@ impl Outbox {
         batch.extend(self.frames.drain(..count));
     }
 
-    /// After a write of `written` bytes out of `batch`: what was not written goes back to the front.
-    pub fn settle(&mut self, batch: &mut Vec<Queued>, mut written: usize) {
+    /// After a write of `written` bytes out of `batch`: what was not written goes back to the front. How many frames are
+    /// done with.
+    pub fn settle(&mut self, batch: &mut Vec<Queued>, mut written: usize) -> u64 {
         let mut done = 0;
         for queued in batch.iter_mut() {
             let part = written.min(queued.bytes.len());
@@ -186,6 +187,7 @@ impl Outbox {
             // A burst leaves no large buffer behind on a connection that is idle most of its life.
             self.frames = VecDeque::new();
         }
+        done as u64
     }
 
     /// No frame has been written in part alone.

@@ -417,7 +417,8 @@ impl<H: Handler> Task<H> {
         let socket = match &mut self.wire {
             Wire::WebSocket(socket) => socket,
             Wire::Polling => {
-                self.session.with(|outbox| (polling::flush(outbox, None), None));
+                self.session
+                    .with(|outbox| (polling::flush(&self.session.server.counters, outbox, None), None));
                 return;
             }
             Wire::None => return,
@@ -425,7 +426,7 @@ impl<H: Handler> Task<H> {
         let mut batch = BATCH.take();
         self.session
             .with(|outbox| (outbox.take_batch(&mut batch, WRITE_BATCH), None));
-        let mut wrote = false;
+        let (mut wrote, mut packets) = (false, 0);
         while !batch.is_empty() {
             let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
             for (slice, queued) in slices.iter_mut().zip(&batch) {
@@ -438,7 +439,7 @@ impl<H: Handler> Task<H> {
                 let waker = match result {
                     Poll::Ready(Ok(written)) if written > 0 => {
                         wrote = true;
-                        outbox.settle(&mut batch, written);
+                        packets += outbox.settle(&mut batch, written);
                         if self.paused {
                             outbox.timers.progress = session.server.now();
                         }
@@ -466,6 +467,7 @@ impl<H: Handler> Task<H> {
             session.server.counters.writes.fetch_add(1, Relaxed);
         }
         BATCH.set(batch);
+        self.session.server.counters.packets_out.fetch_add(packets, Relaxed);
         if socket.keeps_writes() {
             self.unflushed |= wrote;
             if self.unflushed {

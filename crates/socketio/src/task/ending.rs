@@ -73,10 +73,13 @@ impl<H: Handler> Task<H> {
             if let Phase::Closed(_) = phase {
                 // The reference ends the poll that another one overlapped with a close packet.
                 outbox.take_all();
-                polling::flush(outbox, Some(engine::kind::CLOSE));
+                polling::flush(&self.session.server.counters, outbox, Some(engine::kind::CLOSE));
                 return (true, None);
             }
-            (polling::flush(outbox, Some(engine::kind::CLOSE)), None)
+            (
+                polling::flush(&self.session.server.counters, outbox, Some(engine::kind::CLOSE)),
+                None,
+            )
         })
     }
 
