@@ -94,9 +94,11 @@ CREATE TABLE earlier_span (
     CHECK (from_seq < to_seq)
 ) STRICT, WITHOUT ROWID;
 
--- The key is `conversation << 32 | seq`: a page of history is a few neighbouring pages of the file, and only leaves hold
--- contents. (WITHOUT ROWID, every level of the tree would: with 4 KB a message its sends cost two and a half times as
--- much.) The content comes last, so that what is read without it stays clear of overflow pages.
+-- The key is `conversation << 32 | seq`: a page of history is a few neighbouring pages of the file, and only leaves
+-- hold contents. WITHOUT ROWID, every level of the tree would: with 4 KB a message a send cost 134 us of CPU instead of 85,
+-- a page of the list of conversations 1,820 us instead of 630. An index beside a table in order of arrival makes sends
+-- cheaper (52 us) and pages of history dearer (107 bytes a message: 100 us instead of 60), more so from the disk.
+-- The content comes last, so that what is read without it stays clear of overflow pages.
 CREATE TABLE message (
     key               INTEGER PRIMARY KEY,
     sender            INTEGER NOT NULL,

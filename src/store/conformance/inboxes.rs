@@ -77,9 +77,14 @@ pub async fn a_conversation_that_was_left_stays_where_it_was(fixture: Fixture) {
     fixture.clock.move_by(1);
     let other = fixture.direct(bea, carl).await;
     fixture.leave(left, bea).await;
-    fixture.clock.move_by(1);
+    let left_at = fixture.clock.move_by(1).plus_millis(-1);
     fixture.say(left, anna, "unseen").await;
     assert_eq!(keys(&fixture, bea).await, [other, left]);
+    assert_eq!(
+        fixture.entry(left, bea).await.updated_at,
+        left_at,
+        "what came later is not told"
+    );
     let entry = fixture.entry(left, bea).await;
     assert_eq!(
         (entry.last_message, entry.activity_at),

@@ -24,6 +24,7 @@ pub(super) struct Participation {
     pub(super) latest_at: Timestamp,
     pub(super) is_active: bool,
     created_at: Timestamp,
+    /// For someone who left, the leaving was the last change.
     pub(super) updated_at: Timestamp,
 }
 
@@ -51,7 +52,8 @@ impl Span {
 
 const FIND: &str = "
     SELECT p.from_seq, p.to_seq, p.read_seq, p.sent, p.sent_at_read, p.kept_seq, p.kept_at, p.returns,
-           c.last_seq, c.last_message_at, c.latest_at, c.is_active, c.created_at, c.updated_at
+           c.last_seq, c.last_message_at, c.latest_at, c.is_active, c.created_at,
+           ifnull(p.left_at, c.updated_at)
     FROM participant p JOIN conversation c ON c.key = p.conversation
     WHERE p.user = ?1 AND p.conversation = ?2";
 

@@ -7,7 +7,7 @@ use crate::model::Seq;
 const SEQ_BITS: u32 = 32;
 const SEQ_MAX: Seq = (1 << SEQ_BITS) - 1;
 
-/// The key of a row that exists, or of none: a `seq` out of range gets a neighbour's bound, under which there is no row.
+/// The key of a row that exists, or a bound of a range: a `seq` out of range becomes the first or last of its parent.
 pub(super) fn row_key(parent: i64, seq: Seq) -> i64 {
     (parent << SEQ_BITS) | seq.clamp(0, SEQ_MAX)
 }
