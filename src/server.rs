@@ -121,7 +121,7 @@ impl Node {
             facts,
             sqlite::Options::default(),
         )?);
-        let secret = secret(&settings, &*store, path).await?;
+        let secret = secret(&settings, &store, path).await?;
 
         let policy = Policy {
             open_directory: settings.directory == Directory::Open,

@@ -349,12 +349,14 @@ pub(crate) fn opened(open_packet: Vec<u8>) -> Response<Body> {
 /// Milliseconds, for the open packet.
 pub(crate) fn open_packet<H: Handler>(session: &Session<H>, upgrades: &[&str]) -> Vec<u8> {
     let config = &session.server.config;
-    let packet = serde_json::json!({
-        "sid": String::from_utf8_lossy(&session.id.to_text()),
-        "upgrades": upgrades,
-        "pingInterval": millis(config.ping_interval),
-        "pingTimeout": millis(config.ping_timeout),
-        "maxPayload": config.max_payload,
-    });
-    format!("0{packet}").into_bytes()
+    // In the order in which the reference writes them.
+    format!(
+        r#"0{{"sid":"{}","upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+        String::from_utf8_lossy(&session.id.to_text()),
+        serde_json::json!(upgrades),
+        millis(config.ping_interval),
+        millis(config.ping_timeout),
+        config.max_payload,
+    )
+    .into_bytes()
 }

@@ -21,7 +21,9 @@ mod row_key;
 mod settings;
 mod statement;
 pub mod stats;
+// These tests hold real threads and kill real processes; no runtime's worker waits in them.
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)]
 mod tests;
 mod writer;
 
