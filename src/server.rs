@@ -80,7 +80,12 @@ pub async fn migrate(settings: Settings) -> Result<(), Fault> {
     let migrated = sqlite::migrate(path)?;
     match migrated.from == migrated.to {
         true => println!("{} is at schema version {} already.", path.display(), migrated.to),
-        false => println!("{} went from schema version {} to {}.", path.display(), migrated.from, migrated.to),
+        false => println!(
+            "{} went from schema version {} to {}.",
+            path.display(),
+            migrated.from,
+            migrated.to
+        ),
     }
     Ok(())
 }
@@ -122,21 +127,30 @@ impl Node {
         clock: Arc<dyn Clock>,
         prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
     ) -> Result<Self, Fault> {
-        for note in &settings.notes {
-            tracing::warn!("{note}");
-        }
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let DatabaseUrl::Sqlite(path) = &settings.database;
-        let store = Arc::new(SqliteStore::open(path, Arc::clone(&clock), facts, sqlite::Options::default())?);
-        let secret = secret(&settings, &*store, path).await?;
+        let store = Arc::new(SqliteStore::open(
+            path,
+            Arc::clone(&clock),
+            facts,
+            sqlite::Options::default(),
+        )?);
+        let secret = secret(&settings, &store, path).await?;
 
         let policy = Policy {
             open_directory: settings.directory == Directory::Open,
             group_max: settings.group_max,
             rates: settings.rates,
         };
-        let wire = Wire { show_email: settings.show_email };
-        let chat = Chat::new(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&clock), Box::new(wire), policy);
+        let wire = Wire {
+            show_email: settings.show_email,
+        };
+        let chat = Chat::new(
+            Arc::clone(&store) as Arc<dyn Store>,
+            Arc::clone(&clock),
+            Box::new(wire),
+            policy,
+        );
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
 
@@ -161,11 +175,26 @@ impl Node {
         let engine = doorbell_socketio::Server::new(engine_config(), sockets);
 
         let listeners = bind(&settings.listen).await?;
-        let api = Arc::new(Api { chat, authenticator, origins, clock, metrics, settings, secret });
+        let api = Arc::new(Api {
+            chat,
+            authenticator,
+            origins,
+            clock,
+            metrics,
+            settings,
+            secret,
+        });
         let (drain, draining) = watch::channel(false);
         let router = router(&api, draining.clone()).merge(prepare(&api).await?);
-        let service = Front { router, engine: engine.clone(), origins: Arc::clone(&api.origins) };
-        let limits = HttpLimits { open_connections: connections_that_fit(limits::OPEN_CONNECTIONS), ..Default::default() };
+        let service = Front {
+            router,
+            engine: engine.clone(),
+            origins: Arc::clone(&api.origins),
+        };
+        let limits = HttpLimits {
+            open_connections: connections_that_fit(limits::OPEN_CONNECTIONS),
+            ..Default::default()
+        };
         let connections = tokio::spawn(serve_connections(
             listeners,
             move |request, peer| service.clone().answer(request, peer),
@@ -175,7 +204,13 @@ impl Node {
         for address in &api.settings.listen {
             tracing::info!(%address, "listening");
         }
-        Ok(Node { api, store, engine, drain, connections })
+        Ok(Node {
+            api,
+            store,
+            engine,
+            drain,
+            connections,
+        })
     }
 
     /// Serves until SIGTERM or SIGINT, then drains.
@@ -240,7 +275,10 @@ async fn secret(settings: &Settings, store: &SqliteStore, path: &Path) -> Result
 
 /// What stands at `/` where no pages are.
 fn front() -> Router {
-    Router::new().route("/", get(|headers: HeaderMap| async move { web::file(&headers, Kind::Page, FRONT_PAGE) }))
+    Router::new().route(
+        "/",
+        get(|headers: HeaderMap| async move { web::file(&headers, Kind::Page, FRONT_PAGE) }),
+    )
 }
 
 /// Everything but Socket.IO.
@@ -254,14 +292,28 @@ fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
                 if *draining.borrow() {
                     return health::readyz(Some("This server is shutting down."));
                 }
-                health::readyz(for_ready.chat.check().await.err().map(|error| error.message.into_owned()).as_deref())
+                health::readyz(
+                    for_ready
+                        .chat
+                        .check()
+                        .await
+                        .err()
+                        .map(|error| error.message.into_owned())
+                        .as_deref(),
+                )
             }),
         )
-        .route("/metrics", get(move || async move { health::metrics(for_metrics.metrics.render()) }))
-        .route("/openapi.json", get(|headers: HeaderMap| async move { web::file(&headers, Kind::Json, OPENAPI) }));
-    rest::router(Arc::clone(api), contracts::routes()).merge(operators).fallback(|| async {
-        rest::error_response(&Error::not_found("route"))
-    })
+        .route(
+            "/metrics",
+            get(move || async move { health::metrics(for_metrics.metrics.render()) }),
+        )
+        .route(
+            "/openapi.json",
+            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Json, OPENAPI) }),
+        );
+    rest::router(Arc::clone(api), contracts::routes())
+        .merge(operators)
+        .fallback(|| async { rest::error_response(&Error::not_found("route")) })
 }
 
 /// What every request meets first: Socket.IO or a route, and the rules about origins.
@@ -291,4 +343,3 @@ impl Front {
         response
     }
 }
-

@@ -42,7 +42,9 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
 fn every_route_is_described_and_every_described_route_is_there() {
     let document = document();
     let described: BTreeSet<String> = operations(&document).into_iter().map(|(name, _)| name).collect();
-    let served = contracts::routes().into_iter().map(|route| format!("{} {}", route.method, route.path));
+    let served = contracts::routes()
+        .into_iter()
+        .map(|route| format!("{} {}", route.method, route.path));
     let served: BTreeSet<String> = served.chain(OTHER_ROUTES.map(str::to_owned)).collect();
     assert_eq!(described, served);
 }
@@ -51,13 +53,22 @@ fn every_route_is_described_and_every_described_route_is_there() {
 fn every_error_code_is_described_with_its_status() {
     let document = document();
     for code in Code::ALL {
-        assert!(document["components"]["responses"][code.as_str()].is_object(), "{} is described", code.as_str());
+        assert!(
+            document["components"]["responses"][code.as_str()].is_object(),
+            "{} is described",
+            code.as_str()
+        );
     }
     for (name, operation) in operations(&document) {
         for (status, response) in operation["responses"].as_object().expect("responses") {
-            let Some(reference) = response["$ref"].as_str() else { continue };
+            let Some(reference) = response["$ref"].as_str() else {
+                continue;
+            };
             let code = reference.rsplit('/').next().expect("a name");
-            let code = Code::ALL.into_iter().find(|known| known.as_str() == code).expect("a known code");
+            let code = Code::ALL
+                .into_iter()
+                .find(|known| known.as_str() == code)
+                .expect("a known code");
             assert_eq!(code.status().to_string(), *status, "{name}");
         }
     }
@@ -83,14 +94,29 @@ fn every_reference_leads_somewhere_and_names_are_unique() {
         assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
     }
     for (kind, named) in document["components"].as_object().expect("components") {
-        for name in named.as_object().expect("named").keys().filter(|_| kind != "securitySchemes") {
+        for name in named
+            .as_object()
+            .expect("named")
+            .keys()
+            .filter(|_| kind != "securitySchemes")
+        {
             let reference = format!("#/components/{kind}/{name}");
             // NOT used by any operation yet, but part of the table of codes.
-            assert!(found.contains(&reference) || kind == "responses", "{reference} is used nowhere");
+            assert!(
+                found.contains(&reference) || kind == "responses",
+                "{reference} is used nowhere"
+            );
         }
     }
-    let ids: Vec<_> = operations(&document).iter().map(|(_, operation)| operation["operationId"].to_string()).collect();
-    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "an operationId stands twice");
+    let ids: Vec<_> = operations(&document)
+        .iter()
+        .map(|(_, operation)| operation["operationId"].to_string())
+        .collect();
+    assert_eq!(
+        ids.iter().collect::<BTreeSet<_>>().len(),
+        ids.len(),
+        "an operationId stands twice"
+    );
 }
 
 #[test]
@@ -104,7 +130,14 @@ fn what_a_running_server_answers_fits_the_description() {
     let flat = json!({ "title": "A flat", "price": 900, "ownerId": "bo" });
     server.call("PUT", "/v1/listings/{id}", &[("id", "flat")], &host, Some(flat), 200);
     let token = |id: &str| {
-        let answer = server.call("POST", "/api/auth/socket-token", &[], &host, Some(json!({ "userId": id })), 200);
+        let answer = server.call(
+            "POST",
+            "/api/auth/socket-token",
+            &[],
+            &host,
+            Some(json!({ "userId": id })),
+            200,
+        );
         format!("Authorization: Bearer {}", answer["token"].as_str().expect("a token"))
     };
     let (ann, bo) = (token("ann"), token("bo"));
@@ -116,7 +149,14 @@ fn what_a_running_server_answers_fits_the_description() {
     let opened = server.call("POST", "/api/conversations", &[], &ann, Some(about_flat.clone()), 201);
     let flat = opened["conversation"]["id"].as_str().expect("an id").to_owned();
     server.call("POST", "/api/conversations", &[], &ann, Some(about_flat), 200);
-    let direct = server.call("POST", "/api/conversations", &[], &ann, Some(json!({ "otherUserId": "cy" })), 201);
+    let direct = server.call(
+        "POST",
+        "/api/conversations",
+        &[],
+        &ann,
+        Some(json!({ "otherUserId": "cy" })),
+        201,
+    );
     assert!(direct["conversation"]["listing"].is_null());
     let group = json!({ "isGroup": true, "title": "All of us", "participantIds": ["bo"] });
     let group = server.call("POST", "/api/conversations", &[], &ann, Some(group), 201);
@@ -129,45 +169,129 @@ fn what_a_running_server_answers_fits_the_description() {
     server.call("POST", "/api/messages", &[], &keyed, Some(other), 409);
     let to_group = json!({ "conversationId": group, "content": "Hello all" });
     server.call("POST", "/api/messages", &[], &ann, Some(to_group), 201);
-    server.call("GET", &format!("/api/messages?conversationId={flat}"), &[], &bo, None, 200);
-    server.call("GET", &format!("/api/messages?conversationId={flat}&limit=0"), &[], &bo, None, 400);
-    server.call("PUT", "/api/messages", &[], &bo, Some(json!({ "conversationId": group })), 200);
+    server.call(
+        "GET",
+        &format!("/api/messages?conversationId={flat}"),
+        &[],
+        &bo,
+        None,
+        200,
+    );
+    server.call(
+        "GET",
+        &format!("/api/messages?conversationId={flat}&limit=0"),
+        &[],
+        &bo,
+        None,
+        400,
+    );
+    server.call(
+        "PUT",
+        "/api/messages",
+        &[],
+        &bo,
+        Some(json!({ "conversationId": group })),
+        200,
+    );
     server.call("GET", "/api/conversations", &[], &bo, None, 200);
     server.call("GET", "/api/messages/conversations", &[], &bo, None, 200);
-    server.call("POST", "/api/comments", &[], &ann, Some(json!({ "postId": "p", "text": "Nice" })), 201);
+    server.call(
+        "POST",
+        "/api/comments",
+        &[],
+        &ann,
+        Some(json!({ "postId": "p", "text": "Nice" })),
+        201,
+    );
     server.call("GET", "/api/comments?postId=p", &[], &bo, None, 200);
 
     // tenant-chat
     let tenant = json!({ "recipientId": "bo", "content": "A drip", "type": "text" });
     let tenant = server.call("POST", "/api/chat/messages", &[], &ann, Some(tenant), 201);
-    let (conversation, message) = (tenant["conversationId"].as_str().expect("an id"), tenant["_id"].as_str().expect("an id"));
+    let (conversation, message) = (
+        tenant["conversationId"].as_str().expect("an id"),
+        tenant["_id"].as_str().expect("an id"),
+    );
     server.call("GET", "/api/chat/conversations", &[], &bo, None, 200);
-    server.call("GET", "/api/chat/messages/{conversation_id}", &[("conversation_id", conversation)], &bo, None, 200);
-    server.call("PUT", "/api/chat/messages/{message_id}/read", &[("message_id", message)], &ann, None, 403);
-    server.call("PUT", "/api/chat/messages/{message_id}/read", &[("message_id", message)], &bo, None, 200);
+    server.call(
+        "GET",
+        "/api/chat/messages/{conversation_id}",
+        &[("conversation_id", conversation)],
+        &bo,
+        None,
+        200,
+    );
+    server.call(
+        "PUT",
+        "/api/chat/messages/{message_id}/read",
+        &[("message_id", message)],
+        &ann,
+        None,
+        403,
+    );
+    server.call(
+        "PUT",
+        "/api/chat/messages/{message_id}/read",
+        &[("message_id", message)],
+        &bo,
+        None,
+        200,
+    );
 
     // property-chat
     let chat = json!({ "agentId": "bo", "propertyId": "house" });
     let chat = server.call("POST", "/chat", &[], &ann, Some(chat), 201);
     let chat = chat["id"].as_str().expect("an id");
-    server.call("POST", "/chat/{id}/messages", &[("id", chat)], &ann, Some(json!({ "content": "Hi" })), 201);
+    server.call(
+        "POST",
+        "/chat/{id}/messages",
+        &[("id", chat)],
+        &ann,
+        Some(json!({ "content": "Hi" })),
+        201,
+    );
     server.call("GET", "/chat/{id}/messages", &[("id", chat)], &bo, None, 200);
     server.call("GET", "/chat/{id}/messages", &[("id", "no-such-chat")], &bo, None, 404);
     server.call("GET", "/chat", &[], &bo, None, 200);
     server.call("GET", "/chat", &[], "X-Nobody: yes", None, 401);
 
     // v1
-    server.call("PATCH", "/v1/conversations/{id}", &[("id", &group)], &ann, Some(json!({ "title": "Us" })), 200);
+    server.call(
+        "PATCH",
+        "/v1/conversations/{id}",
+        &[("id", &group)],
+        &ann,
+        Some(json!({ "title": "Us" })),
+        200,
+    );
     let cy = json!({ "userId": "cy" });
-    server.call("POST", "/v1/conversations/{id}/participants", &[("id", &group)], &ann, Some(cy), 201);
+    server.call(
+        "POST",
+        "/v1/conversations/{id}/participants",
+        &[("id", &group)],
+        &ann,
+        Some(cy),
+        201,
+    );
     let leave = [("id", group.as_str()), ("user_id", "cy")];
-    server.call("DELETE", "/v1/conversations/{id}/participants/{user_id}", &leave, &ann, None, 204);
+    server.call(
+        "DELETE",
+        "/v1/conversations/{id}/participants/{user_id}",
+        &leave,
+        &ann,
+        None,
+        204,
+    );
 
     for path in ["/healthz", "/readyz", "/openapi.json"] {
         server.call("GET", path, &[], "Accept: */*", None, 200);
     }
     assert_eq!(server.ask("GET", "/", "Accept: */*", None).0, 200);
-    assert_eq!(server.ask("GET", "/api/demo/users", "Accept: */*", None).0, 404, "the demo's routes are the demo's");
+    assert_eq!(
+        server.ask("GET", "/api/demo/users", "Accept: */*", None).0,
+        404,
+        "the demo's routes are the demo's"
+    );
 }
 
 #[test]
@@ -176,14 +300,51 @@ fn the_routes_of_the_demo_fit_the_description() {
     let nobody = "Accept: */*";
     let users = server.call("GET", "/api/demo/users", &[], nobody, None, 200);
     assert_eq!(users["users"].as_array().map(Vec::len), Some(8));
-    server.call("POST", "/api/demo/sign-in", &[], nobody, Some(json!({ "userId": "mira" })), 200);
-    server.call("POST", "/api/demo/sign-in", &[], nobody, Some(json!({ "userId": "nobody" })), 404);
-    server.call("POST", "/api/demo/sign-in", &[], nobody, Some(json!({ "user": "mira" })), 400);
+    server.call(
+        "POST",
+        "/api/demo/sign-in",
+        &[],
+        nobody,
+        Some(json!({ "userId": "mira" })),
+        200,
+    );
+    server.call(
+        "POST",
+        "/api/demo/sign-in",
+        &[],
+        nobody,
+        Some(json!({ "userId": "nobody" })),
+        404,
+    );
+    server.call(
+        "POST",
+        "/api/demo/sign-in",
+        &[],
+        nobody,
+        Some(json!({ "user": "mira" })),
+        400,
+    );
     let foreign = "Origin: https://elsewhere.example";
-    server.call("POST", "/api/demo/sign-in", &[], foreign, Some(json!({ "userId": "mira" })), 403);
+    server.call(
+        "POST",
+        "/api/demo/sign-in",
+        &[],
+        foreign,
+        Some(json!({ "userId": "mira" })),
+        403,
+    );
     let (_, head, _) = server.ask("POST", "/api/demo/sign-in", nobody, Some(&json!({ "userId": "bea" })));
-    let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
-    for part in ["doorbell_session=", "Path=/", "Max-Age=86400", "HttpOnly", "SameSite=Lax"] {
+    let cookie = head
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: "))
+        .expect("a cookie");
+    for part in [
+        "doorbell_session=",
+        "Path=/",
+        "Max-Age=86400",
+        "HttpOnly",
+        "SameSite=Lax",
+    ] {
         assert!(cookie.contains(part), "{cookie}");
     }
     assert!(!cookie.contains("Secure"), "this is http");
@@ -196,14 +357,29 @@ fn the_routes_of_the_demo_fit_the_description() {
     assert!(head.contains("; Secure"), "this is https");
     let session = format!("Cookie: {}", cookie.split(';').next().expect("a pair"));
     let list = server.call("GET", "/api/conversations", &[], &session, None, 200);
-    let with_listing = list["conversations"].as_array().expect("a list").iter().find(|entry| entry["listing"].is_object());
-    let picture = with_listing.expect("a listing")["listing"]["image"].as_str().expect("a picture");
+    let with_listing = list["conversations"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|entry| entry["listing"].is_object());
+    let picture = with_listing.expect("a listing")["listing"]["image"]
+        .as_str()
+        .expect("a picture");
     assert_eq!(server.ask("GET", picture, nobody, None).0, 200, "{picture}");
     for user in users["users"].as_array().expect("a list") {
-        assert_eq!(server.ask("GET", user["image"].as_str().expect("a picture"), nobody, None).0, 200);
+        assert_eq!(
+            server
+                .ask("GET", user["image"].as_str().expect("a picture"), nobody, None)
+                .0,
+            200
+        );
         assert!(user["email"].is_null(), "addresses are for their owners");
     }
-    for missing in ["/demo/people/nobody.svg", "/demo/listings/mira.svg", "/demo/people/mira"] {
+    for missing in [
+        "/demo/people/nobody.svg",
+        "/demo/listings/mira.svg",
+        "/demo/people/mira",
+    ] {
         assert_eq!(server.ask("GET", missing, nobody, None).0, 404, "{missing}");
     }
 }
@@ -217,9 +393,13 @@ struct Server {
 }
 
 impl Server {
+    #[expect(clippy::disallowed_methods, reason = "no runtime is waiting: this is a plain test thread")]
     fn start(command: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a port").port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|probe| probe.local_addr())
+            .expect("a port")
+            .port();
         let process = Command::new(env!("CARGO_BIN_EXE_doorbell"))
             .arg(command)
             .current_dir(&folder)
@@ -230,7 +410,12 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary starts");
-        let server = Server { process, port, document: document(), _folder: folder };
+        let server = Server {
+            process,
+            port,
+            document: document(),
+            _folder: folder,
+        };
         let until = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "the server did not come up");
@@ -253,7 +438,11 @@ impl Server {
         let operation = &self.document["paths"][route][method.to_lowercase()];
         assert!(operation.is_object(), "{method} {route} is described");
         if let (Some(body), true) = (&body, status < 300) {
-            self.must_fit(&operation["requestBody"]["content"]["application/json"]["schema"], body, path);
+            self.must_fit(
+                &operation["requestBody"]["content"]["application/json"]["schema"],
+                body,
+                path,
+            );
         }
         let target = parameters.iter().fold(path.to_owned(), |target, (name, value)| {
             target.replace(&format!("{{{name}}}"), value)
@@ -283,8 +472,10 @@ impl Server {
             whole[name] = part.clone();
         }
         let validator = jsonschema::draft202012::new(&whole).expect("a schema");
-        let faults: Vec<String> =
-            validator.iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+        let faults: Vec<String> = validator
+            .iter_errors(value)
+            .map(|fault| format!("{}: {fault}", fault.instance_path()))
+            .collect();
         assert!(faults.is_empty(), "{what}: {faults:#?}\n{value:#}");
     }
 
@@ -292,7 +483,9 @@ impl Server {
     fn ask(&self, method: &str, target: &str, header: &str, body: Option<&Value>) -> (u16, String, String) {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a timeout");
         let length = body.len();
         let request = format!(
             "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -303,7 +496,11 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status");
         (status, head.to_owned(), body.to_owned())
     }
 }

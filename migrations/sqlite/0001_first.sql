@@ -25,8 +25,9 @@ CREATE TABLE listing (
 ) STRICT;
 
 CREATE TABLE conversation (
-    key             INTEGER PRIMARY KEY,
-    last_seq        INTEGER NOT NULL DEFAULT 0,
+    -- Both bounds come from the key of `message`.
+    key             INTEGER PRIMARY KEY CHECK (key < 1 << 31),
+    last_seq        INTEGER NOT NULL DEFAULT 0 CHECK (last_seq < 1 << 32),
     -- When the message at `last_seq` came; NULL before the first.
     last_message_at INTEGER,
     -- The latest time given out in this conversation: none is ever earlier, whatever the clock does.
@@ -93,19 +94,20 @@ CREATE TABLE earlier_span (
     CHECK (from_seq < to_seq)
 ) STRICT, WITHOUT ROWID;
 
--- Clustered by conversation: a page of history is a few neighbouring pages of the file. The content comes last, so
--- that what is read without it stays clear of overflow pages.
+-- The key is `conversation << 32 | seq`: a page of history is a few neighbouring pages of the file, and only leaves
+-- hold contents. WITHOUT ROWID, every level of the tree would: with 4 KB a message a send cost 134 us of CPU instead of 85,
+-- a page of the list of conversations 1,820 us instead of 630. An index beside a table in order of arrival makes sends
+-- cheaper (52 us) and pages of history dearer (107 bytes a message: 100 us instead of 60), more so from the disk.
+-- The content comes last, so that what is read without it stays clear of overflow pages.
 CREATE TABLE message (
-    conversation      INTEGER NOT NULL,
-    seq               INTEGER NOT NULL,
+    key               INTEGER PRIMARY KEY,
     sender            INTEGER NOT NULL,
     created_at        INTEGER NOT NULL,
     reply_to          INTEGER,
     kind              TEXT NOT NULL,
     client_message_id TEXT,
-    content           TEXT NOT NULL,
-    PRIMARY KEY (conversation, seq)
-) STRICT, WITHOUT ROWID;
+    content           TEXT NOT NULL
+) STRICT;
 
 -- What each sender called their messages, kept for ever. The client's id comes first: those that rise with time
 -- (ULID, UUIDv7) all land on one page.
@@ -133,20 +135,19 @@ CREATE TABLE passed (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE post (
-    key       INTEGER PRIMARY KEY,
-    last_seq  INTEGER NOT NULL DEFAULT 0,
+    key       INTEGER PRIMARY KEY CHECK (key < 1 << 31),
+    last_seq  INTEGER NOT NULL DEFAULT 0 CHECK (last_seq < 1 << 32),
     latest_at INTEGER NOT NULL,
     id        TEXT NOT NULL UNIQUE
 ) STRICT;
 
+-- The key is `post << 32 | seq`, as in `message`.
 CREATE TABLE comment (
-    post       INTEGER NOT NULL,
-    seq        INTEGER NOT NULL,
+    key        INTEGER PRIMARY KEY,
     author     INTEGER NOT NULL REFERENCES user (key),
     created_at INTEGER NOT NULL,
-    text       TEXT NOT NULL,
-    PRIMARY KEY (post, seq)
-) STRICT, WITHOUT ROWID;
+    text       TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE setting (
     name  TEXT PRIMARY KEY,

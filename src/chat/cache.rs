@@ -22,7 +22,10 @@ pub struct Conversations {
 
 impl Default for Conversations {
     fn default() -> Self {
-        Conversations { by_key: Cache::new(CAPACITY), keys: Cache::new(CAPACITY) }
+        Conversations {
+            by_key: Cache::new(CAPACITY),
+            keys: Cache::new(CAPACITY),
+        }
     }
 }
 
@@ -37,7 +40,10 @@ impl Chat {
         self.conversations
             .by_key
             .get_or_insert_async(&key, async {
-                self.store.conversation(key).await?.ok_or_else(|| Error::not_found("conversation"))
+                self.store
+                    .conversation(key)
+                    .await?
+                    .ok_or_else(|| Error::not_found("conversation"))
             })
             .await
     }
@@ -58,14 +64,17 @@ impl Chat {
         Ok(conversation)
     }
 
-    /// For callers that judge visibility themselves. An id that nobody can have is one that was never given out.
+    /// For callers that judge visibility themselves.
     pub(crate) async fn conversation_by_id(&self, id: &str) -> Result<Arc<Conversation>> {
-        let id = ConversationId::parse(id).map_err(|_| Error::not_found("conversation"))?;
+        let id = ConversationId::parse(id)?;
         if let Some(key) = self.conversations.keys.get(&id) {
             return self.conversation(key).await;
         }
-        let conversation =
-            self.store.conversation_by_id(&id).await?.ok_or_else(|| Error::not_found("conversation"))?;
+        let conversation = self
+            .store
+            .conversation_by_id(&id)
+            .await?
+            .ok_or_else(|| Error::not_found("conversation"))?;
         self.conversations.keys.insert(id, conversation.key);
         // Through the guarded way: what was read here may be older than a change that has been published meanwhile.
         self.conversation(conversation.key).await

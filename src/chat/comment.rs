@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Chat, People, page::{SeqPage, next_cursor}};
+use super::{
+    Caller, Chat, People,
+    page::{SeqPage, next_cursor},
+};
 use crate::model::{Comment, Error, Result, content, limits};
 
 /// Part of the comments under a post, ascending.
@@ -28,7 +31,9 @@ impl Chat {
     pub async fn comments(&self, caller: Caller, post_id: &str, page: SeqPage) -> Result<CommentPage> {
         caller.user()?;
         check_post_id(post_id)?;
-        let bell = page.wait.map(|wait| (self.waiting.posts.listen(&post_id.to_owned()), wait));
+        let bell = page
+            .wait
+            .map(|wait| (self.waiting.posts.listen(&post_id.to_owned()), wait));
         let mut found = self.store.comments(post_id, page.window).await?;
         if let Some((bell, wait)) = bell
             && found.comments.is_empty()
@@ -38,9 +43,17 @@ impl Chat {
         }
         let authors: Vec<_> = found.comments.iter().map(|comment| comment.author).collect();
         let people = self.people(&authors, &[]).await?;
-        let (first, last) = (found.comments.first().map(|c| c.seq), found.comments.last().map(|c| c.seq));
+        let (first, last) = (
+            found.comments.first().map(|c| c.seq),
+            found.comments.last().map(|c| c.seq),
+        );
         let next_cursor = next_cursor(page.window, first, last, found.has_more);
-        Ok(CommentPage { comments: found.comments, has_more: found.has_more, next_cursor, people })
+        Ok(CommentPage {
+            comments: found.comments,
+            has_more: found.has_more,
+            next_cursor,
+            people,
+        })
     }
 }
 

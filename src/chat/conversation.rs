@@ -23,7 +23,9 @@ impl Chat {
         };
         if let Caller::User(user) = caller {
             if is_active.is_some() {
-                return Err(Error::forbidden("Only the host application opens and closes a conversation."));
+                return Err(Error::forbidden(
+                    "Only the host application opens and closes a conversation.",
+                ));
             }
             let is_admin = conversation
                 .member(user)
@@ -39,7 +41,12 @@ impl Chat {
         if title.is_none() && is_active.is_none() {
             return Err(Error::invalid("Nothing to change: give title or isActive."));
         }
-        changed(self.store.change_conversation(caller.into(), conversation.key, title, is_active).await?, "conversation")
+        changed(
+            self.store
+                .change_conversation(caller.into(), conversation.key, title, is_active)
+                .await?,
+            "conversation",
+        )
     }
 }
 

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use super::{Caller, Chat};
-use crate::{
-    model::{
-        Error, Listing, ListingId, ListingKey, Result, Timestamp, User, UserId, UserKey,
-        listing::ListingPatch,
-        user::{UserPatch, UserSource},
-    },
+use crate::model::{
+    Error, Listing, ListingId, ListingKey, Result, Timestamp, User, UserId, UserKey,
+    listing::ListingPatch,
+    user::{UserPatch, UserSource},
 };
 
 /// Entries kept in memory, of each kind.
@@ -24,7 +22,11 @@ pub struct Directory {
 
 impl Default for Directory {
     fn default() -> Self {
-        Directory { users: Cache::new(CAPACITY), user_keys: Cache::new(CAPACITY), listings: Cache::new(CAPACITY) }
+        Directory {
+            users: Cache::new(CAPACITY),
+            user_keys: Cache::new(CAPACITY),
+            listings: Cache::new(CAPACITY),
+        }
     }
 }
 
@@ -64,7 +66,9 @@ impl Chat {
         if let Some(key) = self.directory.user_keys.get(id) {
             return self.user(key).await.map(Some);
         }
-        let Some(user) = self.store.user_by_id(id).await? else { return Ok(None) };
+        let Some(user) = self.store.user_by_id(id).await? else {
+            return Ok(None);
+        };
         self.directory.user_keys.insert(id.clone(), user.key);
         self.user(user.key).await.map(Some)
     }
@@ -82,7 +86,14 @@ impl Chat {
             image: claims.image.clone().map(Some),
             role: claims.role.clone().map(Some),
         };
-        self.write_user(claims.user_id.clone(), patch, UserSource::Claims { issued_at: claims.issued_at }).await
+        self.write_user(
+            claims.user_id.clone(),
+            patch,
+            UserSource::Claims {
+                issued_at: claims.issued_at,
+            },
+        )
+        .await
     }
 
     /// Somebody whom another person names: known, or given a bare entry where the directory is open.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Chat, People, page::{SeqPage, next_cursor}};
+use super::{
+    Caller, Chat, People,
+    page::{SeqPage, next_cursor},
+};
 use crate::{
     model::{Conversation, Error, Message, Result, Seq, UserKey},
     store::{History, Window},
@@ -25,7 +28,9 @@ impl Chat {
     pub async fn history(&self, caller: Caller, id: &str, page: SeqPage) -> Result<MessagePage> {
         let viewer = caller.user()?;
         let conversation = self.conversation_seen_by(viewer, id).await?;
-        let Some(wait) = page.wait else { return self.page(conversation, viewer, page.window).await };
+        let Some(wait) = page.wait else {
+            return self.page(conversation, viewer, page.window).await;
+        };
         let bell = self.waiting.conversations.listen(&conversation.key);
         let first = self.page(Arc::clone(&conversation), viewer, page.window).await?;
         if !first.messages.is_empty() {
@@ -42,7 +47,11 @@ impl Chat {
         window: Window,
     ) -> Result<MessagePage> {
         let history = self.store.history(conversation.key, viewer, window).await?;
-        let History { messages, has_more, last_seq } = history.ok_or_else(|| Error::not_found("conversation"))?;
+        let History {
+            messages,
+            has_more,
+            last_seq,
+        } = history.ok_or_else(|| Error::not_found("conversation"))?;
         let senders: Vec<_> = messages.iter().map(|message| message.sender).collect();
         let people = self.people_of(&conversation, &senders).await?;
         let (first, last) = (messages.first().map(|m| m.seq), messages.last().map(|m| m.seq));

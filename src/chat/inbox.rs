@@ -1,6 +1,9 @@
 //! Somebody's list of conversations.
 
-use super::{Caller, Chat, People, page::{InboxPage, next_inbox_cursor}};
+use super::{
+    Caller, Chat, People,
+    page::{InboxPage, next_inbox_cursor},
+};
 use crate::{
     model::{Conversation, ConversationKey, Entry, Error, Result, UserKey},
     store::InboxCursor,
@@ -27,7 +30,12 @@ impl Chat {
             _ => None,
         };
         let people = self.people_in(&inbox.entries).await?;
-        Ok(EntryPage { entries: inbox.entries, has_more: inbox.has_more, next_cursor, people })
+        Ok(EntryPage {
+            entries: inbox.entries,
+            has_more: inbox.has_more,
+            next_cursor,
+            people,
+        })
     }
 
     /// One conversation as it stands in somebody's list.

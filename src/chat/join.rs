@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Chat, history::MessagePage};
 use crate::{
     fanout::{LiveSocket, live::JoinGuard},
-    model::{Conversation, Error, Result, Seq, limits},
+    model::{Conversation, Error, Result, Seq, UserId, limits},
     store::Window,
 };
 
@@ -29,8 +29,13 @@ impl Chat {
         let was_joined = socket.has_joined(key);
         let guard = socket.join_with_history(key);
         let window = match after {
-            Some(seq) => Window::After { seq, limit: limits::JOIN_MESSAGES_AFTER },
-            None => Window::Newest { limit: limits::JOIN_MESSAGES },
+            Some(seq) => Window::After {
+                seq,
+                limit: limits::JOIN_MESSAGES_AFTER,
+            },
+            None => Window::Newest {
+                limit: limits::JOIN_MESSAGES,
+            },
         };
         match self.page(conversation, socket.user, window).await {
             Ok(page) => Ok((page, guard)),
@@ -52,6 +57,7 @@ impl Chat {
 
     /// A user's own room: nobody joins another's.
     pub async fn join_user_room(&self, socket: &LiveSocket, user_id: &str) -> Result<()> {
+        UserId::parse(user_id)?;
         if self.user(socket.user).await?.id.as_str() != user_id {
             return Err(Error::forbidden("You can only join your own room."));
         }

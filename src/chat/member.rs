@@ -17,7 +17,9 @@ impl Chat {
         let conversation = self.conversation_seen_by_caller(caller, id).await?;
         self.must_be_admin(caller, &conversation)?;
         let user = self.mentioned_user(user_id).await?;
-        let change = self.store.put_member(caller.into(), conversation.key, user.key, role, self.policy.group_max);
+        let change = self
+            .store
+            .put_member(caller.into(), conversation.key, user.key, role, self.policy.group_max);
         changed(change.await?, "user")
     }
 
@@ -35,7 +37,13 @@ impl Chat {
             return Err(Error::invalid("A one-to-one conversation cannot be left."));
         }
         let user = user.ok_or_else(|| Error::not_found("user"))?;
-        changed(self.store.remove_member(caller.into(), conversation.key, user.key).await?, "user").map(drop)
+        changed(
+            self.store
+                .remove_member(caller.into(), conversation.key, user.key)
+                .await?,
+            "user",
+        )
+        .map(drop)
     }
 
     /// Judges visibility before a request's fields are judged.

@@ -75,7 +75,9 @@ impl Caller {
     pub fn user(self) -> Result<UserKey> {
         match self {
             Caller::User(user) => Ok(user),
-            Caller::Host => Err(Error::forbidden("This needs a person's token; the API key speaks for no person.")),
+            Caller::Host => Err(Error::forbidden(
+                "This needs a person's token; the API key speaks for no person.",
+            )),
         }
     }
 
@@ -83,7 +85,9 @@ impl Caller {
     pub fn must_be_host(self) -> Result<()> {
         match self {
             Caller::Host => Ok(()),
-            Caller::User(_) => Err(Error::forbidden("Only the host application may do this, with its API key.")),
+            Caller::User(_) => Err(Error::forbidden(
+                "Only the host application may do this, with its API key.",
+            )),
         }
     }
 }
@@ -150,7 +154,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         // What the engine said is for the operator, and was logged where it happened.
         match error {
-            StoreError::Overloaded => Error::unavailable("Too much is being written at the moment; nothing was stored. Try again."),
+            StoreError::Overloaded => {
+                Error::unavailable("Too much is being written at the moment; nothing was stored. Try again.")
+            }
             StoreError::Unavailable(_) | StoreError::Closed => {
                 Error::unavailable("The store cannot be used at the moment; nothing was stored. Try again.")
             }

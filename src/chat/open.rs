@@ -42,7 +42,11 @@ impl Chat {
             Some(id) => Some(self.mentioned_listing(id).await?),
             None => None,
         };
-        if let Some(owner) = listing.as_ref().and_then(|listing| listing.owner).filter(|_| other_is_owner) {
+        if let Some(owner) = listing
+            .as_ref()
+            .and_then(|listing| listing.owner)
+            .filter(|_| other_is_owner)
+        {
             let owner = self.user(owner).await?;
             if owner.key == asker {
                 return Err(Error::invalid("This listing is your own."));
@@ -66,7 +70,10 @@ impl Chat {
     async fn find_or_open(&self, asker: UserKey, asked: UserKey, listing: Option<ListingKey>) -> Result<Opened> {
         let _turn = self.opening.lock(asker).await;
         if let Some(conversation) = self.find_one_to_one(asker, asked, listing).await? {
-            return Ok(Opened { conversation, created: false });
+            return Ok(Opened {
+                conversation,
+                created: false,
+            });
         }
         self.rates.conversations.take(asker)?;
         let (conversation, created) = self.store.open_one_to_one(asker, asked, listing).await?;
@@ -100,7 +107,11 @@ impl Chat {
         }
         let title = title.map(|title| checked_title(&title)).transpose()?;
         let own_id = self.user(creator).await?.id.clone();
-        let mut ids: Vec<&str> = others.iter().map(String::as_str).filter(|id| *id != own_id.as_str()).collect();
+        let mut ids: Vec<&str> = others
+            .iter()
+            .map(String::as_str)
+            .filter(|id| *id != own_id.as_str())
+            .collect();
         let mut seen = std::collections::HashSet::new();
         ids.retain(|id| seen.insert(*id));
         if ids.is_empty() {
@@ -119,7 +130,10 @@ impl Chat {
             keys.push(self.mentioned_user(id).await?.key);
         }
         let conversation = self.store.open_group(creator, title, keys).await?;
-        Ok(Opened { conversation, created: true })
+        Ok(Opened {
+            conversation,
+            created: true,
+        })
     }
 
     fn group_too_large(&self) -> Error {
@@ -133,9 +147,10 @@ pub(crate) fn checked_title(title: &str) -> Result<String> {
     let title = title.trim();
     match title.chars().count() {
         0 => Err(Error::invalid("title must not be empty.")),
-        n if n > limits::TITLE_CHARS => {
-            Err(Error::too_large(format!("title has {n} characters; at most {} are allowed.", limits::TITLE_CHARS)))
-        }
+        n if n > limits::TITLE_CHARS => Err(Error::too_large(format!(
+            "title has {n} characters; at most {} are allowed.",
+            limits::TITLE_CHARS
+        ))),
         _ => Ok(title.to_owned()),
     }
 }

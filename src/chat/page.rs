@@ -61,11 +61,16 @@ impl PageQuery {
             return Err(Error::invalid("A list of conversations is paged by cursor alone."));
         }
         let cursor = self.cursor.as_deref().map(inbox_cursor).transpose()?;
-        Ok(InboxPage { limit: self.limit(default_limit)?, cursor })
+        Ok(InboxPage {
+            limit: self.limit(default_limit)?,
+            cursor,
+        })
     }
 
     fn limit(&self, default_limit: usize) -> Result<usize> {
-        let Some(text) = &self.limit else { return Ok(default_limit) };
+        let Some(text) = &self.limit else {
+            return Ok(default_limit);
+        };
         let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let limit = match text.parse::<usize>() {
             Ok(limit) => limit,
@@ -89,11 +94,15 @@ fn seq(name: &str, text: &str) -> Result<Seq> {
 }
 
 fn wait_time(text: &str) -> Result<Duration> {
-    let seconds: f64 = text.parse().map_err(|_| Error::invalid("wait must be a number of seconds."))?;
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| Error::invalid("wait must be a number of seconds."))?;
     if !seconds.is_finite() || seconds < 0.0 {
         return Err(Error::invalid("wait must be a number of seconds."));
     }
-    Ok(Duration::from_secs_f64(seconds.min(limits::LONG_POLL_TIME.as_secs_f64())))
+    Ok(Duration::from_secs_f64(
+        seconds.min(limits::LONG_POLL_TIME.as_secs_f64()),
+    ))
 }
 
 enum Direction {
@@ -152,7 +161,12 @@ mod tests {
     use super::*;
 
     fn query(pairs: &[(&str, &str)]) -> PageQuery {
-        let get = |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string());
+        let get = |name| {
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| value.to_string())
+        };
         PageQuery {
             limit: get("limit"),
             before: get("before"),
@@ -164,7 +178,12 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_whole_number_from_one_to_a_thousand() {
-        for (text, limit) in [("1", 1), ("1000", 1000), ("1001", 1000), ("99999999999999999999999", 1000)] {
+        for (text, limit) in [
+            ("1", 1),
+            ("1000", 1000),
+            ("1001", 1000),
+            ("99999999999999999999999", 1000),
+        ] {
             assert_eq!(query(&[("limit", text)]).inbox_page(50).unwrap().limit, limit);
         }
         for text in ["0", "-1", "1.5", "", "x", "1e3", " 1", "+1"] {
@@ -195,7 +214,10 @@ mod tests {
 
     #[test]
     fn a_cursor_of_one_kind_does_not_open_another() {
-        let inbox = next_inbox_cursor(InboxCursor { activity_at: Timestamp(5), conversation: ConversationKey(6) });
+        let inbox = next_inbox_cursor(InboxCursor {
+            activity_at: Timestamp(5),
+            conversation: ConversationKey(6),
+        });
         assert!(query(&[("cursor", &inbox)]).seq_page(50).is_err());
         assert!(query(&[("cursor", &inbox)]).inbox_page(50).is_ok());
         for text in ["", "%", "AAAA", "bzo", "bzotMQ"] {

@@ -1,6 +1,9 @@
 //! The people and listings that an answer shows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use super::Chat;
 use crate::model::{Conversation, Listing, ListingKey, Result, User, UserId, UserKey};
@@ -36,13 +39,13 @@ impl Chat {
     pub async fn people(&self, users: &[UserKey], listings: &[ListingKey]) -> Result<People> {
         let mut people = People::default();
         for &key in users {
-            if !people.users.contains_key(&key) {
-                people.users.insert(key, self.user(key).await?);
+            if let Entry::Vacant(place) = people.users.entry(key) {
+                place.insert(self.user(key).await?);
             }
         }
         for &key in listings {
-            if !people.listings.contains_key(&key) {
-                people.listings.insert(key, self.listing(key).await?);
+            if let Entry::Vacant(place) = people.listings.entry(key) {
+                place.insert(self.listing(key).await?);
             }
         }
         Ok(people)

@@ -44,7 +44,11 @@ impl Presence {
         let mut came = false;
         let person = people.entry(user).or_insert_with(|| {
             came = true;
-            Person { sockets: 0, until: now, last_seen_at: at }
+            Person {
+                sockets: 0,
+                until: now,
+                last_seen_at: at,
+            }
         });
         person.sockets += new_sockets;
         person.until = person.until.max(now + stays);
@@ -81,7 +85,9 @@ impl Chat {
     /// A live socket has come: takes part in the fan-out from now on, and hears who of its peers is online.
     pub fn connected(self: &Arc<Self>, socket: Arc<LiveSocket>) {
         self.hub.add(Arc::clone(&socket));
-        let came = self.presence.seen(socket.user, self.clock.now(), Instant::now(), AFTER_SOCKET, 1);
+        let came = self
+            .presence
+            .seen(socket.user, self.clock.now(), Instant::now(), AFTER_SOCKET, 1);
         let chat = Arc::clone(self);
         tokio::spawn(async move {
             if came {
@@ -100,7 +106,10 @@ impl Chat {
 
     /// A request with somebody's identity counts as being online for a while.
     pub fn requested(self: &Arc<Self>, user: UserKey) {
-        if self.presence.seen(user, self.clock.now(), Instant::now(), AFTER_REQUEST, 0) {
+        if self
+            .presence
+            .seen(user, self.clock.now(), Instant::now(), AFTER_REQUEST, 0)
+        {
             let chat = Arc::clone(self);
             tokio::spawn(async move { chat.announce(user, true, chat.clock.now()).await });
         }

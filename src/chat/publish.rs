@@ -74,14 +74,20 @@ impl Chat {
             let is_sender = member.user == message.sender;
             self.hub.each_of(member.user, |socket| {
                 let contract = socket.spoken();
-                let audience = self.render.audience(contract, News::Message, whose(is_sender, origin, socket.number));
+                let audience = self
+                    .render
+                    .audience(contract, News::Message, whose(is_sender, origin, socket.number));
                 if audience == Audience::Nobody {
                     return;
                 }
-                let (frames, viewer) =
-                    if is_sender && sender_sees_more { (&mut own, Some(member.user)) } else { (&mut shared, None) };
-                let frame = frames
-                    .of(contract, || self.render.message(contract, &conversation, message, &people, viewer));
+                let (frames, viewer) = if is_sender && sender_sees_more {
+                    (&mut own, Some(member.user))
+                } else {
+                    (&mut shared, None)
+                };
+                let frame = frames.of(contract, || {
+                    self.render.message(contract, &conversation, message, &people, viewer)
+                });
                 socket.push_message(audience, key, message.seq, frame);
                 if contract == self.render.list_contract() && !socket.has_joined(key) {
                     self.update_list(member.user, key, false, None);
@@ -120,7 +126,9 @@ impl Chat {
             let is_cause = member.user == cause;
             self.hub.each_of(member.user, |socket| {
                 let contract = socket.spoken();
-                let audience = self.render.audience(contract, news, whose(is_cause, origin, socket.number));
+                let audience = self
+                    .render
+                    .audience(contract, news, whose(is_cause, origin, socket.number));
                 if audience != Audience::Nobody {
                     socket.push_news(audience, conversation.key, frames.of(contract, || render(contract)));
                 }
@@ -136,7 +144,9 @@ impl Chat {
     }
 
     fn anyone_is_connected(&self, conversation: &Conversation) -> bool {
-        conversation.current_members().any(|member| self.hub.is_connected(member.user))
+        conversation
+            .current_members()
+            .any(|member| self.hub.is_connected(member.user))
     }
 }
 

@@ -64,7 +64,11 @@ impl Limiter {
             per_second: f64::from(rate.count) / rate.per.as_secs_f64(),
             burst: f64::from(rate.burst),
         });
-        Limiter { what, rate, shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Limiter {
+            what,
+            rate,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
     }
 
     /// Takes one, or says when to come again.
@@ -74,12 +78,15 @@ impl Limiter {
 
     /// Gives one back that turned out not to count.
     pub fn give_back(&self, user: UserKey) {
-        self.with_bucket(user, Instant::now(), |rate, bucket| bucket.tokens = (bucket.tokens + 1.0).min(rate.burst));
+        self.with_bucket(user, Instant::now(), |rate, bucket| {
+            bucket.tokens = (bucket.tokens + 1.0).min(rate.burst)
+        });
     }
 
     /// Is there one to take? Takes none.
     pub fn has(&self, user: UserKey) -> bool {
-        self.with_bucket(user, Instant::now(), |_, bucket| bucket.tokens >= 1.0).unwrap_or(true)
+        self.with_bucket(user, Instant::now(), |_, bucket| bucket.tokens >= 1.0)
+            .unwrap_or(true)
     }
 
     fn take_at(&self, user: UserKey, now: Instant) -> Result<()> {
@@ -107,7 +114,10 @@ impl Limiter {
                 bucket.tokens < rate.burst
             });
         }
-        let bucket = buckets.entry(user).or_insert(Bucket { tokens: rate.burst, at: now });
+        let bucket = buckets.entry(user).or_insert(Bucket {
+            tokens: rate.burst,
+            at: now,
+        });
         bucket.refill(rate, now);
         Some(act(rate, bucket))
     }
@@ -126,7 +136,10 @@ mod tests {
         }
         let refused = limiter.take_at(UserKey(1), start).unwrap_err();
         assert_eq!(refused.retry_after, Some(Duration::from_millis(500)));
-        assert!(limiter.take_at(UserKey(2), start).is_ok(), "another person has their own");
+        assert!(
+            limiter.take_at(UserKey(2), start).is_ok(),
+            "another person has their own"
+        );
         assert!(limiter.take_at(UserKey(1), start + Duration::from_millis(500)).is_ok());
         assert!(limiter.take_at(UserKey(1), start + Duration::from_millis(500)).is_err());
     }

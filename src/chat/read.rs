@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Chat, People, cache::{left, may_take_part}};
+use super::{
+    Caller, Chat, People,
+    cache::{left, may_take_part},
+};
 use crate::{
     model::{Conversation, Error, Message, MessageId, Origin, Result, Seq, UserKey},
     store::Marked,
@@ -28,17 +31,12 @@ impl Chat {
                 let conversation = self.conversation_open_to(reader, &id).await?;
                 let up_to = match up_to {
                     None => None,
-                    Some(message) => Some(
-                        MessageId::parse(&message)
-                            .filter(|message| message.conversation == conversation.id)
-                            .ok_or_else(|| Error::not_found("message"))?
-                            .seq,
-                    ),
+                    Some(message) => Some(MessageId::parse(&message)?.seq_in(&conversation.id)?),
                 };
                 self.mark(&conversation, reader, up_to, origin).await
             }
             ReadTarget::Message(message) => {
-                let id = MessageId::parse(&message).ok_or_else(|| Error::not_found("message"))?;
+                let id = MessageId::parse(&message)?;
                 let no_message = |error: Error| match error.code {
                     crate::model::Code::NotFound => Error::not_found("message"),
                     _ => error,
@@ -52,7 +50,9 @@ impl Chat {
                 if self.user(reader).await?.id.as_str() == person {
                     return Err(Error::invalid("You have no conversation with yourself."));
                 }
-                let Some(person) = self.known_user(&person).await? else { return self.unknown_person() };
+                let Some(person) = self.known_user(&person).await? else {
+                    return self.unknown_person();
+                };
                 let mut updated = 0;
                 for key in self.store.one_to_ones(reader, person.key).await? {
                     let conversation = self.conversation(key).await?;
@@ -65,7 +65,11 @@ impl Chat {
 
     /// Nobody has a conversation with a person who does not exist: nothing is marked, unless the directory is closed.
     fn unknown_person(&self) -> Result<i64> {
-        if self.policy.open_directory { Ok(0) } else { Err(Error::not_found("user")) }
+        if self.policy.open_directory {
+            Ok(0)
+        } else {
+            Err(Error::not_found("user"))
+        }
     }
 
     pub(crate) async fn mark(
@@ -103,7 +107,7 @@ impl Chat {
         origin: Option<Origin>,
     ) -> Result<(Arc<Conversation>, Message, People)> {
         let reader = caller.user()?;
-        let id = MessageId::parse(message).ok_or_else(|| Error::not_found("message"))?;
+        let id = MessageId::parse(message)?;
         let conversation = self.conversation_by_id(id.conversation.as_str()).await;
         let conversation = conversation.map_err(|_| Error::not_found("message"))?;
         let found = self.store.message(conversation.key, reader, id.seq).await?;

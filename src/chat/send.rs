@@ -58,7 +58,11 @@ impl Sending {
         let mut flights = self.lock();
         let count = flights.entry(key.clone()).or_insert(0);
         *count += 1;
-        Flight { sending: self.clone(), key, is_repeat: *count > 1 }
+        Flight {
+            sending: self.clone(),
+            key,
+            is_repeat: *count > 1,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(UserKey, String), usize>> {
@@ -108,15 +112,19 @@ impl Chat {
         }
         let content = content::checked(&request.content, "content")?;
         if request.kind != MessageKind::Text {
-            return Err(Error::invalid(format!("A message of type {} needs its file.", request.kind.as_str())));
+            return Err(Error::invalid(format!(
+                "A message of type {} needs its file.",
+                request.kind.as_str()
+            )));
         }
         let reply_to = match (&request.reply_to, &target) {
             (None, _) => None,
-            (Some(id), Target::Conversation(conversation)) => Some(reply_seq(id, conversation)?),
+            (Some(id), Target::Conversation(conversation)) => Some(MessageId::parse(id)?.seq_in(&conversation.id)?),
+            // The message goes to the most recent conversation, so that is where the one it answers must stand.
             (Some(id), Target::Person { among, .. }) => {
-                let message = MessageId::parse(id).ok_or_else(|| Error::not_found("message"))?;
-                let conversation = among.iter().find(|conversation| conversation.id == message.conversation);
-                Some(reply_seq(id, conversation.ok_or_else(|| Error::not_found("message"))?)?)
+                let message = MessageId::parse(id)?;
+                let conversation = among.first().ok_or_else(|| Error::not_found("message"))?;
+                Some(message.seq_in(&conversation.id)?)
             }
         };
         let repeated = match &client_message_id {
@@ -145,12 +153,24 @@ impl Chat {
             reply_to,
             origin: request.origin,
         };
-        Ok(Submitted { conversation, sender, counted, _flight: flight, pending: self.store.append(draft) })
+        Ok(Submitted {
+            conversation,
+            sender,
+            counted,
+            _flight: flight,
+            pending: self.store.append(draft),
+        })
     }
 
     /// Waits for the commit of a submitted message.
     pub async fn stored(&self, submitted: Submitted) -> Result<Sent> {
-        let Submitted { conversation, sender, counted, pending, _flight } = submitted;
+        let Submitted {
+            conversation,
+            sender,
+            counted,
+            pending,
+            _flight,
+        } = submitted;
         let (message, repeated) = match pending.await? {
             Appended::Stored(message) => (message, false),
             Appended::Repeat(message) => {
@@ -160,7 +180,9 @@ impl Chat {
                 (message, true)
             }
             Appended::Conflict => {
-                return Err(Error::conflict("This clientMessageId was used before, for a message with other content."));
+                return Err(Error::conflict(
+                    "This clientMessageId was used before, for a message with other content.",
+                ));
             }
             Appended::NotParticipant => return Err(Error::not_found("conversation")),
             Appended::Left => return Err(left()),
@@ -168,7 +190,12 @@ impl Chat {
             Appended::NoSuchReply => return Err(Error::not_found("message")),
         };
         let people = self.people_of(&conversation, &[message.sender]).await?;
-        Ok(Sent { conversation, message, repeated, people })
+        Ok(Sent {
+            conversation,
+            message,
+            repeated,
+            people,
+        })
     }
 
     /// Where a message goes. Judges what the sender may see, and makes nothing yet.
@@ -206,7 +233,9 @@ impl Chat {
         let person = self.known_user(person).await?;
         match person {
             Some(person) if person.key != caller && conversation.member(person.key).is_some() => Ok(()),
-            _ => Err(Error::invalid("The person named is not the other side of this conversation.")),
+            _ => Err(Error::invalid(
+                "The person named is not the other side of this conversation.",
+            )),
         }
     }
 
@@ -232,14 +261,10 @@ impl Chat {
 enum Target {
     Conversation(Arc<Conversation>),
     /// The one-to-one conversations with the person, most recent activity first.
-    Person { person: UserKey, among: Vec<Arc<Conversation>> },
-}
-
-fn reply_seq(id: &str, conversation: &Conversation) -> Result<Seq> {
-    MessageId::parse(id)
-        .filter(|message| message.conversation == conversation.id)
-        .map(|message| message.seq)
-        .ok_or_else(|| Error::not_found("message"))
+    Person {
+        person: UserKey,
+        among: Vec<Arc<Conversation>>,
+    },
 }
 
 /// Of everything that makes two drafts the same message.

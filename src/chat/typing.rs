@@ -42,7 +42,9 @@ impl State {
             None => self.is_typing,
             Some((told, _)) => told != self.is_typing || (self.is_typing && self.refreshed),
         };
-        let may_tell = self.told.is_none_or(|(_, at)| now.saturating_duration_since(at) >= PAUSE);
+        let may_tell = self
+            .told
+            .is_none_or(|(_, at)| now.saturating_duration_since(at) >= PAUSE);
         if !has_news || !may_tell {
             return None;
         }
@@ -53,7 +55,10 @@ impl State {
 
     /// Nothing is left to tell, and nothing to hold back.
     fn is_over(&self, now: Instant) -> bool {
-        !self.is_typing && self.told.is_none_or(|(told, at)| !told && now.saturating_duration_since(at) >= PAUSE)
+        !self.is_typing
+            && self
+                .told
+                .is_none_or(|(told, at)| !told && now.saturating_duration_since(at) >= PAUSE)
     }
 }
 
@@ -192,9 +197,9 @@ mod tests {
         let typing = Typing::default();
         let start = Instant::now();
         assert_eq!(typing.note(HERE, ANA, true, start), Some(true));
-        assert_eq!(tick(&typing, start + Duration::from_millis(5_900)), []);
+        assert_eq!(tick(&typing, start + Duration::from_millis(5_900)), [true; 0]);
         assert_eq!(tick(&typing, start + Duration::from_millis(6_100)), [false]);
-        assert_eq!(tick(&typing, start + Duration::from_millis(7_200)), []);
+        assert_eq!(tick(&typing, start + Duration::from_millis(7_200)), [true; 0]);
         assert!(typing.lock().is_empty());
     }
 

@@ -48,8 +48,18 @@ impl Updates {
         let mut next: Option<Instant> = None;
         self.lock().retain(|&(user, conversation), update| {
             if update.due.is_some_and(|at| at <= now) {
-                due.push(Due { user, conversation, to_joined: update.to_joined, except: update.except });
-                *update = Update { due: None, pushed: Some(now), to_joined: false, except: None };
+                due.push(Due {
+                    user,
+                    conversation,
+                    to_joined: update.to_joined,
+                    except: update.except,
+                });
+                *update = Update {
+                    due: None,
+                    pushed: Some(now),
+                    to_joined: false,
+                    except: None,
+                };
             }
             let wake = update.due.or(update.pushed.map(|at| at + pause));
             let is_over = update.due.is_none() && wake.is_none_or(|at| at <= now);
@@ -136,7 +146,9 @@ pub(super) async fn run(chat: Arc<Chat>) {
             }
             continue;
         }
-        futures_util::stream::iter(due).for_each_concurrent(CONCURRENCY, |due| chat.push_update(due)).await;
+        futures_util::stream::iter(due)
+            .for_each_concurrent(CONCURRENCY, |due| chat.push_update(due))
+            .await;
         tokio::time::sleep(GATHER).await;
     }
 }

@@ -33,7 +33,12 @@ impl<K: Hash + Eq + Clone> Bells<K> {
         let notify = Arc::clone(self.lock().entry(key.clone()).or_default());
         let mut heard = Box::pin(Arc::clone(&notify).notified_owned());
         heard.as_mut().enable();
-        Bell { bells: self, key: key.clone(), heard: Some(heard), notify: Some(notify) }
+        Bell {
+            bells: self,
+            key: key.clone(),
+            heard: Some(heard),
+            notify: Some(notify),
+        }
     }
 
     pub fn ring<Q>(&self, key: &Q)
@@ -73,7 +78,10 @@ impl<K: Hash + Eq> Drop for Bell<'_, K> {
         self.notify = None;
         let mut bells = self.bells.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         // The last listener takes the bell down.
-        if bells.get(&self.key).is_some_and(|notify| Arc::strong_count(notify) == 1) {
+        if bells
+            .get(&self.key)
+            .is_some_and(|notify| Arc::strong_count(notify) == 1)
+        {
             bells.remove(&self.key);
         }
     }
@@ -88,7 +96,9 @@ mod tests {
         let bells = Bells::<u32>::default();
         let bell = bells.listen(&1);
         bells.ring(&1);
-        tokio::time::timeout(Duration::from_secs(5), bell.rung_within(Duration::from_secs(60))).await.expect("rung");
+        tokio::time::timeout(Duration::from_secs(5), bell.rung_within(Duration::from_secs(60)))
+            .await
+            .expect("rung");
         assert!(bells.lock().is_empty(), "nobody listens any more");
     }
 }

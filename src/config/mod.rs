@@ -1,7 +1,7 @@
 //! Configuration: from flags, environment variables and `doorbell.toml` to checked values.
 //!
 //! [`catalogue`] lists every setting once; [`sources`] finds its text; [`values`] turns the text into a value or says what
-//! is wrong with it; [`print`] shows it all. A wrong configuration is one sentence, a [`ConfigFault`].
+//! is wrong with it; [`mod@print`] shows it all. A wrong configuration is one sentence, a [`ConfigFault`].
 
 pub mod catalogue;
 pub mod print;

@@ -10,8 +10,9 @@ use super::{
 /// The file that is read when none is named.
 pub const FILE_NAME: &str = "doorbell.toml";
 
-/// All texts from which settings are read. Tests fill it by hand; a process by [`Sources::of_process`].
-#[derive(Debug, Clone, Default)]
+/// All texts from which settings are read, secrets among them: so none of these types can be printed. Tests fill it by
+/// hand; a process by [`Sources::of_process`].
+#[derive(Clone, Default)]
 pub struct Sources {
     /// By key.
     pub flags: BTreeMap<String, String>,
@@ -20,7 +21,7 @@ pub struct Sources {
 }
 
 /// A `doorbell.toml` that was read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SettingsFile {
     pub path: String,
     /// By key; a list is joined with commas.
@@ -28,7 +29,7 @@ pub struct SettingsFile {
 }
 
 /// A setting's text, and what its user calls it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Found {
     pub text: String,
     pub place: Place,

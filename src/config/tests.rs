@@ -286,13 +286,19 @@ fn a_file_that_is_wrong_is_refused_with_the_line_or_the_nearest_key() {
             "jwt-secret = \"hush\"",
             "doorbell.toml has \"jwt-secret\", which is not a setting; did you mean \"jwt_secret\"?",
         ),
+        ("jwt_secret = hush-hush", "doorbell.toml, line 1, is not TOML"),
+        ("jwt_secret = \"hush", "doorbell.toml, line 1, is not TOML"),
+        ("[[hush]]\nhush = hush", "doorbell.toml, line 2, is not TOML"),
         ("\n\nlisten = ", "doorbell.toml, line 3, is not TOML"),
         ("listen = \"a\"\nlisten = \"b\"", "doorbell.toml, line 2, is not TOML"),
         ("group_max = 2.5", "group_max (in doorbell.toml) is a float"),
         ("[listen]\nport = 1", "listen (in doorbell.toml) is a table"),
         ("listen = [1]", "listen (in doorbell.toml) is a array"),
     ] {
-        let sentence = SettingsFile::parse("doorbell.toml", text).unwrap_err().to_string();
+        let sentence = SettingsFile::parse("doorbell.toml", text)
+            .err()
+            .expect(text)
+            .to_string();
         assert!(sentence.starts_with(expected), "{sentence}");
         assert!(!sentence.contains("hush") && !sentence.contains('\n'), "{sentence}");
     }

@@ -12,12 +12,7 @@ use super::{
     shape::{Each, MediaConversation, SharedConversation, SharedMessage, View},
 };
 use crate::{
-    chat::{
-        history::MessagePage,
-        inbox::EntryPage,
-        open::Opened,
-        read::ReadTarget,
-    },
+    chat::{history::MessagePage, inbox::EntryPage, open::Opened, read::ReadTarget},
     model::{Conversation, Entry, Error, Result, limits},
 };
 
@@ -69,9 +64,14 @@ async fn media_list(call: Call) -> Result<Reply> {
     let person = call.person()?;
     let query = call.query()?;
     if query.get("userId").is_some_and(|id| id != person.id.as_str()) {
-        return Err(Error::forbidden("userId is not you: a list of conversations is its owner's alone."));
+        return Err(Error::forbidden(
+            "userId is not you: a list of conversations is its owner's alone.",
+        ));
     }
-    let page = call.chat().inbox(call.caller, query.page().inbox_page(limits::HISTORY_PAGE)?).await?;
+    let page = call
+        .chat()
+        .inbox(call.caller, query.page().inbox_page(limits::HISTORY_PAGE)?)
+        .await?;
     let view = call.view(&page.people);
     Ok(call.tagged(list_body(&page, |entry| MediaConversation::new(entry, view)), None))
 }
@@ -82,13 +82,17 @@ async fn open(mut call: Call) -> Result<Reply> {
     draft::must_be_caller(&fields, &call.person()?.id)?;
     let chat = call.chat();
     let opened = if fields.boolean("isGroup")? == Some(true) {
-        let others = fields.ids("participantIds")?.ok_or_else(|| Error::invalid("participantIds is missing."))?;
-        chat.open_group(call.caller, fields.text("title")?.map(str::to_owned), &others).await?
+        let others = fields
+            .ids("participantIds")?
+            .ok_or_else(|| Error::invalid("participantIds is missing."))?;
+        chat.open_group(call.caller, fields.text("title")?.map(str::to_owned), &others)
+            .await?
     } else if fields.has("listingId") || fields.has("ownerId") {
         let (listing, owner) = (fields.required_id("listingId")?, fields.required_id("ownerId")?);
         chat.open_one_to_one(call.caller, &owner, Some(&listing), true).await?
     } else {
-        chat.open_one_to_one(call.caller, &fields.required_id("otherUserId")?, None, false).await?
+        chat.open_one_to_one(call.caller, &fields.required_id("otherUserId")?, None, false)
+            .await?
     };
     let Opened { conversation, created } = opened;
     let (entry, people) = chat.entry_for(call.caller, &conversation).await?;
@@ -118,8 +122,16 @@ impl HistoryShape for Messages {
 
 async fn messages(call: Call) -> Result<Reply> {
     let query = call.query()?;
-    let shape = Messages { marks: query.boolean("markRead")? };
-    history(&call, query.required("conversationId")?, shape).await
+    let id = query.required("conversationId")?;
+    call.chat().must_see(call.caller, id).await?;
+    history(
+        &call,
+        id,
+        Messages {
+            marks: query.boolean("markRead")?,
+        },
+    )
+    .await
 }
 
 async fn send(mut call: Call) -> Result<Reply> {
@@ -129,7 +141,11 @@ async fn send(mut call: Call) -> Result<Reply> {
     let mut request = draft::decode(&fields, fields.id("receiverId")?, &call.headers)?;
     request.origin = call.origin();
     let sent = call.chat().send(sender, request).await?;
-    let status = if sent.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if sent.repeated {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
     let message = SharedMessage::new(&sent.conversation, &sent.message, call.view(&sent.people));
     Ok(Reply::json(status, &MessageBody { message }))
 }
@@ -138,7 +154,10 @@ async fn mark(mut call: Call) -> Result<Reply> {
     call.caller.user()?;
     let fields = call.fields().await?;
     draft::must_be_caller(&fields, &call.person()?.id)?;
-    let target = ReadTarget::Conversation { id: fields.required_id("conversationId")?, up_to: fields.id("messageId")? };
+    let target = ReadTarget::Conversation {
+        id: fields.required_id("conversationId")?,
+        up_to: fields.id("messageId")?,
+    };
     let updated = call.chat().mark_read(call.caller, target, call.origin()).await?;
     Ok(Reply::ok(&json!({ "updated": updated })))
 }

@@ -14,7 +14,9 @@ pub fn must_be_caller(fields: &Fields, caller: &UserId) -> Result<()> {
         if let Some(id) = fields.id(name)?
             && id != caller.as_str()
         {
-            return Err(Error::forbidden(format!("{name} is not you: who acts is who the token says.")));
+            return Err(Error::forbidden(format!(
+                "{name} is not you: who acts is who the token says."
+            )));
         }
     }
     Ok(())
@@ -24,7 +26,9 @@ pub fn must_be_caller(fields: &Fields, caller: &UserId) -> Result<()> {
 pub fn decode(fields: &Fields, person: Option<String>, headers: &HeaderMap) -> Result<SendRequest> {
     let mut request = decode_fields(fields, person)?;
     if let Some(key) = headers.get("idempotency-key") {
-        let key = key.to_str().map_err(|_| Error::invalid("Idempotency-Key must be visible ASCII."))?;
+        let key = key
+            .to_str()
+            .map_err(|_| Error::invalid("Idempotency-Key must be visible ASCII."))?;
         if request.client_message_id.as_ref().is_some_and(|id| id != key) {
             return Err(Error::invalid("Idempotency-Key and clientMessageId differ."));
         }

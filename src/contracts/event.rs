@@ -45,7 +45,12 @@ pub struct Known {
 
 /// Which contract an event belongs to, in the order that the contracts give. `None` for an unknown name.
 pub fn recognise(name: &str, payload: &Value) -> Option<Known> {
-    let known = |name, contract| Some(Known { name, contract: Some(contract) });
+    let known = |name, contract| {
+        Some(Known {
+            name,
+            contract: Some(contract),
+        })
+    };
     let has = |field: &str| payload.get(field).is_some_and(|value| !value.is_null());
     match name {
         "conversation:join" => known(Name::Join, Contract::Conversations),
@@ -106,16 +111,25 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
         _ => None,
     };
     match name {
-        Name::Join => Ok(Command::Join { conversation: conversation()?, after: fields.seq("afterSeq")? }),
-        Name::Leave => Ok(Command::Leave { conversation: conversation()? }),
-        Name::JoinUserRoom => Ok(Command::JoinUserRoom { user: fields.required_id("userId")? }),
+        Name::Join => Ok(Command::Join {
+            conversation: conversation()?,
+            after: fields.seq("afterSeq")?,
+        }),
+        Name::Leave => Ok(Command::Leave {
+            conversation: conversation()?,
+        }),
+        Name::JoinUserRoom => Ok(Command::JoinUserRoom {
+            user: fields.required_id("userId")?,
+        }),
         Name::Send => draft::decode_fields(&fields, person).map(Command::Send),
         Name::TypingStart | Name::TypingStop => Ok(Command::Typing {
             target: TypingTarget::Conversation(conversation()?),
             is_typing: name == Name::TypingStart,
         }),
         Name::Typing => {
-            let is_typing = fields.boolean("isTyping")?.ok_or_else(|| Error::invalid("isTyping is missing."))?;
+            let is_typing = fields
+                .boolean("isTyping")?
+                .ok_or_else(|| Error::invalid("isTyping is missing."))?;
             let target = match (fields.id("conversationId")?, person) {
                 (Some(conversation), _) => TypingTarget::Conversation(conversation),
                 (None, Some(person)) => TypingTarget::Person(person),
@@ -134,7 +148,9 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
                 (None, Some(message), _) => ReadTarget::Message(message),
                 (None, None, Some(person)) => ReadTarget::Person(person),
                 (None, None, None) => {
-                    return Err(Error::invalid("Name a conversation, a message or a person to mark as read."));
+                    return Err(Error::invalid(
+                        "Name a conversation, a message or a person to mark as read.",
+                    ));
                 }
             };
             Ok(Command::MarkRead(target))

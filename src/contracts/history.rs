@@ -29,6 +29,8 @@ struct Rendered {
 
 /// A page of a history, marked as read where the contract has it so, and then answered.
 pub async fn history(call: &Call, id: &str, shape: impl HistoryShape) -> Result<Reply> {
+    // What the caller cannot see does not exist, whatever else is wrong with the request.
+    call.chat().must_see(call.caller, id).await?;
     let page = call.query()?.page().seq_page(limits::HISTORY_PAGE)?;
     let read = call.chat().history(call.caller, id, page).await?;
     let rendered = render(call, &read, &shape);
@@ -43,24 +45,41 @@ pub async fn history(call: &Call, id: &str, shape: impl HistoryShape) -> Result<
         }
         false => rendered,
     };
-    Ok(Reply::Tagged { tag: rendered.tag, body: rendered.body, link: rendered.link })
+    Ok(Reply::Tagged {
+        tag: rendered.tag,
+        body: rendered.body,
+        link: rendered.link,
+    })
 }
 
 fn render(call: &Call, page: &MessagePage, shape: &impl HistoryShape) -> Rendered {
-    let link = shape.has_link().then(|| call.next_link(page.next_cursor.as_deref())).flatten();
+    let link = shape
+        .has_link()
+        .then(|| call.next_link(page.next_cursor.as_deref()))
+        .flatten();
     let body = shape.body(page, call.view(&page.people));
-    Rendered { tag: entity_tag(&body, link.as_deref()), body, link }
+    Rendered {
+        tag: entity_tag(&body, link.as_deref()),
+        body,
+        link,
+    }
 }
 
 /// Marks what is about to be answered; `true` if that changed anything.
 async fn mark(call: &Call, page: &MessagePage) -> Result<bool> {
     let reader = call.caller.user()?;
-    let Some(last) = page.messages.last() else { return Ok(false) };
+    let Some(last) = page.messages.last() else {
+        return Ok(false);
+    };
     // Who has left reads, and marks nothing.
     if !page.conversation.is_current_member(reader) {
         return Ok(false);
     }
-    Ok(call.chat().mark_page(&page.conversation, reader, last.seq, call.origin()).await? > 0)
+    Ok(call
+        .chat()
+        .mark_page(&page.conversation, reader, last.seq, call.origin())
+        .await?
+        > 0)
 }
 
 /// `{ messages, hasMore, nextCursor }`.

@@ -162,7 +162,9 @@ impl Fields {
             None => Ok(None),
             Some(value) => match value.as_i64() {
                 Some(seq) if seq >= 0 => Ok(Some(seq)),
-                _ => Err(Error::invalid(format!("{name} must be the seq of a message: a whole number."))),
+                _ => Err(Error::invalid(format!(
+                    "{name} must be the seq of a message: a whole number."
+                ))),
             },
         }
     }
@@ -170,7 +172,11 @@ impl Fields {
     pub fn ids(&self, name: &str) -> Result<Option<Vec<String>>> {
         match self.value(name) {
             None => Ok(None),
-            Some(Value::Array(items)) => items.iter().map(|item| id_of(item, name)).collect::<Result<_>>().map(Some),
+            Some(Value::Array(items)) => items
+                .iter()
+                .map(|item| id_of(item, name))
+                .collect::<Result<_>>()
+                .map(Some),
             Some(_) => Err(Error::invalid(format!("{name} must be an array of ids."))),
         }
     }
@@ -181,7 +187,9 @@ impl Fields {
             None => Ok(None),
             Some(Value::Null) => Ok(Some(None)),
             Some(Value::String(text)) if text.chars().count() <= max_chars => Ok(Some(Some(text.clone()))),
-            Some(Value::String(_)) => Err(Error::too_large(format!("{name} may have at most {max_chars} characters."))),
+            Some(Value::String(_)) => Err(Error::too_large(format!(
+                "{name} may have at most {max_chars} characters."
+            ))),
             Some(_) => Err(Error::invalid(format!("{name} must be a string or null."))),
         }
     }
@@ -234,7 +242,10 @@ mod tests {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(parse(b"\"\xff\"").is_err());
-        assert!(parse(&[b"[".repeat(100_000), b"]".repeat(100_000)].concat()).is_err(), "deep nesting");
+        assert!(
+            parse(&[b"[".repeat(100_000), b"]".repeat(100_000)].concat()).is_err(),
+            "deep nesting"
+        );
         assert!(parse(r#"{"a":"\ud83d\ude00","b":[{"a":1},{"a":1}]}"#.as_bytes()).is_ok());
     }
 

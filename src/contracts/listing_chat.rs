@@ -9,7 +9,10 @@ use super::{
 use crate::model::{Result, limits};
 
 pub fn routes() -> Vec<Route> {
-    vec![route!(GET "/api/comments" AsRequest list), route!(POST "/api/comments" ByVerb comment)]
+    vec![
+        route!(GET "/api/comments" AsRequest list),
+        route!(POST "/api/comments" ByVerb comment),
+    ]
 }
 
 #[derive(Serialize)]
@@ -28,9 +31,16 @@ struct CommentBody<'a> {
 async fn list(call: Call) -> Result<Reply> {
     let query = call.query()?;
     let page = query.page().seq_page(limits::HISTORY_PAGE)?;
-    let page = call.chat().comments(call.caller, query.required("postId")?, page).await?;
+    let page = call
+        .chat()
+        .comments(call.caller, query.required("postId")?, page)
+        .await?;
     let body = to_json(&CommentsBody {
-        comments: Each(|| page.comments.iter().map(|comment| CommentShape::new(comment, &page.people))),
+        comments: Each(|| {
+            page.comments
+                .iter()
+                .map(|comment| CommentShape::new(comment, &page.people))
+        }),
         has_more: page.has_more,
         next_cursor: page.next_cursor.as_deref(),
     });
@@ -47,5 +57,10 @@ async fn comment(mut call: Call) -> Result<Reply> {
         None => fields.required_text("content")?,
     };
     let (comment, people) = call.chat().comment(call.caller, &post_id, text).await?;
-    Ok(Reply::made(true, &CommentBody { comment: CommentShape::new(&comment, &people) }))
+    Ok(Reply::made(
+        true,
+        &CommentBody {
+            comment: CommentShape::new(&comment, &people),
+        },
+    ))
 }

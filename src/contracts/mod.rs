@@ -23,10 +23,16 @@ use crate::{
 
 /// Every route of every contract.
 pub fn routes() -> Vec<rest::Route> {
-    [property_chat::routes(), api::routes(), tenant_chat::routes(), listing_chat::routes(), v1::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        property_chat::routes(),
+        api::routes(),
+        tenant_chat::routes(),
+        listing_chat::routes(),
+        v1::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What the chat takes over of a verified token.

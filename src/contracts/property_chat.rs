@@ -27,16 +27,24 @@ async fn open(mut call: Call) -> Result<Reply> {
     let fields = call.fields().await?;
     draft::must_be_caller(&fields, &call.person()?.id)?;
     let (agent, property) = (fields.required_id("agentId")?, fields.id("propertyId")?);
-    let opened = call.chat().open_one_to_one(call.caller, &agent, property.as_deref(), false).await?;
+    let opened = call
+        .chat()
+        .open_one_to_one(call.caller, &agent, property.as_deref(), false)
+        .await?;
     let (entry, people) = call.chat().entry_for(call.caller, &opened.conversation).await?;
-    Ok(Reply::made(opened.created, &PropertyConversation::new(&entry, call.view(&people))))
+    Ok(Reply::made(
+        opened.created,
+        &PropertyConversation::new(&entry, call.view(&people)),
+    ))
 }
 
 async fn list(call: Call) -> Result<Reply> {
     let page = call.query()?.page().inbox_page(limits::HISTORY_PAGE)?;
     let page = call.chat().inbox(call.caller, page).await?;
     let view = call.view(&page.people);
-    let body = to_json(&Each(|| page.entries.iter().map(|entry| PropertyConversation::new(entry, view))));
+    let body = to_json(&Each(|| {
+        page.entries.iter().map(|entry| PropertyConversation::new(entry, view))
+    }));
     Ok(call.tagged(body, call.next_link(page.next_cursor.as_deref())))
 }
 
@@ -68,11 +76,20 @@ async fn send(mut call: Call) -> Result<Reply> {
     let mut request = draft::decode(&fields, None, &call.headers)?;
     let id = call.path("id").to_owned();
     if request.conversation.as_ref().is_some_and(|named| *named != id) {
-        return Err(Error::invalid("conversationId is not the conversation of this address."));
+        return Err(Error::invalid(
+            "conversationId is not the conversation of this address.",
+        ));
     }
     request.conversation = Some(id);
     request.origin = call.origin();
     let sent = call.chat().send(sender, request).await?;
-    let status = if sent.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(Reply::json(status, &PropertyMessage::new(&sent.conversation, &sent.message, call.view(&sent.people))))
+    let status = if sent.repeated {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok(Reply::json(
+        status,
+        &PropertyMessage::new(&sent.conversation, &sent.message, call.view(&sent.people)),
+    ))
 }

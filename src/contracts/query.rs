@@ -28,12 +28,17 @@ pub fn parse(text: &str) -> Result<Query> {
 fn decode(text: &str) -> Result<String> {
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8();
-    decoded.map(|text| text.into_owned()).map_err(|_| Error::invalid("The query is not valid UTF-8."))
+    decoded
+        .map(|text| text.into_owned())
+        .map_err(|_| Error::invalid("The query is not valid UTF-8."))
 }
 
 impl Query {
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn required(&self, name: &str) -> Result<&str> {

@@ -53,7 +53,9 @@ impl Api {
     pub fn issue_token(&self, user: &User) -> Result<(String, Timestamp)> {
         let jwt = &self.settings.jwt;
         let profile = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
-        let profile = profile.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        let profile = profile
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.clone()?)));
         let now = self.clock.now().as_millis();
         let minted = token::mint(&self.secret, user.id.as_str(), profile, now, limits::TOKEN_LIFETIME);
         let (token, ends_at) = minted.map_err(|fault| Error::invalid(fault.to_string()))?;
@@ -110,16 +112,32 @@ pub struct Call {
 
 /// What a route answers.
 pub enum Reply {
-    Json { status: StatusCode, body: Vec<u8>, link: Option<String>, cookie: Option<HeaderValue> },
+    Json {
+        status: StatusCode,
+        body: Vec<u8>,
+        link: Option<String>,
+        cookie: Option<HeaderValue>,
+    },
     /// Can be asked for again with its entity tag.
-    Tagged { tag: HeaderValue, body: Vec<u8>, link: Option<String> },
-    NotModified { tag: HeaderValue },
+    Tagged {
+        tag: HeaderValue,
+        body: Vec<u8>,
+        link: Option<String>,
+    },
+    NotModified {
+        tag: HeaderValue,
+    },
     NoContent,
 }
 
 impl Reply {
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
-        Reply::Json { status, body: to_json(body), link: None, cookie: None }
+        Reply::Json {
+            status,
+            body: to_json(body),
+            link: None,
+            cookie: None,
+        }
     }
 
     /// 201 for what was made, 200 for what was there.
@@ -158,7 +176,10 @@ impl Call {
 
     /// A part of the path, decoded.
     pub fn path(&self, name: &str) -> &str {
-        self.path.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        self.path
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value)
     }
 
     pub fn chat(&self) -> &Arc<Chat> {
@@ -170,21 +191,32 @@ impl Call {
             Caller::User(user) => Some(user),
             Caller::Host => None,
         };
-        View { people, viewer, show_email: self.api.settings.show_email || self.caller == Caller::Host }
+        View {
+            people,
+            viewer,
+            show_email: self.api.settings.show_email || self.caller == Caller::Host,
+        }
     }
 
     /// The person who calls, for payloads that name who acts.
     pub fn person(&self) -> Result<&Arc<User>> {
         self.caller.user()?;
-        self.user.as_ref().ok_or_else(|| Error::unauthenticated("Sign in first."))
+        self.user
+            .as_ref()
+            .ok_or_else(|| Error::unauthenticated("Sign in first."))
     }
 
     /// The body as fields: a JSON object, or a form.
     pub async fn fields(&mut self) -> Result<Fields> {
         let body = std::mem::take(self.body.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
-        let bytes = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await.map_err(body_error)?;
+        let bytes = read_body(body, limits::BODY_BYTES, limits::BODY_TIME)
+            .await
+            .map_err(body_error)?;
         match boundary {
             Some(boundary) => form_fields(bytes, boundary).await,
             None => Fields::from_json(json::parse(&bytes)?),
@@ -199,10 +231,16 @@ impl Call {
 
     /// What the client has already, if it still is what would be sent.
     pub fn has(&self, tag: &HeaderValue) -> bool {
-        let held = self.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let held = self
+            .headers
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
         let tag = tag.to_str().unwrap_or_default();
         // Compared weakly, as RFC 9110, section 13.1.2, wants it.
-        held.flat_map(|value| value.split(',')).map(str::trim).any(|held| held == "*" || held.trim_start_matches("W/") == tag)
+        held.flat_map(|value| value.split(','))
+            .map(str::trim)
+            .any(|held| held == "*" || held.trim_start_matches("W/") == tag)
     }
 
     /// An answer that can be asked for again with its tag.
@@ -223,7 +261,11 @@ impl Call {
         });
         let query: Vec<&str> = kept.collect();
         let separator = if query.is_empty() { "" } else { "&" };
-        Some(format!("<{}?{}{separator}cursor={cursor}>; rel=\"next\"", self.uri.path(), query.join("&")))
+        Some(format!(
+            "<{}?{}{separator}cursor={cursor}>; rel=\"next\"",
+            self.uri.path(),
+            query.join("&")
+        ))
     }
 }
 
@@ -240,7 +282,10 @@ async fn form_fields(body: Bytes, boundary: String) -> Result<Fields> {
     let mut form = multer::Multipart::new(futures_util::stream::iter([Ok::<_, std::io::Error>(body)]), boundary);
     let mut fields = Vec::new();
     while let Some(field) = form.next_field().await.map_err(broken)? {
-        let name = field.name().map(str::to_owned).ok_or_else(|| Error::invalid("A part of the form has no name."))?;
+        let name = field
+            .name()
+            .map(str::to_owned)
+            .ok_or_else(|| Error::invalid("A part of the form has no name."))?;
         if field.file_name().is_some() {
             return Err(Error::unsupported_media("This server does not take files."));
         }
@@ -254,17 +299,31 @@ async fn form_fields(body: Bytes, boundary: String) -> Result<Fields> {
 /// A router of these routes. What is not among them does not exist.
 pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router {
     let mut router = Router::new();
-    for Route { method, path, counted, verb } in routes {
-        let Ok(filter) = MethodFilter::try_from(method) else { continue };
+    for Route {
+        method,
+        path,
+        counted,
+        verb,
+    } in routes
+    {
+        let Ok(filter) = MethodFilter::try_from(method) else {
+            continue;
+        };
         let handler = move |State(api): State<Arc<Api>>, params: RawPathParams, request: Request| async move {
             let (started, method) = (Instant::now(), request.method().clone());
-            let path_parameters = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let path_parameters = params
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
             let is_held = request.uri().query().is_some_and(|query| query.contains("wait="));
             let outcome = answer(Arc::clone(&api), path_parameters, request, counted, verb).await;
             let response = respond(outcome);
-            api.metrics.http_answered(&format!("{method} {path}"), response.status().as_u16());
+            api.metrics
+                .http_answered(&format!("{method} {path}"), response.status().as_u16());
             if !is_held {
-                api.metrics.http_request_seconds.observe(started.elapsed().as_secs_f64());
+                api.metrics
+                    .http_request_seconds
+                    .observe(started.elapsed().as_secs_f64());
             }
             response
         };
@@ -281,10 +340,14 @@ async fn answer(
     verb: Verb,
 ) -> Result<Reply> {
     let (parts, body) = request.into_parts();
-    let credential = api.authenticator.identify(&parts.headers, api.clock.now().as_millis())?;
+    let credential = api
+        .authenticator
+        .identify(&parts.headers, api.clock.now().as_millis())?;
     let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
     if matches!(credential, Credential::Cookie(_)) && is_change && !api.origins.may_change_by_cookie(&parts.headers) {
-        return Err(Error::forbidden("A request by cookie must come from an allowed origin."));
+        return Err(Error::forbidden(
+            "A request by cookie must come from an allowed origin.",
+        ));
     }
     let (caller, user) = match &credential {
         Credential::ApiKey => (Caller::Host, None),
@@ -297,7 +360,17 @@ async fn answer(
     if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {
         api.chat.count_request(user)?;
     }
-    verb(Call { api, caller, credential, user, headers: parts.headers, uri: parts.uri, path, body: Mutex::new(body) }).await
+    verb(Call {
+        api,
+        caller,
+        credential,
+        user,
+        headers: parts.headers,
+        uri: parts.uri,
+        path,
+        body: Mutex::new(body),
+    })
+    .await
 }
 
 #[derive(Serialize)]
@@ -310,12 +383,20 @@ struct ErrorBody<'a> {
 
 /// An error as every route answers it.
 pub fn error_response(error: &Error) -> Response<Body> {
-    let retry_after_ms = error.retry_after.map(|time| (time.as_micros().div_ceil(1_000) as u64).max(1));
-    let body = to_json(&ErrorBody { error: &error.message, code: error.code, retry_after_ms });
+    let retry_after_ms = error
+        .retry_after
+        .map(|time| (time.as_micros().div_ceil(1_000) as u64).max(1));
+    let body = to_json(&ErrorBody {
+        error: &error.message,
+        code: error.code,
+        retry_after_ms,
+    });
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(status, body);
     if let Some(ms) = retry_after_ms {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000).max(1)));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000).max(1)));
     }
     response
 }
@@ -324,7 +405,10 @@ fn json_response(status: StatusCode, body: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -339,7 +423,12 @@ pub fn respond(outcome: Result<Reply>) -> Response<Body> {
         response
     };
     match outcome {
-        Ok(Reply::Json { status, body, link, cookie }) => {
+        Ok(Reply::Json {
+            status,
+            body,
+            link,
+            cookie,
+        }) => {
             let mut response = with_link(json_response(status, body), link);
             if let Some(cookie) = cookie {
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -355,7 +444,9 @@ pub fn respond(outcome: Result<Reply>) -> Response<Body> {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response.headers_mut().insert(header::ETAG, tag);
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
             response
         }
         Ok(Reply::NoContent) => {

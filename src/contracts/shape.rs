@@ -50,7 +50,10 @@ impl<'a> View<'a> {
 }
 
 fn message_id(conversation: &Conversation, seq: Seq) -> MessageId {
-    MessageId { conversation: conversation.id.clone(), seq }
+    MessageId {
+        conversation: conversation.id.clone(),
+        seq,
+    }
 }
 
 /// What a list shows of a message: its text, or what it carries.
@@ -114,7 +117,10 @@ impl<'a> ListingShape<'a> {
             title: listing.title.as_deref(),
             image: listing.image.as_deref(),
             url: listing.url.as_deref(),
-            price: listing.price.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+            price: listing
+                .price
+                .as_deref()
+                .and_then(|json| serde_json::from_str(json).ok()),
         }
     }
 
@@ -146,7 +152,6 @@ pub struct SharedMessage<'a> {
     updated_at: Timestamp,
     seq: Seq,
     client_message_id: Option<&'a str>,
-    reply_to_id: Option<MessageId>,
 }
 
 impl<'a> SharedMessage<'a> {
@@ -169,7 +174,6 @@ impl<'a> SharedMessage<'a> {
             updated_at: message.created_at,
             seq: message.seq,
             client_message_id: message.client_message_id.as_deref(),
-            reply_to_id: message.reply_to.map(|seq| message_id(conversation, seq)),
         }
     }
 }
@@ -193,7 +197,6 @@ pub struct SharedConversation<'a> {
     underscore_id: &'a ConversationId,
     title: Option<&'a str>,
     is_group: bool,
-    is_active: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,7 +250,6 @@ impl<'a> SharedConversation<'a> {
             underscore_id: &conversation.id,
             title: conversation.title.as_deref(),
             is_group: conversation.is_group(),
-            is_active: conversation.is_active,
             created_at: conversation.created_at,
             updated_at: entry.updated_at,
             participants: Some(
@@ -258,7 +260,10 @@ impl<'a> SharedConversation<'a> {
                     .map(|(member, last_read_at)| Participant::new(conversation, member, last_read_at, view))
                     .collect(),
             ),
-            messages: last.into_iter().map(|message| SharedMessage::new(conversation, message, view)).collect(),
+            messages: last
+                .into_iter()
+                .map(|message| SharedMessage::new(conversation, message, view))
+                .collect(),
             last_message: last.map(preview),
             last_message_at: last.map(|message| message.created_at),
             unread_count: entry.unread,
@@ -379,7 +384,12 @@ impl<'a> PropertyConversation<'a> {
         let conversation = &*entry.conversation;
         let (agent, user) = view.owner_and_renter(conversation);
         let listing = view.people.listing_of(conversation);
-        let last = || entry.last_message.as_ref().map(|message| PropertyMessage::new(conversation, message, view));
+        let last = || {
+            entry
+                .last_message
+                .as_ref()
+                .map(|message| PropertyMessage::new(conversation, message, view))
+        };
         let other = view.viewer.and_then(|viewer| conversation.other(viewer));
         PropertyConversation {
             id: &conversation.id,
@@ -469,7 +479,11 @@ impl<'a> MediaConversation<'a> {
         let conversation = &*entry.conversation;
         let mut pair: Vec<&UserId> = match conversation.is_group() {
             true => Vec::new(),
-            false => conversation.members.iter().filter_map(|member| view.user_id(member.user)).collect(),
+            false => conversation
+                .members
+                .iter()
+                .filter_map(|member| view.user_id(member.user))
+                .collect(),
         };
         // By bytes: the smaller id is always `user1Id`.
         pair.sort();
@@ -571,7 +585,10 @@ impl<'a> TenantConversation<'a> {
                     online: is_online(user.key),
                 })
                 .collect(),
-            last_message: entry.last_message.as_ref().map(|message| TenantMessage::new(conversation, message, view)),
+            last_message: entry
+                .last_message
+                .as_ref()
+                .map(|message| TenantMessage::new(conversation, message, view)),
             unread_count: entry.unread,
             created_at: conversation.created_at,
             updated_at: entry.updated_at,
@@ -601,7 +618,6 @@ pub struct CommentShape<'a> {
     author: Option<Author<'a>>,
     text: &'a str,
     created_at: Timestamp,
-    seq: Seq,
 }
 
 impl<'a> CommentShape<'a> {
@@ -616,7 +632,6 @@ impl<'a> CommentShape<'a> {
             }),
             text: &comment.text,
             created_at: comment.created_at,
-            seq: comment.seq,
         }
     }
 }

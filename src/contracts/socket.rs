@@ -25,7 +25,9 @@ use super::{
 use crate::{
     chat::{Caller, Chat, history::MessagePage, send::Sent},
     fanout::{LiveSocket, Outlet},
-    model::{Clock, Code, Contract, Conversation, ConversationId, Error, Message, Origin, Result, User, UserId, limits},
+    model::{
+        Clock, Code, Contract, Conversation, ConversationId, Error, Message, Origin, Result, User, UserId, limits,
+    },
     transport::{
         auth::Authenticator,
         metrics::{Carrier, Metrics},
@@ -68,11 +70,15 @@ impl Handler for Sockets {
 
     fn handshake(self: &Arc<Self>, request: &Parts, _peer: SocketAddr) -> std::result::Result<Handshake, Refusal> {
         if self.origins.judge_request(&request.headers) == OriginVerdict::Foreign {
-            return Err(Refusal::forbidden("This origin is not allowed; the server's FRONTEND_URL names those that are."));
+            return Err(Refusal::forbidden(
+                "This origin is not allowed; the server's FRONTEND_URL names those that are.",
+            ));
         }
         let query = request.uri.query().unwrap_or_default();
         Ok(Handshake {
-            contract: super::query::parse(query).ok().and_then(|query| query.get("contract").map(str::to_owned)),
+            contract: super::query::parse(query)
+                .ok()
+                .and_then(|query| query.get("contract").map(str::to_owned)),
             is_api_path: request.uri.path().starts_with("/api/"),
         })
     }
@@ -150,7 +156,9 @@ impl Sockets {
             return Err(refused("Invalid namespace", "INVALID"));
         }
         let auth = match &connecting.auth {
-            Some(auth) => json::parse(auth.get().as_bytes()).map_err(|_| refused("auth is not valid JSON", "INVALID"))?,
+            Some(auth) => {
+                json::parse(auth.get().as_bytes()).map_err(|_| refused("auth is not valid JSON", "INVALID"))?
+            }
             None => Value::Null,
         };
         let token = match auth.get("token") {
@@ -158,25 +166,38 @@ impl Sockets {
             _ => "",
         };
         let now = self.clock.now();
-        let claims = self.authenticator.verify(token, now.as_millis()).map_err(|fault| unauthenticated(&fault))?;
+        let claims = self
+            .authenticator
+            .verify(token, now.as_millis())
+            .map_err(|fault| unauthenticated(&fault))?;
         let contract = self.contract(&auth, &connecting.session)?;
         let ends_at_ms = match claims.expires_at_ms {
             // Taken within the leeway: it ends with it, or the client would come back at once, again and again.
             ended if ended <= now.as_millis() => ended + limits::TOKEN_LEEWAY.as_millis() as i64,
             ends => ends,
         };
-        let user = self.chat.sign_in(&super::claims(&claims)).await.map_err(|error| match error.code {
-            Code::Unavailable | Code::RateLimited => Refused::CloseTransport,
-            _ => refused(&error.message, error.code.as_str()),
-        })?;
+        let user = self
+            .chat
+            .sign_in(&super::claims(&claims))
+            .await
+            .map_err(|error| match error.code {
+                Code::Unavailable | Code::RateLimited => Refused::CloseTransport,
+                _ => refused(&error.message, error.code.as_str()),
+            })?;
         // Waiting helps: so the transport is closed, and the stock client comes back by itself.
-        self.chat.count_connection(user.key).map_err(|_| Refused::CloseTransport)?;
+        self.chat
+            .count_connection(user.key)
+            .map_err(|_| Refused::CloseTransport)?;
         let number = Origin(self.numbers.fetch_add(1, Ordering::Relaxed));
         let live = LiveSocket::new(number, user.key, connecting.socket_id.clone(), contract);
         Ok(Accept {
             greeting: greeting(contract, &user, &connecting.socket_id),
             fields: serde_json::Map::new(),
-            state: Connected { live: Arc::new(live), user_id: user.id.clone(), ends_at_ms },
+            state: Connected {
+                live: Arc::new(live),
+                user_id: user.id.clone(),
+                ends_at_ms,
+            },
         })
     }
 
@@ -203,7 +224,10 @@ impl Sockets {
 
 /// For what waiting will not change: the stock client stays away.
 fn refused(message: &str, code: &str) -> Refused {
-    Refused::Error { message: message.to_owned(), data: Some(json!({ "code": code, "message": message })) }
+    Refused::Error {
+        message: message.to_owned(),
+        data: Some(json!({ "code": code, "message": message })),
+    }
 }
 
 fn unauthenticated(fault: &TokenFault) -> Refused {
@@ -272,8 +296,14 @@ impl Asked {
             Ok(payload) => payload,
             Err(error) => return Turn::Answer(self.refuse(&error)),
         };
-        self.client_message_id = payload.get("clientMessageId").and_then(Value::as_str).map(str::to_owned);
-        let is_counted = !matches!(known.name, Name::Send | Name::Typing | Name::TypingStart | Name::TypingStop);
+        self.client_message_id = payload
+            .get("clientMessageId")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let is_counted = !matches!(
+            known.name,
+            Name::Send | Name::Typing | Name::TypingStart | Name::TypingStop
+        );
         if is_counted && let Err(error) = self.sockets.chat.count_request(self.live.user) {
             return Turn::Answer(self.refuse(&error));
         }
@@ -334,9 +364,14 @@ impl Asked {
                 let shows_history = self.contract == Contract::Conversations || self.ack.is_some();
                 let outcome = match shows_history {
                     true => self.join_with_history(&conversation, after).await,
-                    false => self.sockets.chat.joinable(&self.live, &conversation).await.map(|conversation| {
-                        self.live.join(conversation.key);
-                    }),
+                    false => self
+                        .sockets
+                        .chat
+                        .joinable(&self.live, &conversation)
+                        .await
+                        .map(|conversation| {
+                            self.live.join(conversation.key);
+                        }),
                 };
                 match outcome {
                     Ok(()) => Vec::new(),
@@ -354,7 +389,13 @@ impl Asked {
             self.live.answer(Frame::event("conversation:messages", &messages));
         }
         if let Some(id) = self.ack {
-            self.live.answer(Frame::ack(id, &Joined { ok: true, messages: &messages }));
+            self.live.answer(Frame::ack(
+                id,
+                &Joined {
+                    ok: true,
+                    messages: &messages,
+                },
+            ));
         }
         guard.answered_up_to(page.last_seq);
         Ok(())
@@ -377,11 +418,19 @@ impl Asked {
             messages.reverse();
         }
         let has_more = page.has_more || messages.len() < page.messages.len();
-        Messages { conversation_id: &page.conversation.id, messages, has_more }
+        Messages {
+            conversation_id: &page.conversation.id,
+            messages,
+            has_more,
+        }
     }
 
     fn render(&self, conversation: &Conversation, message: &Message, people: &crate::chat::People) -> Box<RawValue> {
-        let view = View { people, viewer: Some(self.live.user), show_email: self.sockets.show_email };
+        let view = View {
+            people,
+            viewer: Some(self.live.user),
+            show_email: self.sockets.show_email,
+        };
         message_json(self.contract, conversation, message, view, ToRaw)
     }
 
@@ -389,12 +438,22 @@ impl Asked {
         let mut frames = Vec::with_capacity(2);
         let message = self.render(&sent.conversation, &sent.message, &sent.people);
         if self.live.spoken() == Contract::MediaChat {
-            let view = View { people: &sent.people, viewer: Some(self.live.user), show_email: self.sockets.show_email };
+            let view = View {
+                people: &sent.people,
+                viewer: Some(self.live.user),
+                show_email: self.sockets.show_email,
+            };
             let message = message_json(Contract::MediaChat, &sent.conversation, &sent.message, view, ToRaw);
             frames.push(Frame::event("message_sent", &message));
         }
         if let Some(id) = self.ack {
-            frames.push(Frame::ack(id, &SentAck { ok: true, message: &message }));
+            frames.push(Frame::ack(
+                id,
+                &SentAck {
+                    ok: true,
+                    message: &message,
+                },
+            ));
         }
         frames
     }
@@ -422,17 +481,27 @@ impl Asked {
                 retry_after_ms: retry_after_ms(error),
             },
         );
-        self.ack.map(|id| ack_error(id, error)).into_iter().chain([event]).collect()
+        self.ack
+            .map(|id| ack_error(id, error))
+            .into_iter()
+            .chain([event])
+            .collect()
     }
 }
 
 fn ack_error(id: u64, error: &Error) -> Frame {
-    let error = AckError { code: error.code, message: &error.message, retry_after_ms: retry_after_ms(error) };
+    let error = AckError {
+        code: error.code,
+        message: &error.message,
+        retry_after_ms: retry_after_ms(error),
+    };
     Frame::ack(id, &Refusing { ok: false, error })
 }
 
 fn retry_after_ms(error: &Error) -> Option<u64> {
-    error.retry_after.map(|time| (time.as_micros().div_ceil(1_000) as u64).max(1))
+    error
+        .retry_after
+        .map(|time| (time.as_micros().div_ceil(1_000) as u64).max(1))
 }
 
 #[derive(Serialize)]
@@ -496,7 +565,10 @@ impl Endings {
     }
 
     fn add(&self, connected: &Connected) {
-        self.lock().insert((connected.ends_at_ms, connected.live.number), Arc::clone(&connected.live));
+        self.lock().insert(
+            (connected.ends_at_ms, connected.live.number),
+            Arc::clone(&connected.live),
+        );
     }
 
     fn remove(&self, connected: &Connected) {

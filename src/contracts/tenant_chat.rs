@@ -27,7 +27,11 @@ async fn list(call: Call) -> Result<Reply> {
     let page = call.chat().inbox(call.caller, page).await?;
     let view = call.view(&page.people);
     let is_online = |user| call.chat().is_online(user);
-    let body = to_json(&Each(|| page.entries.iter().map(|entry| TenantConversation::new(entry, view, is_online))));
+    let body = to_json(&Each(|| {
+        page.entries
+            .iter()
+            .map(|entry| TenantConversation::new(entry, view, is_online))
+    }));
     Ok(call.tagged(body, call.next_link(page.next_cursor.as_deref())))
 }
 
@@ -63,13 +67,26 @@ async fn send(mut call: Call) -> Result<Reply> {
     let mut request = draft::decode(&fields, recipient, &call.headers)?;
     request.origin = call.origin();
     let sent = call.chat().send(sender, request).await?;
-    let status = if sent.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(Reply::json(status, &TenantMessage::new(&sent.conversation, &sent.message, call.view(&sent.people))))
+    let status = if sent.repeated {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok(Reply::json(
+        status,
+        &TenantMessage::new(&sent.conversation, &sent.message, call.view(&sent.people)),
+    ))
 }
 
 async fn mark(call: Call) -> Result<Reply> {
     let message = call.path("message_id");
-    let (conversation, message, people) =
-        call.chat().mark_message_read(call.caller, message, call.origin()).await?;
-    Ok(Reply::ok(&TenantMessage::new(&conversation, &message, call.view(&people))))
+    let (conversation, message, people) = call
+        .chat()
+        .mark_message_read(call.caller, message, call.origin())
+        .await?;
+    Ok(Reply::ok(&TenantMessage::new(
+        &conversation,
+        &message,
+        call.view(&people),
+    )))
 }

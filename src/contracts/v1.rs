@@ -29,7 +29,9 @@ pub fn routes() -> Vec<Route> {
 async fn issue_token(mut call: Call) -> Result<Reply> {
     let user = match &call.credential {
         Credential::Bearer(_) => {
-            return Err(Error::forbidden("A token gets no further token; use the session cookie or the API key."));
+            return Err(Error::forbidden(
+                "A token gets no further token; use the session cookie or the API key.",
+            ));
         }
         Credential::Cookie(_) => call.person()?.clone(),
         Credential::ApiKey => {
@@ -69,7 +71,9 @@ async fn put_listing(mut call: Call) -> Result<Reply> {
         None => None,
         Some(Value::Null) => Some(None),
         Some(price @ Value::Number(_)) => Some(Some(price.to_string())),
-        Some(price @ Value::String(text)) if text.chars().count() <= limits::PRICE_CHARS => Some(Some(price.to_string())),
+        Some(price @ Value::String(text)) if text.chars().count() <= limits::PRICE_CHARS => {
+            Some(Some(price.to_string()))
+        }
         Some(_) => return Err(Error::invalid("price must be a number or a short string.")),
     };
     let patch = ListingPatch {
@@ -80,8 +84,14 @@ async fn put_listing(mut call: Call) -> Result<Reply> {
         owner: None,
     };
     let owner = fields.id_patch("ownerId")?;
-    let (listing, owner) = call.chat().put_listing(call.caller, call.path("id"), patch, owner).await?;
-    Ok(Reply::ok(&ListingBody { listing: ListingShape::new(&listing), owner_id: owner.as_ref() }))
+    let (listing, owner) = call
+        .chat()
+        .put_listing(call.caller, call.path("id"), patch, owner)
+        .await?;
+    Ok(Reply::ok(&ListingBody {
+        listing: ListingShape::new(&listing),
+        owner_id: owner.as_ref(),
+    }))
 }
 
 async fn change_conversation(mut call: Call) -> Result<Reply> {
@@ -95,7 +105,10 @@ async fn change_conversation(mut call: Call) -> Result<Reply> {
         Some(_) => fields.text("title")?.map(|title| Some(title.to_owned())),
     };
     let is_active = fields.boolean("isActive")?;
-    let conversation = call.chat().change_conversation(call.caller, &id, title, is_active).await?;
+    let conversation = call
+        .chat()
+        .change_conversation(call.caller, &id, title, is_active)
+        .await?;
     conversation_reply(&call, &conversation, false).await
 }
 
@@ -105,15 +118,20 @@ async fn put_participant(mut call: Call) -> Result<Reply> {
     call.chat().must_see(call.caller, &id).await?;
     let fields = fields?;
     let user = fields.required_id("userId")?;
-    let role = fields.text("role")?.map(|role| {
-        Role::parse(role).ok_or_else(|| Error::invalid("role must be member or admin."))
-    });
-    let conversation = call.chat().put_member(call.caller, &id, &user, role.transpose()?).await?;
+    let role = fields
+        .text("role")?
+        .map(|role| Role::parse(role).ok_or_else(|| Error::invalid("role must be member or admin.")));
+    let conversation = call
+        .chat()
+        .put_member(call.caller, &id, &user, role.transpose()?)
+        .await?;
     conversation_reply(&call, &conversation, true).await
 }
 
 async fn remove_participant(call: Call) -> Result<Reply> {
-    call.chat().remove_member(call.caller, call.path("id"), call.path("user_id")).await?;
+    call.chat()
+        .remove_member(call.caller, call.path("id"), call.path("user_id"))
+        .await?;
     Ok(Reply::NoContent)
 }
 

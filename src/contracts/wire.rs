@@ -23,7 +23,11 @@ pub struct Wire {
 
 impl Wire {
     fn view<'a>(&self, people: &'a People, viewer: Option<UserKey>) -> View<'a> {
-        View { people, viewer, show_email: self.show_email }
+        View {
+            people,
+            viewer,
+            show_email: self.show_email,
+        }
     }
 }
 
@@ -171,7 +175,13 @@ impl Render for Wire {
         let event = match contract {
             Contract::PropertyChat => {
                 let message = PropertyMessage::new(conversation, message, view);
-                return Frame::event("new-message", &NewMessage { message, conversation_id: &conversation.id });
+                return Frame::event(
+                    "new-message",
+                    &NewMessage {
+                        message,
+                        conversation_id: &conversation.id,
+                    },
+                );
             }
             Contract::Conversations | Contract::ListingChat => "message:received",
             Contract::MediaChat => "new_message",
@@ -181,20 +191,39 @@ impl Render for Wire {
     }
 
     fn read(&self, contract: Contract, conversation: &Conversation, read: &Read, people: &People) -> Frame {
-        let message_id = MessageId { conversation: conversation.id.clone(), seq: read.newest };
+        let message_id = MessageId {
+            conversation: conversation.id.clone(),
+            seq: read.newest,
+        };
         let (conversation_id, user_id) = (&conversation.id, people.id(read.reader));
         match contract {
             Contract::MediaChat => Frame::event(
                 "messages_read",
-                &MessagesRead { conversation_id, user_id, read_at: read.at, up_to_seq: read.to },
+                &MessagesRead {
+                    conversation_id,
+                    user_id,
+                    read_at: read.at,
+                    up_to_seq: read.to,
+                },
             ),
             Contract::TenantChat => Frame::event(
                 "message_read",
-                &MessageRead { message_id, conversation_id, read_by: user_id, read_at: read.at },
+                &MessageRead {
+                    message_id,
+                    conversation_id,
+                    read_by: user_id,
+                    read_at: read.at,
+                },
             ),
             Contract::Conversations | Contract::PropertyChat | Contract::ListingChat => Frame::event(
                 "message:read_update",
-                &ReadUpdate { conversation_id, user_id, message_id, seq: read.newest, read_at: read.at },
+                &ReadUpdate {
+                    conversation_id,
+                    user_id,
+                    message_id,
+                    seq: read.newest,
+                    read_at: read.at,
+                },
             ),
         }
     }
@@ -209,12 +238,27 @@ impl Render for Wire {
     ) -> Frame {
         let (conversation_id, user_id) = (&conversation.id, people.id(user));
         match contract {
-            Contract::MediaChat | Contract::TenantChat => {
-                Frame::event("user_typing", &UserTyping { conversation_id, user_id, is_typing })
-            }
+            Contract::MediaChat | Contract::TenantChat => Frame::event(
+                "user_typing",
+                &UserTyping {
+                    conversation_id,
+                    user_id,
+                    is_typing,
+                },
+            ),
             Contract::Conversations | Contract::PropertyChat | Contract::ListingChat => {
-                let user = people.user(user).map(|user| Person::new(user, user.email.as_deref().filter(|_| self.show_email)));
-                Frame::event("typing:update", &TypingUpdate { conversation_id, user_id, user, is_typing })
+                let user = people
+                    .user(user)
+                    .map(|user| Person::new(user, user.email.as_deref().filter(|_| self.show_email)));
+                Frame::event(
+                    "typing:update",
+                    &TypingUpdate {
+                        conversation_id,
+                        user_id,
+                        user,
+                        is_typing,
+                    },
+                )
             }
         }
     }
@@ -232,7 +276,14 @@ impl Render for Wire {
             Contract::PropertyChat | Contract::MediaChat | Contract::ListingChat => return None,
         };
         let status = if online { "online" } else { "offline" };
-        Some(Frame::event(event, &PresenceUpdate { user_id: &user.id, status, last_seen_at }))
+        Some(Frame::event(
+            event,
+            &PresenceUpdate {
+                user_id: &user.id,
+                status,
+                last_seen_at,
+            },
+        ))
     }
 
     fn list_contract(&self) -> Contract {

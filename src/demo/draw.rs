@@ -4,7 +4,13 @@ use super::sample::{Cut, Face};
 
 /// An SVG image of 96 by 96.
 pub fn portrait(face: &Face) -> String {
-    let Face { skin, hair, shirt, backdrop, .. } = face;
+    let Face {
+        skin,
+        hair,
+        shirt,
+        backdrop,
+        ..
+    } = face;
     let (behind, before) = hair_of(&face.cut);
     let glasses = match face.has_glasses {
         true => {

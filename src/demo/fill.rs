@@ -9,15 +9,10 @@ use super::{
     talks::{COMMENTS, TALKS, Talk, Way},
 };
 use crate::{
-    chat::{
-        Caller, Chat,
-        page::PageQuery,
-        read::ReadTarget,
-        send::SendRequest,
-    },
+    chat::{Caller, Chat, page::PageQuery, read::ReadTarget, send::SendRequest},
     model::{
-        Clock, Conversation, Error, MessageId, MessageKind, Result, Seq, Timestamp, UserKey, limits, listing::ListingPatch,
-        user::UserPatch,
+        Clock, Conversation, Error, MessageId, MessageKind, Result, Seq, Timestamp, UserKey, limits,
+        listing::ListingPatch, user::UserPatch,
     },
 };
 
@@ -55,7 +50,8 @@ async fn fill_until(chat: &Chat, clock: &SampleClock, opening: Timestamp) -> Res
             price: Some(Some(serde_json::Value::from(listing.price).to_string())),
             owner: None,
         };
-        chat.put_listing(Caller::Host, listing.id, patch, Some(Some(listing.owner.to_owned()))).await?;
+        chat.put_listing(Caller::Host, listing.id, patch, Some(Some(listing.owner.to_owned())))
+            .await?;
     }
     for talk in &TALKS {
         hold(chat, clock, opening, talk).await?;
@@ -101,11 +97,17 @@ async fn hold(chat: &Chat, clock: &SampleClock, opening: Timestamp, talk: &Talk)
         last_seq = sent.message.seq;
         conversation = Some((*sent.conversation).clone());
     }
-    let Some(conversation) = conversation else { return Ok(()) };
+    let Some(conversation) = conversation else {
+        return Ok(());
+    };
     clock.set(time.plus_millis(MINUTE_MS));
     for person in &PEOPLE {
         let reader = key(chat, person.id).await?;
-        let unread = talk.unread.iter().find(|(reader, _)| *reader == person.id).map_or(0, |(_, count)| *count);
+        let unread = talk
+            .unread
+            .iter()
+            .find(|(reader, _)| *reader == person.id)
+            .map_or(0, |(_, count)| *count);
         if conversation.is_current_member(reader) {
             mark(chat, &conversation, reader, last_seq - unread as Seq).await?;
         }
@@ -117,14 +119,20 @@ async fn hold(chat: &Chat, clock: &SampleClock, opening: Timestamp, talk: &Talk)
 async fn open(chat: &Chat, talk: &Talk) -> Result<Option<Conversation>> {
     let opened = match talk.way {
         Way::Listing { renter, listing } => {
-            let owner = LISTINGS.iter().find(|known| known.id == listing).map_or("", |known| known.owner);
-            chat.open_one_to_one(caller(chat, renter).await?, owner, Some(listing), true).await?
+            let owner = LISTINGS
+                .iter()
+                .find(|known| known.id == listing)
+                .map_or("", |known| known.owner);
+            chat.open_one_to_one(caller(chat, renter).await?, owner, Some(listing), true)
+                .await?
         }
         Way::Property { asker, agent, listing } => {
-            chat.open_one_to_one(caller(chat, asker).await?, agent, Some(listing), false).await?
+            chat.open_one_to_one(caller(chat, asker).await?, agent, Some(listing), false)
+                .await?
         }
         Way::Direct { asker, asked } => {
-            chat.open_one_to_one(caller(chat, asker).await?, asked, None, false).await?
+            chat.open_one_to_one(caller(chat, asker).await?, asked, None, false)
+                .await?
         }
         Way::Message { .. } => return Ok(None),
         Way::Group { maker, title, others } => {
@@ -132,7 +140,9 @@ async fn open(chat: &Chat, talk: &Talk) -> Result<Option<Conversation>> {
             // Groups of one name may be many: so the one of an earlier run is looked for.
             let page = PageQuery::default().inbox_page(limits::HISTORY_PAGE)?;
             let known = chat.inbox(maker, page).await?.entries;
-            let known = known.into_iter().find(|entry| entry.conversation.title.as_deref() == Some(title));
+            let known = known
+                .into_iter()
+                .find(|entry| entry.conversation.title.as_deref() == Some(title));
             if let Some(entry) = known {
                 return Ok(Some((*entry.conversation).clone()));
             }
@@ -145,8 +155,14 @@ async fn open(chat: &Chat, talk: &Talk) -> Result<Option<Conversation>> {
 
 async fn mark(chat: &Chat, conversation: &Conversation, reader: UserKey, up_to: Seq) -> Result<()> {
     if up_to > 0 {
-        let message = MessageId { conversation: conversation.id.clone(), seq: up_to };
-        let target = ReadTarget::Conversation { id: conversation.id.to_string(), up_to: Some(message.to_string()) };
+        let message = MessageId {
+            conversation: conversation.id.clone(),
+            seq: up_to,
+        };
+        let target = ReadTarget::Conversation {
+            id: conversation.id.to_string(),
+            up_to: Some(message.to_string()),
+        };
         chat.mark_read(Caller::User(reader), target, None).await?;
     }
     Ok(())
@@ -154,14 +170,23 @@ async fn mark(chat: &Chat, conversation: &Conversation, reader: UserKey, up_to: 
 
 async fn has_comment(chat: &Chat, place: usize) -> Result<bool> {
     let (author, listing, text) = COMMENTS[place];
-    let Some(author) = chat.known_user(author).await? else { return Ok(false) };
+    let Some(author) = chat.known_user(author).await? else {
+        return Ok(false);
+    };
     let page = PageQuery::default().seq_page(limits::HISTORY_PAGE)?;
     let page = chat.comments(Caller::User(author.key), listing, page).await?;
-    Ok(page.comments.iter().any(|comment| comment.author == author.key && comment.text == text))
+    Ok(page
+        .comments
+        .iter()
+        .any(|comment| comment.author == author.key && comment.text == text))
 }
 
 async fn key(chat: &Chat, person: &str) -> Result<UserKey> {
-    Ok(chat.known_user(person).await?.ok_or_else(|| Error::not_found("user"))?.key)
+    Ok(chat
+        .known_user(person)
+        .await?
+        .ok_or_else(|| Error::not_found("user"))?
+        .key)
 }
 
 async fn caller(chat: &Chat, person: &str) -> Result<Caller> {

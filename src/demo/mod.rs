@@ -50,9 +50,18 @@ pub async fn fill(api: &Api, clock: &SampleClock) -> Result<()> {
 /// The page, its pictures, and how to become one of the sample people.
 pub fn router(api: &Arc<Api>) -> Router {
     Router::new()
-        .route("/", get(|headers: HeaderMap| async move { web::file(&headers, Kind::Page, PAGE) }))
-        .route("/demo/demo.css", get(|headers: HeaderMap| async move { web::file(&headers, Kind::Style, STYLE) }))
-        .route("/demo/demo.js", get(|headers: HeaderMap| async move { web::file(&headers, Kind::Script, SCRIPT) }))
+        .route(
+            "/",
+            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Page, PAGE) }),
+        )
+        .route(
+            "/demo/demo.css",
+            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Style, STYLE) }),
+        )
+        .route(
+            "/demo/demo.js",
+            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Script, SCRIPT) }),
+        )
         .route("/demo/people/{name}", get(portrait))
         .route("/demo/listings/{name}", get(illustration))
         .route("/api/demo/users", get(users))
@@ -91,7 +100,9 @@ async fn users(State(api): State<Arc<Api>>) -> Response<Body> {
             known.extend(api.chat.known_user(person.id).await?);
         }
         // E-mail addresses are shown to their owners alone, here as everywhere.
-        Ok(Reply::ok(&Users { users: known.iter().map(|user| Person::new(user, None)).collect() }))
+        Ok(Reply::ok(&Users {
+            users: known.iter().map(|user| Person::new(user, None)).collect(),
+        }))
     };
     rest::respond(answer.await)
 }
@@ -100,7 +111,9 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Response<Body
     let answer = async {
         let (parts, body) = request.into_parts();
         must_be_own_page(&api, &parts.headers)?;
-        let body = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await.map_err(rest::body_error)?;
+        let body = read_body(body, limits::BODY_BYTES, limits::BODY_TIME)
+            .await
+            .map_err(rest::body_error)?;
         let id = Fields::from_json(json::parse(&body)?)?.required_id("userId")?;
         let user = match sample::person(&id) {
             Some(person) => api.chat.known_user(person.id).await?,
@@ -108,8 +121,15 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Response<Body
         };
         let user = user.ok_or_else(|| Error::not_found("user"))?;
         let cookie = Some(session_cookie(&api, &user, &parts.headers)?);
-        let body = rest::to_json(&SignedIn { user: Person::full(&user) });
-        Ok(Reply::Json { status: http::StatusCode::OK, body, link: None, cookie })
+        let body = rest::to_json(&SignedIn {
+            user: Person::full(&user),
+        });
+        Ok(Reply::Json {
+            status: http::StatusCode::OK,
+            body,
+            link: None,
+            cookie,
+        })
     };
     rest::respond(answer.await)
 }
@@ -123,7 +143,9 @@ fn must_be_own_page(api: &Api, headers: &HeaderMap) -> Result<()> {
     };
     match is_allowed {
         true => Ok(()),
-        false => Err(Error::forbidden("A request by cookie must come from an allowed origin.")),
+        false => Err(Error::forbidden(
+            "A request by cookie must come from an allowed origin.",
+        )),
     }
 }
 

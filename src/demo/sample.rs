@@ -159,18 +159,78 @@ macro_rules! listing {
 }
 
 pub const LISTINGS: [SampleListing; 12] = [
-    listing!("canal-loft", "tomas", "€1,150 a month", "Canal loft with a ladder to bed, Ropewalk 7"),
-    listing!("houseboat", "tomas", "€980 a month", "Houseboat “Second Wind”, Old Harbour"),
-    listing!("attic-room", "yuki", "€430 a month", "Sunny attic room in a shared flat, Linden Street 22"),
-    listing!("lighthouse", "greta", "€89 a night", "Lighthouse keeper's cottage, North Spit"),
-    listing!("bakery-flat", "omar", "€720 a month", "Flat above the bakery, Market Square 3"),
-    listing!("garden-house", "bea", "€312,000", "House with an unruly garden, Orchard Lane 14"),
-    listing!("studio-tower", "omar", "€840 a month", "Studio on the eleventh floor, Signal Tower"),
-    listing!("tiny-house", "greta", "€560 a month", "Tiny house on wheels, Meadow End"),
-    listing!("brick-rowhouse", "bea", "€268,000", "Brick row house, narrow but tall, Mill Street 9"),
-    listing!("courtyard", "omar", "€1,020 a month", "Two rooms around a courtyard, Fig Passage 5"),
-    listing!("hill-cabin", "tomas", "€64 a night", "Cabin with a stove and no reception, Lark Hill"),
-    listing!("old-cinema", "bea", "€1,480 a month", "Apartment in the old cinema, Station Road 40"),
+    listing!(
+        "canal-loft",
+        "tomas",
+        "€1,150 a month",
+        "Canal loft with a ladder to bed, Ropewalk 7"
+    ),
+    listing!(
+        "houseboat",
+        "tomas",
+        "€980 a month",
+        "Houseboat “Second Wind”, Old Harbour"
+    ),
+    listing!(
+        "attic-room",
+        "yuki",
+        "€430 a month",
+        "Sunny attic room in a shared flat, Linden Street 22"
+    ),
+    listing!(
+        "lighthouse",
+        "greta",
+        "€89 a night",
+        "Lighthouse keeper's cottage, North Spit"
+    ),
+    listing!(
+        "bakery-flat",
+        "omar",
+        "€720 a month",
+        "Flat above the bakery, Market Square 3"
+    ),
+    listing!(
+        "garden-house",
+        "bea",
+        "€312,000",
+        "House with an unruly garden, Orchard Lane 14"
+    ),
+    listing!(
+        "studio-tower",
+        "omar",
+        "€840 a month",
+        "Studio on the eleventh floor, Signal Tower"
+    ),
+    listing!(
+        "tiny-house",
+        "greta",
+        "€560 a month",
+        "Tiny house on wheels, Meadow End"
+    ),
+    listing!(
+        "brick-rowhouse",
+        "bea",
+        "€268,000",
+        "Brick row house, narrow but tall, Mill Street 9"
+    ),
+    listing!(
+        "courtyard",
+        "omar",
+        "€1,020 a month",
+        "Two rooms around a courtyard, Fig Passage 5"
+    ),
+    listing!(
+        "hill-cabin",
+        "tomas",
+        "€64 a night",
+        "Cabin with a stove and no reception, Lark Hill"
+    ),
+    listing!(
+        "old-cinema",
+        "bea",
+        "€1,480 a month",
+        "Apartment in the old cinema, Station Road 40"
+    ),
 ];
 
 pub fn person(id: &str) -> Option<&'static SamplePerson> {

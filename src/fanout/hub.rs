@@ -19,7 +19,9 @@ pub struct Hub {
 
 impl Default for Hub {
     fn default() -> Self {
-        Hub { shards: (0..SHARDS).map(|_| Shard::default()).collect() }
+        Hub {
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+        }
     }
 }
 
@@ -29,13 +31,19 @@ impl Hub {
     }
 
     pub fn add(&self, socket: Arc<LiveSocket>) {
-        let mut shard = self.shard(socket.user).write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shard = self
+            .shard(socket.user)
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let sockets = shard.entry(socket.user).or_insert_with(|| Vec::with_capacity(1));
         sockets.push(socket);
     }
 
     pub fn remove(&self, user: UserKey, number: Origin) {
-        let mut shard = self.shard(user).write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shard = self
+            .shard(user)
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(sockets) = shard.get_mut(&user) {
             sockets.retain(|socket| socket.number != number);
             if sockets.is_empty() {
@@ -45,7 +53,10 @@ impl Hub {
     }
 
     pub fn is_connected(&self, user: UserKey) -> bool {
-        self.shard(user).read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains_key(&user)
+        self.shard(user)
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .contains_key(&user)
     }
 
     /// Calls `visit` with each socket of a person. The register is locked meanwhile: `visit` must not connect anyone.

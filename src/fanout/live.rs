@@ -90,7 +90,9 @@ impl LiveSocket {
 
     /// Fixes the contract if none is fixed yet; `true` if this call did it.
     pub fn tell(&self, contract: Contract) -> bool {
-        self.contract.compare_exchange(UNTOLD, contract as u8, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.contract
+            .compare_exchange(UNTOLD, contract as u8, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// The contract in which this socket is spoken to: `tenant-chat`, whose clients listen without asking first, until
@@ -140,8 +142,15 @@ impl LiveSocket {
     pub fn join_with_history(&self, conversation: ConversationKey) -> JoinGuard<'_> {
         let mut ties = self.ties();
         ties.joined.insert(conversation);
-        ties.splices.push(Splice { conversation, held: Vec::new() });
-        JoinGuard { socket: self, conversation, last_seq: 0 }
+        ties.splices.push(Splice {
+            conversation,
+            held: Vec::new(),
+        });
+        JoinGuard {
+            socket: self,
+            conversation,
+            last_seq: 0,
+        }
     }
 
     /// A message of a conversation, if this socket is in the audience.
@@ -150,7 +159,11 @@ impl LiveSocket {
         if !ties.reached(audience, conversation) {
             return;
         }
-        if let Some(splice) = ties.splices.iter_mut().find(|splice| splice.conversation == conversation) {
+        if let Some(splice) = ties
+            .splices
+            .iter_mut()
+            .find(|splice| splice.conversation == conversation)
+        {
             splice.held.push((seq, frame.clone()));
         } else {
             // Inside the lock, so that nothing overtakes what a splice lets go at this moment.
@@ -205,7 +218,13 @@ impl JoinGuard<'_> {
 impl Drop for JoinGuard<'_> {
     fn drop(&mut self) {
         let mut ties = self.socket.ties();
-        let Some(at) = ties.splices.iter().position(|splice| splice.conversation == self.conversation) else { return };
+        let Some(at) = ties
+            .splices
+            .iter()
+            .position(|splice| splice.conversation == self.conversation)
+        else {
+            return;
+        };
         let splice = ties.splices.remove(at);
         for (seq, frame) in splice.held {
             if seq > self.last_seq {

@@ -7,7 +7,10 @@ use super::{
 
 /// The text as it is stored: without control characters other than newline and tab, trimmed, nothing else altered.
 pub fn clean(text: &str) -> String {
-    let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let kept: String = text
+        .chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .collect();
     kept.trim().to_owned()
 }
 

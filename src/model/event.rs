@@ -18,9 +18,15 @@ pub struct Origin(pub u64);
 #[derive(Debug, Clone)]
 pub enum Fact {
     /// A new message, never a repeat.
-    MessageStored { message: Arc<Message>, origin: Option<Origin> },
+    MessageStored {
+        message: Arc<Message>,
+        origin: Option<Origin>,
+    },
     /// A mark that has risen.
-    Read { read: Read, origin: Option<Origin> },
+    Read {
+        read: Read,
+        origin: Option<Origin>,
+    },
     /// A conversation that did not exist before.
     Opened(Arc<Conversation>),
     /// Somebody was added, brought back, removed or given another role. `conversation` is how it stands after.

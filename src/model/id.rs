@@ -111,8 +111,17 @@ pub struct MessageId {
 }
 
 impl MessageId {
-    /// `None` for a text that no message can have: such a message does not exist.
-    pub fn parse(text: &str) -> Option<Self> {
+    /// `NOT_FOUND` for a text that no message has, `INVALID` for one that is no id at all.
+    pub fn parse(text: &str) -> Result<Self> {
+        if !is_id(text) {
+            return Err(Error::invalid(
+                "a message id must have 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -",
+            ));
+        }
+        Self::split(text).ok_or_else(|| Error::not_found("message"))
+    }
+
+    fn split(text: &str) -> Option<Self> {
         let (conversation, seq) = text.rsplit_once('-')?;
         if seq.starts_with('0') || !seq.bytes().all(|b| b.is_ascii_digit()) {
             return None;
@@ -121,6 +130,17 @@ impl MessageId {
             conversation: ConversationId::parse(conversation).ok()?,
             seq: seq.parse().ok()?,
         })
+    }
+}
+
+impl MessageId {
+    /// Its `seq`, if it is of this conversation.
+    pub fn seq_in(&self, conversation: &ConversationId) -> Result<Seq> {
+        if self.conversation == *conversation {
+            Ok(self.seq)
+        } else {
+            Err(Error::not_found("message"))
+        }
     }
 }
 
@@ -146,7 +166,7 @@ mod tests {
             conversation: ConversationId::trusted("01j-x"),
             seq: 42,
         };
-        assert_eq!(MessageId::parse(&id.to_string()), Some(id));
+        assert_eq!(MessageId::parse(&id.to_string()), Ok(id));
     }
 
     #[test]
@@ -165,7 +185,7 @@ mod tests {
             "a b-1",
             "x-１",
         ] {
-            assert_eq!(MessageId::parse(text), None, "{text:?}");
+            assert!(MessageId::parse(text).is_err(), "{text:?}");
         }
     }
 

@@ -20,6 +20,11 @@ pub const HTTP_BUFFER_BYTES: usize = 2 * HEADER_BYTES;
 pub const BODY_BYTES: usize = 1_000_000;
 /// A client has this long to send a JSON body: at 1,000,000 bytes that asks for 270 kbit/s, a poor phone line.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// What is read and thrown away of a body over its limit, so that the refusal arrives: closing over bytes that were not
+/// read resets the connection, and the client never learns why.
+pub const DISCARDED_BODY_BYTES: usize = 4 * BODY_BYTES;
+/// How long that may take.
+pub const DISCARDED_BODY_TIME: Duration = Duration::from_secs(5);
 /// A client that takes nothing of its answer for so long is closed: it holds memory and a place among the connections.
 pub const ANSWER_STALL_TIME: Duration = Duration::from_secs(60);
 /// Connections open at once, of all kinds. At 4 to 6 KB each they stay under 1 GB; the operating system's limit of

@@ -4,6 +4,8 @@
 //! facts of a batch are handed to [`Facts`] in commit order *before* the writers are answered. Reads see every write
 //! that was answered before they began.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod sqlite;
 
 use std::{

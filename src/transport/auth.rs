@@ -4,7 +4,10 @@ use http::{HeaderMap, header};
 use subtle::ConstantTimeEq;
 
 use super::token::{Claims, TokenFault, TokenVerifier};
-use crate::{config::Secret, model::{Error, Result}};
+use crate::{
+    config::Secret,
+    model::{Error, Result},
+};
 
 /// The cookie of a session that Doorbell itself has opened.
 pub const SESSION_COOKIE: &str = "doorbell_session";
@@ -46,17 +49,27 @@ impl Authenticator {
         if let Some(value) = headers.get(header::AUTHORIZATION) {
             let token = value.to_str().ok().and_then(bearer_token);
             let token = token.ok_or_else(|| Error::unauthenticated("Authorization must be a Bearer token."))?;
-            return self.verify(token, now_ms).map(Credential::Bearer).map_err(unauthenticated);
+            return self
+                .verify(token, now_ms)
+                .map(Credential::Bearer)
+                .map_err(unauthenticated);
         }
         match session_cookie(headers) {
-            Some(token) => self.verify(token, now_ms).map(Credential::Cookie).map_err(unauthenticated),
-            None => Err(Error::unauthenticated("Sign in first: there is no token, session or API key.")),
+            Some(token) => self
+                .verify(token, now_ms)
+                .map(Credential::Cookie)
+                .map_err(unauthenticated),
+            None => Err(Error::unauthenticated(
+                "Sign in first: there is no token, session or API key.",
+            )),
         }
     }
 
     fn is_api_key(&self, key: &[u8]) -> bool {
         // Every key is compared, so that the time tells nothing of which one is near.
-        self.api_keys.iter().fold(false, |found, known| found | bool::from(known.expose().as_bytes().ct_eq(key)))
+        self.api_keys.iter().fold(false, |found, known| {
+            found | bool::from(known.expose().as_bytes().ct_eq(key))
+        })
     }
 }
 

@@ -357,16 +357,18 @@ where
     read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await
 }
 
-/// Reads a whole body of at most `most_bytes` within `time`. One that announces more is refused before it is read.
+/// Reads a whole body of at most `most_bytes` within `time`. What is longer is thrown away as it comes, up to a limit of its
+/// own, so that the client hears of the refusal.
 pub async fn read_body<B>(body: B, most_bytes: usize, time: Duration) -> Result<Bytes, BodyFault>
 where
     B: HttpBody<Data = Bytes>,
 {
-    if body.size_hint().lower() > most_bytes as u64 {
-        return Err(BodyFault::TooLarge);
-    }
     let mut body = pin!(body);
-    let read = async {
+    let announced = body.size_hint().lower();
+    let read = timeout(time, async {
+        if announced > most_bytes as u64 {
+            return Err(BodyFault::TooLarge);
+        }
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -387,8 +389,23 @@ where
             }
         }
         Ok(if rest.is_empty() { first } else { rest.freeze() })
-    };
-    timeout(time, read).await.map_err(|_| BodyFault::TooSlow)?
+    });
+    let read = read.await.unwrap_or(Err(BodyFault::TooSlow));
+    if read == Err(BodyFault::TooLarge) && announced <= limits::DISCARDED_BODY_BYTES as u64 {
+        // Whether it comes to its end makes no difference to the answer.
+        let _ = timeout(limits::DISCARDED_BODY_TIME, discard(body)).await;
+    }
+    read
+}
+
+async fn discard<B: HttpBody<Data = Bytes>>(mut body: Pin<&mut B>) {
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
+        if discarded > limits::DISCARDED_BODY_BYTES {
+            return;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -46,14 +46,23 @@ pub fn file(request: &HeaderMap, kind: Kind, content: impl Into<Bytes>) -> Respo
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());
-    let held = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_held = held.flat_map(|value| value.split(',')).any(|held| held.trim().trim_start_matches("W/") == tag);
+    let held = request
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let is_held = held
+        .flat_map(|value| value.split(','))
+        .any(|held| held.trim().trim_start_matches("W/") == tag);
     let mut response = Response::new(if is_held { Body::empty() } else { Body::from(content) });
     if is_held {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
-    let mut put = |name, value: &str| HeaderValue::from_str(value).map(|value| headers.insert(name, value)).is_ok();
+    let mut put = |name, value: &str| {
+        HeaderValue::from_str(value)
+            .map(|value| headers.insert(name, value))
+            .is_ok()
+    };
     put(header::CONTENT_TYPE, kind.content_type());
     put(header::CONTENT_SECURITY_POLICY, kind.policy());
     put(header::ETAG, &tag);

@@ -179,7 +179,7 @@ attack('events before CONNECT do nothing', async () => {
   const link = await websocket(server.port);
   link.send(`42["message:send",{"conversationId":"${bystanders.id}","content":"uninvited"}]`);
   link.send(`421["conversation:join","${bystanders.id}"]`);
-  await closes(link, 'events before CONNECT', 12_000);
+  await closes(link, 'events before CONNECT', 14_000);
   assert.doesNotMatch(link.received, /undisturbed|431\[\{"ok":true/);
   assert.equal(bystanders.a.all('message:received', (m) => m.content === 'uninvited').length, 0);
 });

@@ -15,6 +15,8 @@
 //!
 //! Not supported: JSONP, WebTransport, per-message deflate, Engine.IO v3, other parsers.
 
+// Modules that are public are so for the fuzz targets alone.
+
 mod config;
 #[doc(hidden)]
 pub mod engine;
@@ -33,6 +35,7 @@ mod upgrade;
 #[doc(hidden)]
 pub mod websocket;
 mod wheel;
+mod wire;
 
 pub use config::Config;
 pub use frame::{Frame, FrameBuilder};

@@ -1,6 +1,10 @@
 //! Socket.IO packets as they come in. <https://github.com/socketio/socket.io-protocol#packet-format>
 
 use bytes::Bytes;
+use serde::{
+    Deserializer as _,
+    de::{SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use std::fmt;
 
@@ -27,6 +31,10 @@ const RESERVED: [&str; 6] = [
 
 /// Longest name of a namespace, in bytes. Names are kept for as long as their sockets live.
 const LONGEST_NAMESPACE: usize = 256;
+
+/// Most elements of an event's or an answer's array. The reference has no limit; each element is kept on its own, so that
+/// a packet of commas alone would take thirty times its size.
+const MOST_ARGUMENTS: usize = 256;
 
 /// Why a packet is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,8 +162,35 @@ fn object(json: &str) -> Result<Box<RawValue>, BadPacket> {
     }
 }
 
+/// An array of at most [`MOST_ARGUMENTS`].
 fn array(json: &str) -> Result<Vec<Box<RawValue>>, BadPacket> {
-    serde_json::from_str(json).map_err(|_| BadPacket("a payload that is no array"))
+    struct Arguments;
+
+    impl<'de> Visitor<'de> for Arguments {
+        type Value = Vec<Box<RawValue>>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(formatter, "an array of at most {MOST_ARGUMENTS}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut args = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if args.len() == MOST_ARGUMENTS {
+                    return Err(serde::de::Error::invalid_length(MOST_ARGUMENTS + 1, &self));
+                }
+                args.push(item);
+            }
+            Ok(args)
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(json);
+    let args = json
+        .deserialize_seq(Arguments)
+        .map_err(|_| BadPacket("a payload that is no array, or too long a one"))?;
+    json.end().map_err(|_| BadPacket("something behind the payload"))?;
+    Ok(args)
 }
 
 /// An event's array: first its name (a string, or a number as the reference allows), then its arguments.
@@ -281,6 +316,13 @@ mod tests {
             1
         );
         assert_eq!(decode(r#"50-["a"]"#, 10).unwrap().attachments, 0);
+    }
+
+    #[test]
+    fn arguments_are_bounded_in_number() {
+        let packet = |count: usize| format!("2[\"a\"{}]", ",1".repeat(count));
+        decode(&packet(MOST_ARGUMENTS - 1), 10).unwrap();
+        refused(&packet(MOST_ARGUMENTS));
     }
 
     #[test]

@@ -2,13 +2,13 @@
 //! <https://github.com/socketio/engine.io-protocol#http-long-polling>
 
 use crate::{
-    Body, Handler, Reason,
+    Body, Counters, Handler, Reason,
     engine::ProtocolError,
     frame::append_to_payload,
     queue::{Outbox, Phase},
     server::{answer, protocol_error},
     session::{Session, Shared, millis},
-    task::WebSocket,
+    wire::WebSocket,
 };
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -75,8 +75,9 @@ impl Polling {
 }
 
 /// Everything that is queued, as one payload, with one more packet behind it.
-fn payload(outbox: &mut Outbox, last: Option<u8>) -> Vec<u8> {
+fn payload(counters: &Counters, outbox: &mut Outbox, last: Option<u8>) -> Vec<u8> {
     let frames = outbox.take_all();
+    counters.packets_out.fetch_add(frames.len() as u64, Relaxed);
     let mut body = Vec::with_capacity(frames.iter().map(|queued| queued.bytes.len() + 1).sum());
     for queued in frames {
         append_to_payload(&mut body, &queued.bytes);
@@ -91,12 +92,12 @@ fn payload(outbox: &mut Outbox, last: Option<u8>) -> Vec<u8> {
 }
 
 /// Answers the waiting poll with what is queued, and `last` behind it; without one, only if anything is queued.
-pub(crate) fn flush(outbox: &mut Outbox, last: Option<u8>) -> bool {
+pub(crate) fn flush(counters: &Counters, outbox: &mut Outbox, last: Option<u8>) -> bool {
     let polled = outbox.polling.as_ref().is_some_and(|polling| polling.is_polled());
     if !polled || (outbox.is_empty() && last.is_none()) {
         return false;
     }
-    let body = payload(outbox, last);
+    let body = payload(counters, outbox, last);
     outbox
         .polling
         .as_mut()
@@ -164,7 +165,7 @@ pub(crate) async fn poll<H: Handler>(session: &Arc<Session<H>>) -> Response<Body
             return (Begun::Now(protocol_error(ProtocolError::BadRequest)), waker);
         }
         if phase == Phase::Open && !empty {
-            return (Begun::Now(text(payload(outbox, None))), waker);
+            return (Begun::Now(text(payload(&session.server.counters, outbox, None))), waker);
         }
         let (sender, receiver) = oneshot::channel();
         polling.waiter = Some(sender);
@@ -348,12 +349,14 @@ pub(crate) fn opened(open_packet: Vec<u8>) -> Response<Body> {
 /// Milliseconds, for the open packet.
 pub(crate) fn open_packet<H: Handler>(session: &Session<H>, upgrades: &[&str]) -> Vec<u8> {
     let config = &session.server.config;
-    let packet = serde_json::json!({
-        "sid": String::from_utf8_lossy(&session.id.to_text()),
-        "upgrades": upgrades,
-        "pingInterval": millis(config.ping_interval),
-        "pingTimeout": millis(config.ping_timeout),
-        "maxPayload": config.max_payload,
-    });
-    format!("0{packet}").into_bytes()
+    // In the order in which the reference writes them.
+    format!(
+        r#"0{{"sid":"{}","upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+        String::from_utf8_lossy(&session.id.to_text()),
+        serde_json::json!(upgrades),
+        millis(config.ping_interval),
+        millis(config.ping_timeout),
+        config.max_payload,
+    )
+    .into_bytes()
 }

@@ -52,6 +52,8 @@ pub(crate) struct Outbox {
     /// Bytes of pushes in `frames`, and of answers.
     push_bytes: usize,
     answer_bytes: usize,
+    /// Answers in `frames`.
+    answers: usize,
     pub phase: Phase,
     /// The session's task.
     pub waker: Option<Waker>,
@@ -90,6 +92,7 @@ impl Outbox {
             frames: VecDeque::new(),
             push_bytes: 0,
             answer_bytes: 0,
+            answers: 0,
             phase: Phase::Open,
             waker: None,
             awake: true,
@@ -117,6 +120,7 @@ impl Outbox {
 
     pub fn answer(&mut self, bytes: Bytes, now: u64) {
         self.answer_bytes += bytes.len();
+        self.answers += 1;
         self.frames.push_back(Queued {
             bytes,
             begun: false,
@@ -129,8 +133,9 @@ impl Outbox {
         self.frames.is_empty()
     }
 
+    /// Memory that waiting answers take: their bytes, and what it costs to keep even the smallest.
     pub fn answer_bytes(&self) -> usize {
-        self.answer_bytes
+        self.answer_bytes + self.answers * size_of::<Queued>()
     }
 
     /// When the oldest push was queued.
@@ -155,8 +160,9 @@ impl Outbox {
         batch.extend(self.frames.drain(..count));
     }
 
-    /// After a write of `written` bytes out of `batch`: what was not written goes back to the front.
-    pub fn settle(&mut self, batch: &mut Vec<Queued>, mut written: usize) {
+    /// After a write of `written` bytes out of `batch`: what was not written goes back to the front. How many frames are
+    /// done with.
+    pub fn settle(&mut self, batch: &mut Vec<Queued>, mut written: usize) -> u64 {
         let mut done = 0;
         for queued in batch.iter_mut() {
             let part = written.min(queued.bytes.len());
@@ -170,6 +176,7 @@ impl Outbox {
                 queued.bytes.advance(part);
                 break;
             }
+            self.answers -= usize::from(queued.kind == Kind::Answer);
             done += 1;
         }
         for queued in batch.drain(done..).rev() {
@@ -180,6 +187,7 @@ impl Outbox {
             // A burst leaves no large buffer behind on a connection that is idle most of its life.
             self.frames = VecDeque::new();
         }
+        done as u64
     }
 
     /// No frame has been written in part alone.
@@ -189,7 +197,7 @@ impl Outbox {
 
     /// Takes everything, for the answer to a poll.
     pub fn take_all(&mut self) -> VecDeque<Queued> {
-        (self.push_bytes, self.answer_bytes) = (0, 0);
+        (self.push_bytes, self.answer_bytes, self.answers) = (0, 0, 0);
         std::mem::take(&mut self.frames)
     }
 

@@ -6,8 +6,9 @@ use crate::{
     frame::Frame,
     polling,
     session::Shared,
-    task::{Task, WebSocket, Wire},
+    task::Task,
     upgrade,
+    wire::{WebSocket, Wire},
 };
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
@@ -46,6 +47,8 @@ pub struct Counters {
     pub upgrades: AtomicU64,
     /// Socket.IO packets that came in.
     pub packets_in: AtomicU64,
+    /// Packets that went out, heartbeats included. A packet with attachments is one.
+    pub packets_out: AtomicU64,
     /// Writes to WebSockets, each of one or more packets.
     pub writes: AtomicU64,
     /// Connections closed for packets that are none.

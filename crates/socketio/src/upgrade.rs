@@ -9,8 +9,8 @@ use crate::{
     queue::Phase,
     server::{answer, protocol_error},
     session::Session,
-    task::WebSocket,
     websocket::{Incoming, close, close_frame},
+    wire::WebSocket,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;

@@ -31,10 +31,11 @@ impl<T> Wheel<T> {
     pub fn advance(&mut self, tick: u64, due: &mut Vec<(u64, T)>) {
         let first = self.walked + 1;
         // After a long sleep one turn passes every slot.
-        for step in first..=tick.min(first + SLOTS as u64 - 1) {
-            let slot = std::mem::take(&mut self.slots[step as usize % SLOTS]);
-            self.walked = step;
-            for (at, entry) in slot {
+        let last = tick.min(self.walked + SLOTS as u64);
+        // First of all, so that what is put back goes where the next walks will find it in time.
+        self.walked = self.walked.max(tick);
+        for step in first..=last {
+            for (at, entry) in std::mem::take(&mut self.slots[step as usize % SLOTS]) {
                 if at <= tick {
                     due.push((at, entry))
                 } else {
@@ -42,7 +43,6 @@ impl<T> Wheel<T> {
                 }
             }
         }
-        self.walked = self.walked.max(tick);
     }
 }
 
@@ -76,5 +76,19 @@ mod tests {
         let mut seen: Vec<u64> = due.into_iter().map(|(_, entry)| entry).collect();
         seen.sort_unstable();
         assert_eq!(seen, (1..2_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_entry_from_before_a_long_sleep_is_in_time_after_it() {
+        let mut wheel = Wheel::new();
+        wheel.insert(2_030, "later");
+        for tick in [2_000, 2_001, 2_029] {
+            let mut due = Vec::new();
+            wheel.advance(tick, &mut due);
+            assert!(due.is_empty(), "{tick}");
+        }
+        let mut due = Vec::new();
+        wheel.advance(2_030, &mut due);
+        assert_eq!(due, [(2_030, "later")]);
     }
 }

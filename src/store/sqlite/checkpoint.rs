@@ -28,7 +28,7 @@ struct Shared {
     /// Something was committed since the last look.
     dirty: AtomicBool,
     stopped: AtomicBool,
-    /// Size of the log at the last look, in frames, when that was past the bound and the writer has not acted yet; else 0.
+    /// Size of the log at the last look, in frames, when it was past the bound and the writer has not acted yet; else 0.
     overgrown: AtomicU64,
 }
 

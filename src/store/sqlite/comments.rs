@@ -6,6 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     history::Page,
+    row_key::{key_range, row_key, seq_of},
+    statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
@@ -14,15 +16,13 @@ use crate::{
 };
 
 const DESCENDING: &str = "
-    SELECT seq, author, created_at, text FROM comment WHERE post = ?1 AND seq > ?2 AND seq <= ?3
-    ORDER BY seq DESC LIMIT ?4";
+    SELECT key, author, created_at, text FROM comment WHERE key > ?1 AND key <= ?2 ORDER BY key DESC LIMIT ?3";
 const ASCENDING: &str = "
-    SELECT seq, author, created_at, text FROM comment WHERE post = ?1 AND seq > ?2 AND seq <= ?3
-    ORDER BY seq LIMIT ?4";
+    SELECT key, author, created_at, text FROM comment WHERE key > ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
 
 pub(super) fn comments(connection: &Connection, post_id: &str, window: Window) -> rusqlite::Result<Comments> {
     let post: Option<i64> = connection
-        .prepare_cached("SELECT key FROM post WHERE id = ?1")?
+        .statement("SELECT key FROM post WHERE id = ?1")?
         .query_row([post_id], |row| row.get(0))
         .optional()?;
     let Some(post) = post else {
@@ -30,12 +30,13 @@ pub(super) fn comments(connection: &Connection, post_id: &str, window: Window) -
     };
     let page = Page::of(window);
     let limit = i64::try_from(page.wanted()).unwrap_or(i64::MAX);
+    let (from, to) = key_range(post, page.range);
     let mut comments: Vec<Comment> = connection
-        .prepare_cached(if page.newest_first { DESCENDING } else { ASCENDING })?
-        .query_map([post, page.range.from, page.range.to, limit], |row| {
+        .statement(if page.newest_first { DESCENDING } else { ASCENDING })?
+        .query_map([from, to, limit], |row| {
             Ok(Comment {
                 post_id: post_id.to_owned(),
-                seq: row.get(0)?,
+                seq: seq_of(row.get(0)?),
                 author: UserKey(row.get(1)?),
                 created_at: Timestamp(row.get(2)?),
                 text: row.get(3)?,
@@ -58,7 +59,7 @@ impl Write for AddComment {
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Arc<Comment>> {
         let connection = writing.connection;
         let (post, seq, created_at) = connection
-            .prepare_cached(
+            .statement(
                 "INSERT INTO post (id, last_seq, latest_at) VALUES (?1, 1, ?2)
                  ON CONFLICT (id) DO UPDATE SET last_seq = last_seq + 1, latest_at = max(latest_at, excluded.latest_at)
                  RETURNING key, last_seq, latest_at",
@@ -67,8 +68,8 @@ impl Write for AddComment {
                 Ok((row.get::<_, i64>(0)?, row.get(1)?, Timestamp(row.get(2)?)))
             })?;
         connection
-            .prepare_cached("INSERT INTO comment (post, seq, author, created_at, text) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![post, seq, self.author.0, created_at.0, self.text])?;
+            .statement("INSERT INTO comment (key, author, created_at, text) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![row_key(post, seq), self.author.0, created_at.0, self.text])?;
         let comment = Arc::new(Comment {
             post_id: self.post_id.clone(),
             seq,

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use ulid::Ulid;
 
-use super::writer::{Write, Writing};
+use super::{
+    statement::Statements,
+    writer::{Write, Writing},
+};
 use crate::model::{
     Conversation, ConversationId, ConversationKey, Fact, ListingKey, Member, Role, Timestamp, UserKey,
     conversation::Shape,
@@ -21,17 +24,17 @@ const FIND: &str = "
     SELECT id, lower_user, higher_user, asker, listing, title, is_active, created_at FROM conversation WHERE key = ?1";
 
 /// Written for the unique index: longest-standing first.
-const MEMBERS: &str = "
+pub(super) const MEMBERS: &str = "
     SELECT user, is_admin, joined_at, left_at, read_at FROM participant WHERE conversation = ?1 ORDER BY standing";
 
 pub(super) fn find(connection: &Connection, key: ConversationKey) -> rusqlite::Result<Option<Loaded>> {
     let found = connection
-        .prepare_cached(FIND)?
+        .statement(FIND)?
         .query_row([key.0], |row| conversation_of(key, row))
         .optional()?;
     let Some(mut conversation) = found else { return Ok(None) };
     let mut last_read_at = Vec::new();
-    let mut statement = connection.prepare_cached(MEMBERS)?;
+    let mut statement = connection.statement(MEMBERS)?;
     let mut rows = statement.query([key.0])?;
     while let Some(row) = rows.next()? {
         conversation.members.push(Member {
@@ -81,7 +84,7 @@ pub(super) fn get(connection: &Connection, key: ConversationKey) -> rusqlite::Re
 
 pub(super) fn find_by_id(connection: &Connection, id: &ConversationId) -> rusqlite::Result<Option<Loaded>> {
     let key = connection
-        .prepare_cached("SELECT key FROM conversation WHERE id = ?1")?
+        .statement("SELECT key FROM conversation WHERE id = ?1")?
         .query_row([id.as_str()], |row| row.get(0))
         .optional()?;
     match key {
@@ -96,7 +99,7 @@ pub(super) fn one_to_ones(
     other: UserKey,
 ) -> rusqlite::Result<Vec<ConversationKey>> {
     connection
-        .prepare_cached(
+        .statement(
             "SELECT key FROM conversation WHERE lower_user = ?1 AND higher_user = ?2
              ORDER BY ifnull(last_message_at, created_at) DESC, key DESC",
         )?
@@ -108,7 +111,7 @@ pub(super) fn one_to_ones(
 
 pub(super) fn conversations_of(connection: &Connection, user: UserKey) -> rusqlite::Result<Vec<ConversationKey>> {
     connection
-        .prepare_cached("SELECT conversation FROM participant WHERE user = ?1 AND left_at IS NULL")?
+        .statement("SELECT conversation FROM participant WHERE user = ?1 AND left_at IS NULL")?
         .query_map([user.0], |row| row.get(0).map(ConversationKey))?
         .collect()
 }
@@ -131,7 +134,7 @@ pub(super) fn insert_member(
     at: Timestamp,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached(
+        .statement(
             "INSERT INTO participant (user, conversation, from_seq, read_seq, is_admin, joined_at, standing)
              SELECT ?1, key, last_seq, last_seq, ?3, ?4, arrivals FROM conversation WHERE key = ?2",
         )?
@@ -141,7 +144,7 @@ pub(super) fn insert_member(
 
 pub(super) fn count_arrival(connection: &Connection, conversation: ConversationKey) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE conversation SET arrivals = arrivals + 1 WHERE key = ?1")?
+        .statement("UPDATE conversation SET arrivals = arrivals + 1 WHERE key = ?1")?
         .execute([conversation.0])?;
     Ok(())
 }
@@ -162,14 +165,14 @@ impl Write for OpenOneToOne {
         let higher = self.asker.max(self.asked);
         let listing = self.listing.map_or(0, |listing| listing.0);
         let known = connection
-            .prepare_cached("SELECT key FROM conversation WHERE lower_user = ?1 AND higher_user = ?2 AND listing = ?3")?
+            .statement("SELECT key FROM conversation WHERE lower_user = ?1 AND higher_user = ?2 AND listing = ?3")?
             .query_row([lower.0, higher.0, listing], |row| row.get(0))
             .optional()?;
         if let Some(key) = known {
             return Ok((get(connection, ConversationKey(key))?, false));
         }
         connection
-            .prepare_cached(
+            .statement(
                 "INSERT INTO conversation
                     (id, lower_user, higher_user, listing, asker, latest_at, created_at, updated_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?6)",
@@ -204,7 +207,7 @@ impl Write for OpenGroup {
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Self::Outcome> {
         let (connection, now) = (writing.connection, writing.now);
         connection
-            .prepare_cached(
+            .statement(
                 "INSERT INTO conversation (id, title, latest_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?3, ?3)",
             )?
             .execute(params![new_id(now).as_str(), self.title, now.0])?;

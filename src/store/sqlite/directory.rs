@@ -2,7 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::writer::{Write, Writing};
+use super::{
+    statement::Statements,
+    writer::{Write, Writing},
+};
 use crate::model::{
     Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey,
     listing::ListingPatch,
@@ -49,26 +52,26 @@ fn listing_of(row: &Row<'_>) -> rusqlite::Result<Listing> {
 
 pub(super) fn user_by_id(connection: &Connection, id: &UserId) -> rusqlite::Result<Option<User>> {
     connection
-        .prepare_cached(concat!(user_columns!(), " WHERE id = ?1"))?
+        .statement(concat!(user_columns!(), " WHERE id = ?1"))?
         .query_row([id.as_str()], user_of)
         .optional()
 }
 
 pub(super) fn users(connection: &Connection, keys: &[UserKey]) -> rusqlite::Result<Vec<User>> {
-    let mut statement = connection.prepare_cached(concat!(user_columns!(), " WHERE key = ?1"))?;
+    let mut statement = connection.statement(concat!(user_columns!(), " WHERE key = ?1"))?;
     let found = keys.iter().map(|key| statement.query_row([key.0], user_of).optional());
     found.filter_map(Result::transpose).collect()
 }
 
 pub(super) fn listing_by_id(connection: &Connection, id: &ListingId) -> rusqlite::Result<Option<Listing>> {
     connection
-        .prepare_cached(concat!(listing_columns!(), " WHERE id = ?1"))?
+        .statement(concat!(listing_columns!(), " WHERE id = ?1"))?
         .query_row([id.as_str()], listing_of)
         .optional()
 }
 
 pub(super) fn listings(connection: &Connection, keys: &[ListingKey]) -> rusqlite::Result<Vec<Listing>> {
-    let mut statement = connection.prepare_cached(concat!(listing_columns!(), " WHERE key = ?1"))?;
+    let mut statement = connection.statement(concat!(listing_columns!(), " WHERE key = ?1"))?;
     let found = keys
         .iter()
         .map(|key| statement.query_row([key.0], listing_of).optional());
@@ -124,7 +127,7 @@ impl Write for PutUser {
             Some(stored) => stored,
             None => {
                 connection
-                    .prepare_cached("INSERT INTO user (id) VALUES (?1)")?
+                    .statement("INSERT INTO user (id) VALUES (?1)")?
                     .execute([self.id.as_str()])?;
                 User {
                     key: UserKey(connection.last_insert_rowid()),
@@ -146,7 +149,7 @@ impl Write for PutUser {
         // Most sign-ins say nothing new: then nothing is written, and nothing flushed.
         if entry != stored {
             connection
-                .prepare_cached(
+                .statement(
                     "UPDATE user SET name = ?2, email = ?3, image = ?4, role = ?5, host_put_at = ?6,
                         claims_issued_at = ?7
                      WHERE key = ?1",
@@ -176,7 +179,7 @@ impl Write for PutLastSeen {
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
         writing
             .connection
-            .prepare_cached("UPDATE user SET last_seen_at = ?2 WHERE key = ?1 AND ifnull(last_seen_at, ?2 - 1) < ?2")?
+            .statement("UPDATE user SET last_seen_at = ?2 WHERE key = ?1 AND ifnull(last_seen_at, ?2 - 1) < ?2")?
             .execute([self.user.0, self.at.0])?;
         Ok(())
     }
@@ -196,7 +199,7 @@ impl Write for PutListing {
             Some(stored) => stored,
             None => {
                 connection
-                    .prepare_cached("INSERT INTO listing (id) VALUES (?1)")?
+                    .statement("INSERT INTO listing (id) VALUES (?1)")?
                     .execute([self.id.as_str()])?;
                 Listing {
                     key: ListingKey(connection.last_insert_rowid()),
@@ -224,7 +227,7 @@ impl Write for PutListing {
         entry.owner = self.patch.owner.unwrap_or(entry.owner);
         if entry != stored {
             connection
-                .prepare_cached(
+                .statement(
                     "UPDATE listing SET title = ?2, image = ?3, url = ?4, price = ?5, owner = ?6 WHERE key = ?1",
                 )?
                 .execute(params![

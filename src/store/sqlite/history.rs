@@ -6,19 +6,21 @@ use super::{
     marks,
     messages::{message_columns, message_of},
     participation::{Participation, Span},
+    row_key::key_range,
+    statement::Statements,
 };
 use crate::{
     model::{ConversationKey, Message, Seq, UserKey},
     store::{History, Window},
 };
 
-const DESCENDING: &str = concat!(
+pub(super) const DESCENDING: &str = concat!(
     message_columns!(),
-    " WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq DESC LIMIT ?4"
+    " WHERE key > ?1 AND key <= ?2 ORDER BY key DESC LIMIT ?3"
 );
 const ASCENDING: &str = concat!(
     message_columns!(),
-    " WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4"
+    " WHERE key > ?1 AND key <= ?2 ORDER BY key LIMIT ?3"
 );
 
 /// A window as a range, its direction and its limit.
@@ -86,7 +88,7 @@ pub(super) fn history(
     if !page.newest_first {
         spans.reverse();
     }
-    let mut statement = connection.prepare_cached(if page.newest_first { DESCENDING } else { ASCENDING })?;
+    let mut statement = connection.statement(if page.newest_first { DESCENDING } else { ASCENDING })?;
     let mut messages: Vec<Message> = Vec::new();
     for span in spans.into_iter().filter_map(|span| span.within(page.range)) {
         let wanted = page.wanted() - messages.len();
@@ -94,9 +96,8 @@ pub(super) fn history(
             break;
         }
         let limit = i64::try_from(wanted).unwrap_or(i64::MAX);
-        let rows = statement.query_map([conversation.0, span.from, span.to, limit], |row| {
-            message_of(conversation, row)
-        })?;
+        let (from, to) = key_range(conversation.0, span);
+        let rows = statement.query_map([from, to, limit], |row| message_of(conversation, row))?;
         for message in rows {
             messages.push(message?);
         }

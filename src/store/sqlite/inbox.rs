@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{conversations, messages, participation::Participation};
+use super::{conversations, messages, participation::Participation, statement::Statements};
 use crate::{
     model::{ConversationKey, Entry, Timestamp, UserKey},
     store::{Inbox, InboxCursor},
 };
 
 /// The activity is [`Participation::activity_at`] in SQL.
-const PAGE: &str = "
+pub(super) const PAGE: &str = "
     SELECT p.conversation,
            CASE WHEN p.to_seq IS NULL AND c.last_seq > p.from_seq THEN c.last_message_at
                 ELSE ifnull(p.kept_at, c.created_at) END AS activity_at
@@ -35,7 +35,7 @@ pub(super) fn inbox(
     });
     let wanted = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
     let mut keys: Vec<ConversationKey> = connection
-        .prepare_cached(PAGE)?
+        .statement(PAGE)?
         .query_map([viewer.0, below.activity_at.0, below.conversation.0, wanted], |row| {
             row.get(0).map(ConversationKey)
         })?

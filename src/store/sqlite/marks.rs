@@ -8,6 +8,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     participation::{Participation, Span},
+    row_key::{key_range, seq_of},
+    statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
@@ -48,7 +50,7 @@ impl Write for Mark {
         let own = own_within(connection, &participation, advance)?;
         let at = writing.now.max(participation.latest_at);
         connection
-            .prepare_cached(
+            .statement(
                 "UPDATE participant SET read_seq = ?3, sent_at_read = ?4, read_at = ?5
                  WHERE user = ?1 AND conversation = ?2",
             )?
@@ -61,7 +63,7 @@ impl Write for Mark {
             ])?;
         // Not `updated_at`: that somebody has read does not change the conversation.
         connection
-            .prepare_cached("UPDATE conversation SET latest_at = ?2 WHERE key = ?1 AND latest_at < ?2")?
+            .statement("UPDATE conversation SET latest_at = ?2 WHERE key = ?1 AND latest_at < ?2")?
             .execute([self.conversation.0, at.0])?;
         pass(connection, self.conversation, self.reader, advance, at)?;
         let read = Read {
@@ -73,7 +75,10 @@ impl Write for Mark {
             updated: (advance.to - advance.from) - own,
             newest: newest_of_others(connection, self.conversation, self.reader, advance)?,
         };
-        writing.facts.push(Fact::Read { read: read.clone(), origin: self.origin });
+        writing.facts.push(Fact::Read {
+            read: read.clone(),
+            origin: self.origin,
+        });
         Ok(Marked::Advanced(read))
     }
 }
@@ -85,12 +90,10 @@ fn newest_of_others(
     reader: UserKey,
     advance: Span,
 ) -> rusqlite::Result<Seq> {
+    let (from, to) = key_range(conversation.0, advance);
     connection
-        .prepare_cached(
-            "SELECT seq FROM message WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND sender <> ?4
-             ORDER BY seq DESC LIMIT 1",
-        )?
-        .query_row([conversation.0, advance.from, advance.to, reader.0], |row| row.get(0))
+        .statement("SELECT key FROM message WHERE key > ?1 AND key <= ?2 AND sender <> ?3 ORDER BY key DESC LIMIT 1")?
+        .query_row([from, to, reader.0], |row| row.get(0).map(seq_of))
         .optional()
         .map(Option::unwrap_or_default)
 }
@@ -102,14 +105,10 @@ fn own_within(connection: &Connection, participation: &Participation, advance: S
         return Ok(all);
     }
     let count = |span: Span| -> rusqlite::Result<i64> {
+        let (from, to) = key_range(participation.conversation.0, span);
         connection
-            .prepare_cached(
-                "SELECT count(*) FROM message WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 AND sender = ?4",
-            )?
-            .query_row(
-                [participation.conversation.0, span.from, span.to, participation.user.0],
-                |row| row.get(0),
-            )
+            .statement("SELECT count(*) FROM message WHERE key > ?1 AND key <= ?2 AND sender = ?3")?
+            .query_row([from, to, participation.user.0], |row| row.get(0))
     };
     let rest = Span {
         from: advance.to,
@@ -137,7 +136,7 @@ fn passed_within(
     turn: i64,
     span: Span,
 ) -> rusqlite::Result<Vec<Passed>> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.statement(
         "SELECT from_seq, to_seq, user, at FROM passed WHERE conversation = ?1 AND turn = ?2 AND to_seq > ?3
          ORDER BY to_seq",
     )?;
@@ -179,7 +178,7 @@ fn pass(
             added.push((2, span));
         }
     }
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.statement(
         "INSERT INTO passed (conversation, turn, to_seq, from_seq, user, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for (turn, span) in added {

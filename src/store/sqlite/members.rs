@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     conversations,
     participation::Participation,
+    statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
@@ -35,7 +36,7 @@ impl<'a, 'b> Change<'a, 'b> {
         }
         let latest_at: i64 = writing
             .connection
-            .prepare_cached("SELECT latest_at FROM conversation WHERE key = ?1")?
+            .statement("SELECT latest_at FROM conversation WHERE key = ?1")?
             .query_row([key.0], |row| row.get(0))?;
         let at = writing.now.max(Timestamp(latest_at));
         Ok(Some(Change {
@@ -93,7 +94,7 @@ impl<'a, 'b> Change<'a, 'b> {
     fn name_successor(&self, stepped_down: Option<UserKey>) -> rusqlite::Result<Option<UserKey>> {
         let successor = self
             .connection()
-            .prepare_cached(
+            .statement(
                 "SELECT user FROM participant p
                  WHERE conversation = ?1 AND left_at IS NULL
                    AND NOT EXISTS (SELECT 1 FROM participant other
@@ -112,7 +113,7 @@ impl<'a, 'b> Change<'a, 'b> {
 
     fn set_role(&self, user: UserKey, role: Role) -> rusqlite::Result<()> {
         self.connection()
-            .prepare_cached("UPDATE participant SET is_admin = ?3 WHERE user = ?1 AND conversation = ?2")?
+            .statement("UPDATE participant SET is_admin = ?3 WHERE user = ?1 AND conversation = ?2")?
             .execute(params![user.0, self.key().0, role == Role::Admin])?;
         Ok(())
     }
@@ -120,7 +121,7 @@ impl<'a, 'b> Change<'a, 'b> {
     /// Notes that the conversation has changed, and how it stands now.
     fn touch(&self) -> rusqlite::Result<Arc<Conversation>> {
         self.connection()
-            .prepare_cached("UPDATE conversation SET updated_at = ?2, latest_at = ?2 WHERE key = ?1")?
+            .statement("UPDATE conversation SET updated_at = ?2, latest_at = ?2 WHERE key = ?1")?
             .execute([self.key().0, self.at.0])?;
         conversations::get(self.connection(), self.key())
     }
@@ -180,14 +181,14 @@ fn bring_back(
     at: Timestamp,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached(
+        .statement(
             "INSERT INTO earlier_span (user, conversation, from_seq, to_seq)
              SELECT user, conversation, from_seq, to_seq FROM participant
              WHERE user = ?1 AND conversation = ?2 AND from_seq < to_seq",
         )?
         .execute([user.0, conversation.0])?;
     connection
-        .prepare_cached(
+        .statement(
             "UPDATE participant
              SET from_seq = c.last_seq, to_seq = NULL, read_seq = c.last_seq, sent_at_read = sent,
                  returns = returns + 1, is_admin = ?3, joined_at = ?4, left_at = NULL, standing = c.arrivals
@@ -225,7 +226,7 @@ impl Write for RemoveMember {
         let (kept_seq, kept_at) = participation.to_keep();
         change
             .connection()
-            .prepare_cached(
+            .statement(
                 "UPDATE participant SET to_seq = ?3, left_at = ?4, kept_seq = ?5, kept_at = ?6, is_admin = 0
                  WHERE user = ?1 AND conversation = ?2",
             )?
@@ -265,7 +266,7 @@ impl Write for ChangeConversation {
         }
         change
             .connection()
-            .prepare_cached("UPDATE conversation SET title = ?2, is_active = ?3 WHERE key = ?1")?
+            .statement("UPDATE conversation SET title = ?2, is_active = ?3 WHERE key = ?1")?
             .execute(params![self.conversation.0, title, is_active])?;
         let conversation = change.touch()?;
         change

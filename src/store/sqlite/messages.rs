@@ -7,6 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use super::{
     marks,
     participation::Participation,
+    row_key::{row_key, seq_of},
+    statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
 /// The columns in the order that [`message_of`] expects.
 macro_rules! message_columns {
     () => {
-        "SELECT seq, sender, created_at, reply_to, kind, client_message_id, content FROM message"
+        "SELECT key, sender, created_at, reply_to, kind, client_message_id, content FROM message"
     };
 }
 pub(super) use message_columns;
@@ -27,7 +29,7 @@ pub(super) fn message_of(conversation: ConversationKey, row: &Row<'_>) -> rusqli
     let kind = row.get_ref(4)?.as_str()?;
     Ok(Message {
         conversation,
-        seq: row.get(0)?,
+        seq: seq_of(row.get(0)?),
         sender: UserKey(row.get(1)?),
         created_at: Timestamp(row.get(2)?),
         reply_to: row.get(3)?,
@@ -46,8 +48,8 @@ pub(super) fn find(
     seq: Seq,
 ) -> rusqlite::Result<Option<Message>> {
     let found = connection
-        .prepare_cached(concat!(message_columns!(), " WHERE conversation = ?1 AND seq = ?2"))?
-        .query_row([conversation.0, seq], |row| message_of(conversation, row))
+        .statement(concat!(message_columns!(), " WHERE key = ?1"))?
+        .query_row([row_key(conversation.0, seq)], |row| message_of(conversation, row))
         .optional()?;
     let Some(mut message) = found else { return Ok(None) };
     marks::fill_read_at(connection, conversation, std::slice::from_mut(&mut message))?;
@@ -75,9 +77,8 @@ pub(super) fn find_sent(
     client_message_id: &str,
     among: &[ConversationKey],
 ) -> rusqlite::Result<Option<ConversationKey>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT 1 FROM client_message WHERE client_message_id = ?1 AND sender = ?2 AND conversation = ?3",
-    )?;
+    let mut statement = connection
+        .statement("SELECT 1 FROM client_message WHERE client_message_id = ?1 AND sender = ?2 AND conversation = ?3")?;
     for conversation in among {
         if statement.exists(params![client_message_id, sender.0, conversation.0])? {
             return Ok(Some(*conversation));
@@ -112,7 +113,10 @@ impl Write for Draft {
             return Ok(Appended::NoSuchReply);
         }
         let message = Arc::new(self.insert(connection, &participation, writing.now)?);
-        writing.facts.push(Fact::MessageStored { message: message.clone(), origin: self.origin });
+        writing.facts.push(Fact::MessageStored {
+            message: message.clone(),
+            origin: self.origin,
+        });
         Ok(Appended::Stored(message))
     }
 }
@@ -120,7 +124,7 @@ impl Write for Draft {
 impl Draft {
     fn find_known(&self, connection: &Connection, client_message_id: &str) -> rusqlite::Result<Option<Appended>> {
         let known = connection
-            .prepare_cached(
+            .statement(
                 "SELECT seq, digest FROM client_message
                  WHERE client_message_id = ?1 AND sender = ?2 AND conversation = ?3",
             )?
@@ -155,22 +159,21 @@ impl Draft {
             read_at: None,
         };
         connection
-            .prepare_cached(
+            .statement(
                 "UPDATE conversation SET last_seq = ?2, last_message_at = ?3, latest_at = ?3, updated_at = ?3
                  WHERE key = ?1",
             )?
             .execute([message.conversation.0, message.seq, message.created_at.0])?;
         connection
-            .prepare_cached("UPDATE participant SET sent = ?3 WHERE user = ?1 AND conversation = ?2")?
+            .statement("UPDATE participant SET sent = ?3 WHERE user = ?1 AND conversation = ?2")?
             .execute([message.sender.0, message.conversation.0, participation.sent + 1])?;
         connection
-            .prepare_cached(
-                "INSERT INTO message (conversation, seq, sender, created_at, reply_to, kind, client_message_id, content)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            .statement(
+                "INSERT INTO message (key, sender, created_at, reply_to, kind, client_message_id, content)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
-                message.conversation.0,
-                message.seq,
+                row_key(message.conversation.0, message.seq),
                 message.sender.0,
                 message.created_at.0,
                 message.reply_to,
@@ -180,7 +183,7 @@ impl Draft {
             ])?;
         if let Some(client_message_id) = &message.client_message_id {
             connection
-                .prepare_cached(
+                .statement(
                     "INSERT INTO client_message (client_message_id, sender, conversation, seq, digest)
                      VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?

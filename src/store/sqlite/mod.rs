@@ -17,8 +17,14 @@ mod migrate;
 mod open;
 mod participation;
 mod readers;
+mod row_key;
 mod settings;
+mod statement;
 pub mod stats;
+// These tests hold real threads and kill real processes; no runtime's worker waits in them.
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests;
 mod writer;
 
 use std::{path::Path, sync::Arc};
@@ -48,7 +54,7 @@ use crate::model::{
     user::{UserPatch, UserSource},
 };
 
-/// How much the store may have in hand. The defaults are measured (`benches/store.rs`).
+/// How much the store may have in hand. The defaults are measured (`examples/store_bench.rs`).
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Writes that wait; over it, writes are refused as `Overloaded`.
@@ -96,7 +102,7 @@ impl SqliteStore {
             facts,
             checkpoints,
             stats: stats.clone(),
-            batch_max: options.batch_max,
+            batch_max: options.batch_max.max(1),
             lock,
         };
         let queue = writer.start(options.queue_max).map_err(no_thread)?;
@@ -315,9 +321,7 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<()> {
         self.queue.put(settings::Probe).await?;
-        self.readers
-            .read(|connection| connection.query_row("SELECT written_at FROM probe", [], |_| Ok(())))
-            .await
+        self.readers.read(settings::see_probe).await
     }
 
     async fn close(&self) {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 /// Two connections may checkpoint at once from this version on; before, that could corrupt the log
 /// (<https://www.sqlite.org/wal.html>, "The WAL-reset bug").
@@ -105,6 +105,15 @@ impl FileLock {
     }
 }
 
+fn prepare_any(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // One plan for all values: otherwise SQLite prepares statements anew, again and again, when other values are bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
+}
+
 /// The connection that writes, or checkpoints. Never checkpoints by itself: a commit should not wait for that.
 pub(super) fn connect_writing(path: &Path) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
@@ -116,7 +125,7 @@ pub(super) fn connect_writing(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let prepare = || -> rusqlite::Result<(Connection, bool)> {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+        prepare_any(&connection)?;
         // Has an effect on an empty file alone.
         connection.pragma_update(None, "page_size", 4096)?;
         let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
@@ -125,8 +134,6 @@ pub(super) fn connect_writing(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -65_536)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok((connection, mode == "wal"))
     };
     match prepare() {
@@ -143,10 +150,8 @@ pub(super) fn connect_reading(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let prepare = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+        prepare_any(&connection)?;
         connection.pragma_update(None, "cache_size", -16_384)?;
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(connection)
     };
     prepare().map_err(|error| OpenError::new(path, &error))

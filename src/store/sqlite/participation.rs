@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::statement::Statements;
 use crate::model::{ConversationKey, Seq, Timestamp, UserKey};
 
 /// A row of `participant`, with what of its conversation changes with every message.
@@ -23,6 +24,7 @@ pub(super) struct Participation {
     pub(super) latest_at: Timestamp,
     pub(super) is_active: bool,
     created_at: Timestamp,
+    /// For someone who left, the leaving was the last change.
     pub(super) updated_at: Timestamp,
 }
 
@@ -50,7 +52,8 @@ impl Span {
 
 const FIND: &str = "
     SELECT p.from_seq, p.to_seq, p.read_seq, p.sent, p.sent_at_read, p.kept_seq, p.kept_at, p.returns,
-           c.last_seq, c.last_message_at, c.latest_at, c.is_active, c.created_at, c.updated_at
+           c.last_seq, c.last_message_at, c.latest_at, c.is_active, c.created_at,
+           ifnull(p.left_at, c.updated_at)
     FROM participant p JOIN conversation c ON c.key = p.conversation
     WHERE p.user = ?1 AND p.conversation = ?2";
 
@@ -62,7 +65,7 @@ impl Participation {
         conversation: ConversationKey,
     ) -> rusqlite::Result<Option<Self>> {
         connection
-            .prepare_cached(FIND)?
+            .statement(FIND)?
             .query_row([user.0, conversation.0], |row| Self::of(row, user, conversation))
             .optional()
     }
@@ -147,7 +150,7 @@ impl Participation {
             spans.push(self.last_span());
         }
         if self.returns > 0 {
-            let mut statement = connection.prepare_cached(
+            let mut statement = connection.statement(
                 "SELECT from_seq, to_seq FROM earlier_span WHERE user = ?1 AND conversation = ?2
                  ORDER BY from_seq DESC",
             )?;

@@ -11,7 +11,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::open::{OpenError, connect_reading};
+use super::{
+    open::{OpenError, connect_reading},
+    statement::Statements,
+};
 use crate::store::{Result, StoreError};
 
 /// Reads that may wait; more are refused.
@@ -123,11 +126,11 @@ fn in_one_moment<T>(
     connection: &Connection,
     read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    connection.prepare_cached("BEGIN")?.execute([])?;
+    connection.statement("BEGIN")?.execute([])?;
     let outcome = read(connection);
     // SQLite has ended the transaction by itself after some errors.
     if !connection.is_autocommit() {
-        connection.prepare_cached("COMMIT")?.execute([])?;
+        connection.statement("COMMIT")?.execute([])?;
     }
     outcome
 }

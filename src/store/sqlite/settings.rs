@@ -4,7 +4,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::writer::{Write, Writing};
+use super::{
+    statement::Statements,
+    writer::{Write, Writing},
+};
 
 pub(super) struct KeepSetting {
     pub(super) name: &'static str,
@@ -17,10 +20,10 @@ impl Write for KeepSetting {
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<String> {
         let connection = writing.connection;
         connection
-            .prepare_cached("INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
+            .statement("INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING")?
             .execute(params![self.name, self.value])?;
         connection
-            .prepare_cached("SELECT value FROM setting WHERE name = ?1")?
+            .statement("SELECT value FROM setting WHERE name = ?1")?
             .query_row([self.name], |row| row.get(0))
     }
 }
@@ -41,11 +44,18 @@ impl Write for Probe {
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
         writing
             .connection
-            .prepare_cached(
+            .statement(
                 "INSERT INTO probe (only, written_at) VALUES (1, ?1)
                  ON CONFLICT (only) DO UPDATE SET written_at = excluded.written_at",
             )?
             .execute([writing.now.0])?;
         Ok(())
     }
+}
+
+/// Reads what [`Probe`] has written.
+pub(super) fn see_probe(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .statement("SELECT 1 FROM probe WHERE only = 1")?
+        .query_row([], |_| Ok(()))
 }

@@ -13,7 +13,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use super::{checkpoint::Checkpoints, open::FileLock, stats::Stats};
+use super::{checkpoint::Checkpoints, open::FileLock, statement::Statements, stats::Stats};
 use crate::{
     model::{Clock, Fact, Timestamp},
     store::{Facts, Pending, Result, StoreError},
@@ -211,7 +211,7 @@ impl Writer {
     }
 
     fn run(&self, jobs: &mut [Box<dyn Job>], facts: &mut Vec<Fact>) -> rusqlite::Result<()> {
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.connection.statement("BEGIN IMMEDIATE")?.execute([])?;
         for job in jobs {
             job.apply(&mut Writing {
                 connection: &self.connection,
@@ -219,7 +219,7 @@ impl Writer {
                 facts,
             })?;
         }
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.connection.statement("COMMIT")?.execute([])?;
         Ok(())
     }
 }

@@ -57,9 +57,43 @@ export function frame(payload, { opcode = 1, fin = true, mask = true, length } =
   return Buffer.concat([Buffer.from(head), extended, key, body]);
 }
 
+/** Reads the server's frames: a close frame is answered by going away, as a decent client does. */
+function watchForClose(link) {
+  let pending = Buffer.alloc(0);
+  link.socket.on('data', (chunk) => {
+    pending = Buffer.concat([pending, chunk]);
+    if (!link.upgraded) {
+      const end = pending.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      link.upgraded = true;
+      pending = pending.subarray(end + 4);
+    }
+    while (pending.length >= 2) {
+      let size = pending[1] & 0x7f;
+      let head = 2;
+      if (size === 126) {
+        if (pending.length < 4) return;
+        size = pending.readUInt16BE(2);
+        head = 4;
+      } else if (size === 127) {
+        if (pending.length < 10) return;
+        size = Number(pending.readBigUInt64BE(2));
+        head = 10;
+      }
+      if (pending.length < head + size) return;
+      if ((pending[0] & 0x0f) === 8) {
+        link.destroy();
+        return;
+      }
+      pending = pending.subarray(head + size);
+    }
+  });
+}
+
 /** An Engine.IO session over a raw WebSocket, up to its `open` packet. */
 export async function websocket(port, { path = '/socket.io/?EIO=4&transport=websocket', headers = {} } = {}) {
   const link = tcp(port);
+  watchForClose(link);
   await link.open;
   const lines = Object.entries({ host: `127.0.0.1:${port}`, ...upgradeHeaders(), ...headers }).map(([k, v]) => `${k}: ${v}\r\n`).join('');
   link.write(`GET ${path} HTTP/1.1\r\n${lines}\r\n`);

@@ -1,0 +1,195 @@
+// Starting, watching, configuring and stopping it, as whoever runs it does.
+import assert from 'node:assert/strict';
+import { Doorbell, eventually, good, has, JWT_SECRET, mint, range, run, test, unique } from './support/doorbell.mjs';
+import * as shape from './support/shapes.mjs';
+
+test('health, readiness and metrics answer without a sign-in', async (t) => {
+  const server = await Doorbell.start();
+  t.after(() => server.stop());
+  const api = server.api(null);
+  assert.equal((await api.get('/healthz')).status, 200);
+  assert.equal((await api.get('/readyz')).status, 200);
+  const metrics = await api.get('/metrics');
+  assert.equal(metrics.status, 200);
+  assert.match(metrics.headers.get('content-type'), /^text\/plain/);
+  const lines = metrics.text.trim().split('\n');
+  assert.ok(lines.some((line) => line.startsWith('# TYPE doorbell_')), metrics.text.slice(0, 300));
+  for (const line of lines) assert.match(line, /^(#|[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eEInfNa]+( \d+)?$)/, line);
+});
+
+test('a newcomer finds the commands in --help', async () => {
+  const { code, output } = await run(['--help']);
+  assert.equal(code, 0);
+  for (const command of ['serve', 'demo', 'token', 'migrate', 'check-config']) assert.match(output, new RegExp(`\\b${command}\\b`));
+  assert.equal((await run(['--version'])).code, 0);
+  assert.notEqual((await run(['dance'])).code, 0);
+});
+
+const WRONG = [
+  ['DOORBELL_LISTEN', 'nowhere'],
+  ['DOORBELL_LISTEN', '127.0.0.1:99999'],
+  ['DOORBELL_DIRECTORY', 'ajar'],
+  ['DOORBELL_GROUP_MAX', 'many'],
+  ['DOORBELL_GROUP_MAX', '1'],
+  ['DOORBELL_CONTRACT', 'smoke-signals'],
+  ['DOORBELL_RATE_LIMITS', 'sends=banana'],
+  ['DOORBELL_RATE_LIMITS', 'sneezes=20/s'],
+  ['DOORBELL_SHOW_EMAIL', 'perhaps'],
+  ['DOORBELL_DATABASE_URL', 'mysql://db.example/chat'],
+  ['DOORBELL_PUBLIC_URL', 'not a url'],
+  ['FRONTEND_URL', 'not a url'],
+];
+
+for (const [variable, value] of WRONG) {
+  test(`${variable}=${value} is refused in one sentence that names it, by check-config and at start`, async () => {
+    for (const command of ['check-config', 'serve']) {
+      const { code, output } = await run([command], { DOORBELL_JWT_SECRET: JWT_SECRET, DOORBELL_LISTEN: '127.0.0.1:45544', [variable]: value });
+      assert.equal(code, 2, `${command}: ${output}`);
+      const sentences = output.trim().split('\n').filter((line) => line.includes(variable));
+      assert.equal(sentences.length, 1, output);
+      assert.ok(sentences[0].includes(value), `it names the value: ${output}`);
+      assert.doesNotMatch(output, /panicked|RUST_BACKTRACE/);
+    }
+  });
+}
+
+test('a good configuration passes check-config, and a secret is never shown', async () => {
+  const secret = 'MARKER-secret-0123456789-0123456789-abcdef';
+  const { code, output } = await run(['check-config'], { DOORBELL_JWT_SECRET: secret, DOORBELL_API_KEY: 'MARKER-key-0123456789-0123456789', DOORBELL_LISTEN: '127.0.0.1:45544' });
+  assert.equal(code, 0, output);
+  assert.doesNotMatch(output, /MARKER/);
+  const wrong = await run(['check-config'], { DOORBELL_DATABASE_URL: 'mysql://user:MARKERpassword@db.example/chat' });
+  assert.equal(wrong.code, 2);
+  assert.doesNotMatch(wrong.output, /MARKER/, 'nor a password in an address');
+});
+
+test('flags and variables and doorbell.toml use the same words, and a wrong flag is refused, too', async () => {
+  const { code, output } = await run(['check-config', '--directory', 'ajar']);
+  assert.equal(code, 2, output);
+  assert.match(output, /directory/i);
+});
+
+test('DATABASE_URL of another kind is passed over with a line in the log', async (t) => {
+  const server = await Doorbell.start({ env: { DATABASE_URL: 'mongodb://user:MARKERmongo@db.example/app' } });
+  t.after(() => server.stop());
+  assert.match(server.logs, /DATABASE_URL/);
+  assert.doesNotMatch(server.logs, /MARKERmongo/);
+});
+
+test('doorbell token mints a token that the server takes', async (t) => {
+  const server = await Doorbell.start();
+  t.after(() => server.stop());
+  const id = unique('ann');
+  const { code, stdout, output } = await run(['token', id], { DOORBELL_JWT_SECRET: JWT_SECRET, DOORBELL_DATA_DIR: server.env.DOORBELL_DATA_DIR });
+  assert.equal(code, 0, output);
+  const token = stdout.match(/[\w-]+\.[\w-]+\.[\w-]+/)?.[0];
+  assert.ok(token, stdout);
+  const socket = await server.socket(token, { path: '/api/socketio' });
+  assert.equal((await socket.once('connection:success')).userId, id);
+});
+
+test('without a secret one is made at first start, said so, and kept', async (t) => {
+  const server = await Doorbell.start({ env: { DOORBELL_JWT_SECRET: undefined } });
+  t.after(() => server.stop());
+  assert.match(server.logs, /secret/i);
+  const user = { id: unique('ann') };
+  user.token = good(await server.host.post('/api/auth/socket-token', { userId: user.id })).token;
+  good(await server.api(user).get('/api/conversations'));
+  assert.equal((await server.api(mint(user.id)).get('/api/conversations')).status, 401, 'nobody else knows it');
+  await server.terminate();
+  await server.restart();
+  good(await server.api(user).get('/api/conversations'));
+});
+
+test('without an API key no server-to-server calls are there', async (t) => {
+  const server = await Doorbell.start({ env: { DOORBELL_API_KEY: undefined } });
+  t.after(() => server.stop());
+  for (const key of ['', 'undefined', 'anything']) {
+    const answer = await server.api(null).put(`/v1/users/${unique('u')}`, { name: 'x' }, { 'x-api-key': key });
+    assert.equal(answer.status, 401);
+  }
+});
+
+test('SIGTERM: sends in flight are answered or not stored, nothing acknowledged is lost, and clients come back by themselves', async (t) => {
+  const server = await Doorbell.start();
+  t.after(() => server.stop());
+  const [ann, bob] = await server.people('ann', 'bob');
+  const { id } = await server.direct(ann, bob);
+  const options = { reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 300 };
+  const clients = await Promise.all([
+    server.socket(ann, { contract: 'conversations', ...options }),
+    server.socket(bob, { contract: 'conversations', transports: ['polling'], ...options }),
+    server.socket(bob, { contract: 'conversations', version: '4.0', ...options }),
+  ]);
+  const [a] = clients;
+  const acked = new Map();
+  for (const i of range(300)) a.socket.emit('message:send', { conversationId: id, content: `in flight ${i}`, clientMessageId: `flight-${i}` }, (answer) => answer.ok && acked.set(i, answer.message.seq));
+  await eventually('some are acknowledged', () => acked.size > 10);
+  const took = await server.terminate();
+  assert.ok(took < 10_000, `it took ${took} ms`);
+  for (const client of clients) {
+    const reason = await client.once('(disconnect)');
+    assert.ok(['transport close', 'transport error'].includes(reason), `a stock client does not come back from '${reason}'`);
+  }
+  await server.restart();
+  await eventually('all are connected again', () => clients.every((client) => client.socket.connected), 15_000);
+  const stored = good(await server.api(ann).get(`/api/messages?conversationId=${id}`)).messages;
+  if (stored.length) shape.gapless(stored, 1);
+  for (const [i, seq] of acked) assert.equal(stored.find((m) => m.content === `in flight ${i}`)?.seq, seq, `in flight ${i} was acknowledged`);
+  // Whatever the client sent before the server stopped reading was answered before the transport closed.
+  for (const message of stored) assert.ok(acked.has(Number(message.content.split(' ')[2])), `${message.content} was stored, but its ack did not leave`);
+  for (const i of range(300)) await a.ok('message:send', { conversationId: id, content: `in flight ${i}`, clientMessageId: `flight-${i}` });
+  assert.equal(good(await server.api(ann).get(`/api/messages?conversationId=${id}`)).messages.length, 300);
+});
+
+test('SIGTERM ends a long poll and an idle connection in time', async (t) => {
+  const server = await Doorbell.start();
+  t.after(() => server.stop());
+  const [ann, bob] = await server.people('ann', 'bob');
+  const { id } = await server.direct(ann, bob);
+  await server.say(ann, id, 'x');
+  const poll = server.api(bob).get(`/api/messages?conversationId=${id}&after=1&wait=25`).catch(() => null);
+  await server.socket(bob, { transports: ['polling'] });
+  const took = await server.terminate();
+  assert.ok(took < 10_000, `it took ${took} ms`);
+  await poll;
+});
+
+test('everything is there after a restart: people, conversations, marks, titles', async (t) => {
+  const server = await Doorbell.start();
+  t.after(() => server.stop());
+  const [ann, bob] = await server.people('ann', 'bob');
+  const group = await server.group(ann, [bob], 'Kept');
+  for (const text of ['one', 'two']) await server.say(ann, group.id, text);
+  const last = await server.say(ann, group.id, 'three');
+  good(await server.api(bob).put(`/api/messages`, { conversationId: group.id }));
+  await server.say(ann, group.id, 'four');
+  const before = await Promise.all([ann, bob].map(async (user) => (await server.api(user).get('/api/conversations')).body));
+  await server.terminate();
+  await server.restart();
+  const now = await Promise.all([ann, bob].map(async (user) => (await server.api(user).get('/api/conversations')).body));
+  assert.deepEqual(now, before);
+  has(now[1].conversations[0], { title: 'Kept', unreadCount: 1, lastMessage: 'four' });
+  assert.equal(good(await server.api(ann).get(`/api/messages?conversationId=${group.id}`)).messages.find((m) => m.id === last.id).read, true);
+});
+
+test('neither tokens nor texts nor keys stand in the logs', async (t) => {
+  const server = await Doorbell.start({ env: { RUST_LOG: 'debug', DOORBELL_LOG: 'debug' } });
+  t.after(() => server.stop());
+  const [ann, bob] = await server.people('ann', 'bob');
+  const { id } = await server.direct(ann, bob);
+  const socket = await server.socket(ann, { transports: ['polling', 'websocket'] });
+  await socket.ok('conversation:join', id);
+  await socket.ok('message:send', { conversationId: id, content: 'MARKER-text-of-a-message' });
+  await socket.refused('NOT_FOUND', 'message:send', { conversationId: 'none', content: 'MARKER-text-refused' });
+  await server.api(bob).post('/api/messages', '{"conversationId": "MARKER-broken');
+  await server.api('MARKER.token.rubbish').get('/api/conversations');
+  await server.turnedAway('MARKER.token.socket');
+  await server.api(bob).get('/api/conversations', { 'x-api-key': 'MARKER-wrong-key', cookie: 'doorbell_session=MARKER-cookie' });
+  await server.api(bob).get(`/api/conversations?token=MARKER-in-address`);
+  await server.stop();
+  assert.ok(server.logs.length > 0, 'it does log something');
+  const found = server.logs.split('\n').filter((line) => line.includes('MARKER') || line.includes(ann.token) || line.includes(ann.token.split('.')[2]) || line.includes(JWT_SECRET));
+  assert.deepEqual(found, []);
+  assert.doesNotMatch(server.logs, /an-api-key-for-tests/);
+});
