@@ -441,7 +441,7 @@ class Pane {
     this.messages.clear();
     this.nodes.clear();
     for (const userId of [...this.typists.keys()]) this.stopTyping(userId);
-    Object.assign(this, { markedSeq: 0, newCount: 0, firstNewSeq: null, hasEarlier: false });
+    Object.assign(this, { markedSeq: 0, newCount: 0, firstNewSeq: null, hasEarlier: false, refusal: null });
     this.ui.columns.classList.toggle('shows-chat', id !== null);
     this.ui.hint.hidden = id !== null;
     this.ui.open.hidden = id === null;
@@ -460,10 +460,8 @@ class Pane {
     const answer = await this.live.ask('conversation:join', { conversationId: id, ...(afterSeq ? { afterSeq } : {}) }).catch(() => null);
     if (!answer || id !== this.openId) return;
     if (!answer.ok) {
-      this.ui.closed.hidden = false;
-      this.ui.composer.hidden = true;
-      setText(this.ui.closed, answer.error.message);
-      return;
+      this.refusal = answer.error.message;
+      return this.renderAbout();
     }
     const wasAtBottom = afterSeq === undefined || this.isAtBottom();
     for (const message of answer.messages) {
@@ -507,9 +505,9 @@ class Pane {
     setText(this.ui.subtitle, [listing?.title, listing?.price, presence].filter(Boolean).join(' · '));
     this.ui.picture.hidden = !listing?.image;
     if (listing?.image && this.ui.picture.getAttribute('src') !== listing.image) this.ui.picture.src = listing.image;
-    this.ui.closed.hidden = conversation.isActive;
-    this.ui.composer.hidden = !conversation.isActive;
-    if (!conversation.isActive) setText(this.ui.closed, 'This conversation is closed. It can be read, but not written to.');
+    this.ui.closed.hidden = !this.refusal;
+    this.ui.composer.hidden = Boolean(this.refusal);
+    setText(this.ui.closed, this.refusal ?? '');
     const partner = this.partner(conversation);
     const other = panes.find((pane) => pane !== this);
     this.ui.mirror.hidden = !partner || (other?.me?.id === partner.id && other.openId === this.openId);
