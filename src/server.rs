@@ -26,6 +26,7 @@ use crate::{
         socket::{Sockets, close_ended},
         wire::Wire,
     },
+    demo::{self, SampleClock},
     model::{Clock, Error, clock::SystemClock, limits},
     store::{
         Store,
@@ -38,6 +39,7 @@ use crate::{
         metrics::Metrics,
         origin::OriginPolicy,
         token::TokenVerifier,
+        web::{self, Kind},
     },
 };
 
@@ -46,19 +48,27 @@ pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// The name under which the secret that this installation made for itself is kept.
 const KEPT_SECRET: &str = "jwt_secret";
+/// Every REST route, described (OpenAPI 3.1).
+const OPENAPI: &str = include_str!("../docs/openapi.json");
+const FRONT_PAGE: &str = include_str!("front.html");
 /// Batches of committed facts that may wait for their delivery; then the writer waits, too.
 const FACT_BATCHES: usize = 256;
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn serve(settings: Settings) -> Result<(), Fault> {
-    let node = Node::start(settings, |_| Router::new()).await?;
+    let node = Node::start(settings, Arc::new(SystemClock), async |_| Ok(front())).await?;
     node.run().await
 }
 
 /// Serves the sample marketplace.
 pub async fn demo(settings: Settings) -> Result<(), Fault> {
-    let node = Node::start(settings, crate::demo::router).await?;
-    crate::demo::fill(&node.api).await?;
+    let clock = Arc::new(SampleClock::default());
+    let sample_time = Arc::clone(&clock);
+    let node = Node::start(settings, clock, async move |api| {
+        demo::fill(api, &sample_time).await?;
+        Ok(demo::router(api))
+    })
+    .await?;
     let url = node.api.settings.base_url();
     println!("Doorbell's sample marketplace is at {url}. Open it in a browser; Ctrl-C ends it.");
     node.run().await
@@ -110,9 +120,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// Opens the store, listens, and serves. `extra` are routes beside those of the contracts.
-    pub async fn start(settings: Settings, extra: impl FnOnce(&Arc<Api>) -> Router) -> Result<Self, Fault> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    /// Opens the store, listens, and serves. `prepare` works before the first request and brings routes beside those
+    /// of the contracts.
+    pub async fn start(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
+    ) -> Result<Self, Fault> {
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let DatabaseUrl::Sqlite(path) = &settings.database;
         let store = Arc::new(SqliteStore::open(
@@ -171,7 +185,7 @@ impl Node {
             secret,
         });
         let (drain, draining) = watch::channel(false);
-        let router = router(&api, draining.clone()).merge(extra(&api));
+        let router = router(&api, draining.clone()).merge(prepare(&api).await?);
         let service = Front {
             router,
             engine: engine.clone(),
@@ -257,6 +271,14 @@ async fn secret(settings: &Settings, store: &SqliteStore, path: &Path) -> Result
         "DOORBELL_JWT_SECRET is not set: tokens are signed with a secret that was {origin} in the database"
     );
     Ok(Secret::new(kept))
+}
+
+/// What stands at `/` where no pages are.
+fn front() -> Router {
+    Router::new().route(
+        "/",
+        get(|headers: HeaderMap| async move { web::file(&headers, Kind::Page, FRONT_PAGE) }),
+    )
 }
 
 /// Everything but Socket.IO.

@@ -26,12 +26,13 @@ use super::{
 use crate::{
     chat::{Caller, Chat, People},
     config::Settings,
-    model::{Clock, Code, Error, Origin, Result, User, limits},
+    model::{Clock, Code, Error, Origin, Result, Timestamp, User, limits},
     transport::{
         auth::{Authenticator, Credential},
         http::{BodyFault, read_body},
         metrics::Metrics,
         origin::OriginPolicy,
+        token,
     },
 };
 
@@ -45,6 +46,21 @@ pub struct Api {
     pub settings: Settings,
     /// Signs the tokens that Doorbell issues.
     pub secret: crate::config::Secret,
+}
+
+impl Api {
+    /// A token of Doorbell's own for this person, and when it ends.
+    pub fn issue_token(&self, user: &User) -> Result<(String, Timestamp)> {
+        let jwt = &self.settings.jwt;
+        let profile = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
+        let profile = profile
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.clone()?)));
+        let now = self.clock.now().as_millis();
+        let minted = token::mint(&self.secret, user.id.as_str(), profile, now, limits::TOKEN_LIFETIME);
+        let (token, ends_at) = minted.map_err(|fault| Error::invalid(fault.to_string()))?;
+        Ok((token, Timestamp(ends_at)))
+    }
 }
 
 /// How a route's requests are counted against a person's rates.
@@ -253,7 +269,7 @@ impl Call {
     }
 }
 
-fn body_error(fault: BodyFault) -> Error {
+pub(crate) fn body_error(fault: BodyFault) -> Error {
     match fault {
         BodyFault::TooLarge => Error::too_large(fault.to_string()),
         BodyFault::TooSlow | BodyFault::Broken => Error::invalid(fault.to_string()),
@@ -398,7 +414,8 @@ fn json_response(status: StatusCode, body: Vec<u8>) -> Response<Body> {
     response
 }
 
-fn respond(outcome: Result<Reply>) -> Response<Body> {
+/// The answer to a request.
+pub fn respond(outcome: Result<Reply>) -> Response<Body> {
     let with_link = |mut response: Response<Body>, link: Option<String>| {
         if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
             response.headers_mut().insert(header::LINK, link);

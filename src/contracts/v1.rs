@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     chat::Caller,
-    model::{Error, Result, Role, Timestamp, UserId, limits, listing::ListingPatch, user::UserPatch},
-    transport::{auth::Credential, token},
+    model::{Error, Result, Role, UserId, limits, listing::ListingPatch, user::UserPatch},
+    transport::auth::Credential,
 };
 
 pub fn routes() -> Vec<Route> {
@@ -39,17 +39,8 @@ async fn issue_token(mut call: Call) -> Result<Reply> {
             call.chat().mentioned_user(&id).await?
         }
     };
-    let now = call.api.clock.now().as_millis();
-    let jwt = &call.api.settings.jwt;
-    let profile = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
-    let profile = profile
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.clone()?)));
-    let minted = token::mint(&call.api.secret, user.id.as_str(), profile, now, limits::TOKEN_LIFETIME);
-    let (token, expires_at) = minted.map_err(|fault| Error::invalid(fault.to_string()))?;
-    Ok(Reply::ok(
-        &json!({ "token": token, "expiresAt": Timestamp(expires_at) }),
-    ))
+    let (token, expires_at) = call.api.issue_token(&user)?;
+    Ok(Reply::ok(&json!({ "token": token, "expiresAt": expires_at })))
 }
 
 async fn put_user(mut call: Call) -> Result<Reply> {
