@@ -9,7 +9,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, header};
 use hyper::body::Incoming;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -305,11 +305,10 @@ fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
         )
         .route(
             "/metrics",
-            get(move || async move { health::metrics(for_metrics.metrics.render()) }),
-        )
-        .route(
-            "/openapi.json",
-            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Json, OPENAPI) }),
+            get(move |headers: HeaderMap| async move {
+                let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+                health::metrics(for_metrics.metrics.render(), accept)
+            }),
         );
     rest::router(Arc::clone(api), contracts::routes())
         .merge(operators)

@@ -3,7 +3,7 @@
 //! One task does it for all conversations: that is what makes every connection see the same order. It renders at most
 //! once for each contract that is present, and never waits for a slow reader.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use doorbell_socketio::Frame;
 use tokio::sync::mpsc;
@@ -14,6 +14,9 @@ use super::{
 };
 use crate::fanout::Audience;
 use crate::model::{Contract, Conversation, Fact, Message, Origin, Result, UserKey, conversation::Read};
+
+/// Time for connections to write what waits for them.
+const BREATH: Duration = Duration::from_millis(1);
 
 impl Chat {
     /// Delivers what the store hands over, until the store is closed.
@@ -70,6 +73,7 @@ impl Chat {
         let sender_sees_more = people.user(message.sender).is_some_and(|sender| sender.email.is_some());
         let mut shared = Frames::default();
         let mut own = Frames::default();
+        let mut needs_breath = false;
         for member in conversation.current_members() {
             let is_sender = member.user == message.sender;
             self.hub.each_of(member.user, |socket| {
@@ -88,11 +92,15 @@ impl Chat {
                 let frame = frames.of(contract, || {
                     self.render.message(contract, &conversation, message, &people, viewer)
                 });
-                socket.push_message(audience, key, message.seq, frame);
+                needs_breath |= socket.push_message(audience, key, message.seq, frame);
                 if contract == self.render.list_contract() && !socket.has_joined(key) {
                     self.update_list(member.user, key, false, None);
                 }
             });
+        }
+        if needs_breath {
+            // A reader is not slow because this task was faster than the connections' own.
+            tokio::time::sleep(BREATH).await;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ Examples:
   doorbell demo                       a sample marketplace on http://127.0.0.1:5544, to look at
   doorbell serve                      the server, with its data in ./doorbell-data
   FRONTEND_URL=https://www.example.com DOORBELL_JWT_SECRET=... doorbell serve --listen 0.0.0.0:5544
-  doorbell token --user u1 --name Ann a token to try the API with
+  doorbell token u1 --name Ann a token to try the API with
   doorbell check-config               every setting in force, and where it comes from
 
 Each setting can be a flag (--group-max 800), an environment variable (DOORBELL_GROUP_MAX=800) or a line of doorbell.toml
@@ -26,9 +26,9 @@ machine.";
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:
-  doorbell token --user u1
-  doorbell token --user u1 --name \"Ann Lee\" --role owner --for 7d
-  curl -H \"Authorization: Bearer $(doorbell token --user u1)\" http://127.0.0.1:5544/chat
+  doorbell token u1
+  doorbell token u1 --name \"Ann Lee\" --role owner --for 7d
+  curl -H \"Authorization: Bearer $(doorbell token u1)\" http://127.0.0.1:5544/chat
 
 It is signed with the configured secret (DOORBELL_JWT_SECRET), else with the one that this installation made for itself.";
 
@@ -86,13 +86,12 @@ fn token() -> Command {
     Command::new("token")
         .about("Make a token for a user, as your application would")
         .arg(
-            text(
-                "user",
-                "ID",
-                "The user's id: 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -",
-            )
-            .required(true),
+            Arg::new("id")
+                .value_name("USER")
+                .help("The user's id: 1 to 128 characters out of A-Z a-z 0-9 _ . : @ -")
+                .required_unless_present("user"),
         )
+        .arg(text("user", "USER", "The same, by name").conflicts_with("id"))
         .arg(text("name", "NAME", "The user's name"))
         .arg(text("email", "EMAIL", "The user's e-mail address"))
         .arg(text("image", "URL", "The user's picture"))

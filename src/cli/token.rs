@@ -30,7 +30,7 @@ fn make(
     now_ms: i64,
 ) -> Result<(String, i64), Fault> {
     let argument = |name: &str| arguments.get_one::<String>(name).cloned();
-    let user_id = argument("user").unwrap_or_default();
+    let user_id = argument("id").or_else(|| argument("user")).unwrap_or_default();
     let asked = argument("for").unwrap_or_default();
     let lifetime = values::duration(Duration::from_secs(1), limits::TOKEN_LIFETIME_MAX)(&asked)
         .map_err(|wrong| ConfigFault::new(format!("--for is {asked:?}, which {}; {}.", wrong.why, wrong.mend)))?;
@@ -48,7 +48,7 @@ fn make(
     ];
     let profile = profile.into_iter().filter_map(|(name, value)| Some((name, value?)));
     token::mint(&secret, &user_id, profile, now_ms, lifetime).map_err(|fault| match fault {
-        token::MintFault::UserId => ConfigFault::new(format!("--user is {user_id:?}, but {fault}.")).into(),
+        token::MintFault::UserId => ConfigFault::new(format!("The user is {user_id:?}, but {fault}.")).into(),
         token::MintFault::Signing => fault.into(),
     })
 }
@@ -122,7 +122,7 @@ mod tests {
         for (flags, expected) in [
             (
                 ["--user", "a b", "--for", "1h"],
-                "--user is \"a b\", but a user id must have",
+                "The user is \"a b\", but a user id must have",
             ),
             (
                 ["--user", "a", "--for", "soon"],

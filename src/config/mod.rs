@@ -333,9 +333,10 @@ impl Reader<'_> {
                 )),
                 DatabaseScheme::Foreign(scheme) => {
                     return Err(ConfigFault::new(format!(
-                        "{} has the scheme {scheme:?}, which is no database of Doorbell's; write \
+                        "{} is {:?}, and {scheme:?} is no database of Doorbell's; write \
                          sqlite://doorbell-data/doorbell.db.",
-                        found.name
+                        found.name,
+                        values::without_credentials(&found.text)
                     )));
                 }
             }

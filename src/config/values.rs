@@ -118,6 +118,20 @@ pub enum DatabaseScheme {
     Foreign(String),
 }
 
+/// A URL as it may be shown: what stands before `@` may be a password.
+pub fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..authority].rfind('@') {
+        // A password may hold a slash that nobody encoded: then nothing can be told apart, and nothing is shown.
+        None if rest.contains('@') => format!("{scheme}://..."),
+        None => url.to_owned(),
+        Some(at) => format!("{scheme}://...{}", &rest[at..]),
+    }
+}
+
 /// `sqlite://path`; parameters after `?` are another product's and ignored. PostgreSQL is for a later version.
 pub fn database_url(text: &str) -> Result<DatabaseScheme, Wrong> {
     const MEND: &str =

@@ -128,8 +128,9 @@ impl Handler for Sockets {
 struct Way(Socket<Sockets>);
 
 impl Outlet for Way {
-    fn push(&self, frame: &Frame) {
+    fn push(&self, frame: &Frame) -> usize {
         self.0.push(frame);
+        self.0.waiting_push_bytes()
     }
 
     fn answer(&self, frame: Frame) {

@@ -191,9 +191,9 @@ impl Render for Wire {
     }
 
     fn read(&self, contract: Contract, conversation: &Conversation, read: &Read, people: &People) -> Frame {
-        let message_id = MessageId {
+        let message_id = |seq| MessageId {
             conversation: conversation.id.clone(),
-            seq: read.newest,
+            seq,
         };
         let (conversation_id, user_id) = (&conversation.id, people.id(read.reader));
         match contract {
@@ -209,7 +209,8 @@ impl Render for Wire {
             Contract::TenantChat => Frame::event(
                 "message_read",
                 &MessageRead {
-                    message_id,
+                    // Such a client ticks this one message off, so it must be one that was sent to the reader.
+                    message_id: message_id(read.newest),
                     conversation_id,
                     read_by: user_id,
                     read_at: read.at,
@@ -220,8 +221,8 @@ impl Render for Wire {
                 &ReadUpdate {
                     conversation_id,
                     user_id,
-                    message_id,
-                    seq: read.newest,
+                    message_id: message_id(read.to),
+                    seq: read.to,
                     read_at: read.at,
                 },
             ),

@@ -6,16 +6,18 @@ use std::{
         Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use doorbell_socketio::Frame;
 
-use crate::model::{Contract, ConversationKey, Origin, Seq, UserKey};
+use crate::model::{Contract, ConversationKey, Origin, Seq, UserKey, limits};
 
 /// Where a live socket's frames go. Implemented by the transport.
 pub trait Outlet: Send + Sync {
-    /// News: counted against the bound of a slow reader, who is closed when it is passed.
-    fn push(&self, frame: &Frame);
+    /// News: counted against the bound of a slow reader, who is closed when it is passed. Returns how many bytes of
+    /// news wait now.
+    fn push(&self, frame: &Frame) -> usize;
     /// What was asked for: never dropped while the connection lives.
     fn answer(&self, frame: Frame);
     /// Ends the connection, so that the client comes back by itself.
@@ -47,6 +49,8 @@ pub struct LiveSocket {
 struct Ties {
     /// Taken away when the connection ends: the connection keeps this socket, and this socket the way to it.
     outlet: Option<Box<dyn Outlet>>,
+    /// Since when much has been waiting for this socket.
+    crowded_since: Option<Instant>,
     joined: HashSet<ConversationKey>,
     user_room: bool,
     /// Joins whose answer is still being read: what comes meanwhile waits behind the answer.
@@ -57,6 +61,11 @@ struct Splice {
     conversation: ConversationKey,
     held: Vec<(Seq, Frame)>,
 }
+
+/// So much waiting for one socket is more than a burst of messages: a quarter of what closes it.
+const CROWDED_BYTES: usize = limits::WAITING_PUSH_BYTES / 4;
+/// A reader that takes longer is slow itself; the others do not wait for it.
+const CROWDED_PATIENCE: Duration = Duration::from_millis(100);
 
 /// No contract was named and no event has told one yet.
 const UNTOLD: u8 = u8::MAX;
@@ -107,6 +116,7 @@ impl LiveSocket {
         }
     }
 
+    /// News that are no message of a conversation.
     pub fn push(&self, frame: &Frame) {
         self.ties().push(frame);
     }
@@ -153,11 +163,12 @@ impl LiveSocket {
         }
     }
 
-    /// A message of a conversation, if this socket is in the audience.
-    pub fn push_message(&self, audience: Audience, conversation: ConversationKey, seq: Seq, frame: &Frame) {
+    /// A message of a conversation, if this socket is in the audience. `true` asks for a breath: much waits for this
+    /// socket, and has not for long, so that its connection may just not have had its turn.
+    pub fn push_message(&self, audience: Audience, conversation: ConversationKey, seq: Seq, frame: &Frame) -> bool {
         let mut ties = self.ties();
         if !ties.reached(audience, conversation) {
-            return;
+            return false;
         }
         if let Some(splice) = ties
             .splices
@@ -165,15 +176,16 @@ impl LiveSocket {
             .find(|splice| splice.conversation == conversation)
         {
             splice.held.push((seq, frame.clone()));
+            false
         } else {
             // Inside the lock, so that nothing overtakes what a splice lets go at this moment.
-            ties.push(frame);
+            ties.push(frame)
         }
     }
 
     /// Other news of a conversation, if this socket is in the audience.
     pub fn push_news(&self, audience: Audience, conversation: ConversationKey, frame: &Frame) {
-        let ties = self.ties();
+        let mut ties = self.ties();
         if ties.reached(audience, conversation) {
             ties.push(frame);
         }
@@ -185,10 +197,15 @@ impl LiveSocket {
 }
 
 impl Ties {
-    fn push(&self, frame: &Frame) {
-        if let Some(outlet) = &self.outlet {
-            outlet.push(frame);
+    fn push(&mut self, frame: &Frame) -> bool {
+        let Some(outlet) = &self.outlet else { return false };
+        if outlet.push(frame) < CROWDED_BYTES {
+            self.crowded_since = None;
+            return false;
         }
+        let now = Instant::now();
+        let since = *self.crowded_since.get_or_insert(now);
+        now.duration_since(since) < CROWDED_PATIENCE
     }
 
     fn reached(&self, audience: Audience, conversation: ConversationKey) -> bool {
@@ -244,8 +261,9 @@ mod tests {
     struct Recorder(Arc<Mutex<Vec<Frame>>>);
 
     impl Outlet for Recorder {
-        fn push(&self, frame: &Frame) {
+        fn push(&self, frame: &Frame) -> usize {
             self.0.lock().unwrap().push(frame.clone());
+            0
         }
         fn answer(&self, frame: Frame) {
             self.0.lock().unwrap().push(frame);

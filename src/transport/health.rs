@@ -3,9 +3,12 @@
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
 
-/// The text format of Prometheus, as OpenMetrics defines it.
-const METRICS_TYPE: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+use super::metrics;
+
+/// What is counted is written as OpenMetrics, which scrapers that ask for it get under its name; to others it is the
+/// older text format, in which the same lines mean the same.
+const OPEN_METRICS: HeaderValue = HeaderValue::from_static(metrics::CONTENT_TYPE);
+const PLAIN_METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Response<Body> {
@@ -34,7 +37,8 @@ pub fn readyz(fault: Option<&str>) -> Response<Body> {
     }
 }
 
-/// `GET /metrics`.
-pub fn metrics(page: String) -> Response<Body> {
-    answer(StatusCode::OK, METRICS_TYPE, page)
+/// `GET /metrics`. `accept`: the request's header of this name.
+pub fn metrics(page: String, accept: Option<&str>) -> Response<Body> {
+    let asks = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
+    answer(StatusCode::OK, if asks { OPEN_METRICS } else { PLAIN_METRICS }, page)
 }

@@ -55,6 +55,8 @@ pub(crate) struct Outbox {
     /// Answers in `frames`.
     answers: usize,
     pub phase: Phase,
+    /// The session closes, and turns that had begun still answer.
+    pub settling: bool,
     /// The session's task.
     pub waker: Option<Waker>,
     /// The task runs, or has been woken: it looks here again before it sleeps.
@@ -94,6 +96,7 @@ impl Outbox {
             answer_bytes: 0,
             answers: 0,
             phase: Phase::Open,
+            settling: false,
             waker: None,
             awake: true,
             blocked: false,
@@ -136,6 +139,10 @@ impl Outbox {
     /// Memory that waiting answers take: their bytes, and what it costs to keep even the smallest.
     pub fn answer_bytes(&self) -> usize {
         self.answer_bytes + self.answers * size_of::<Queued>()
+    }
+
+    pub fn push_bytes(&self) -> usize {
+        self.push_bytes
     }
 
     /// When the oldest push was queued.

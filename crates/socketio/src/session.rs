@@ -140,6 +140,7 @@ impl<H: Handler> Shared<H> {
             data: Arc::new(data),
             open: AtomicBool::new(true),
             answer_bytes: AtomicUsize::new(0),
+            push_bytes: AtomicUsize::new(0),
             outbox: Mutex::new(Outbox::new(timers, polling)),
         });
         self.sessions.fetch_add(1, Relaxed);
@@ -203,6 +204,8 @@ pub(crate) struct Session<H: Handler> {
     open: AtomicBool,
     /// Copy of the outbox's count, for the task to read without the lock.
     answer_bytes: AtomicUsize,
+    /// Likewise, for those who push.
+    push_bytes: AtomicUsize,
     outbox: Mutex<Outbox>,
 }
 
@@ -215,12 +218,17 @@ impl<H: Handler> Session<H> {
         self.answer_bytes.load(Relaxed)
     }
 
+    pub fn push_bytes(&self) -> usize {
+        self.push_bytes.load(Relaxed)
+    }
+
     /// Runs `change` under the lock, then wakes whom it says.
     pub fn with<T>(&self, change: impl FnOnce(&mut Outbox) -> (T, Option<Waker>)) -> T {
         let mut outbox = lock(&self.outbox);
         let (result, waker) = change(&mut outbox);
         self.open.store(outbox.phase == Phase::Open, Relaxed);
         self.answer_bytes.store(outbox.answer_bytes(), Relaxed);
+        self.push_bytes.store(outbox.push_bytes(), Relaxed);
         drop(outbox);
         if let Some(waker) = waker {
             waker.wake();
@@ -255,11 +263,11 @@ impl<H: Handler> Session<H> {
         })
     }
 
-    /// Queues an answer, if the session is open.
+    /// Queues an answer, if the session is open, or closes and still answers what had begun.
     pub fn answer(&self, frame: Frame) {
         let now = self.server.now();
         self.with(|outbox| {
-            if outbox.phase != Phase::Open {
+            if outbox.phase != Phase::Open && !outbox.settling {
                 return ((), None);
             }
             outbox.answer(frame.0, now);
@@ -282,6 +290,7 @@ impl<H: Handler> Session<H> {
         match (outbox.phase, phase) {
             (Phase::Open, phase) => {
                 outbox.phase = phase;
+                outbox.settling = matches!(phase, Phase::Closing(_));
                 outbox.timers.expire_at = self.server.exact_now() + millis(self.server.config.close_timeout);
                 self.check_at(outbox, outbox.timers.expire_at);
             }

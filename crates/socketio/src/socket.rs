@@ -111,6 +111,11 @@ impl<H: Handler> Socket<H> {
         self.0.open.load(Relaxed) && self.0.session.push(frame)
     }
 
+    /// Bytes of pushes that wait for this connection, over all its namespaces.
+    pub fn waiting_push_bytes(&self) -> usize {
+        self.0.session.push_bytes()
+    }
+
     /// Queues an answer. It is not counted as a push is, and never dropped while the connection lives; while too many
     /// bytes of answers wait, nothing is read from the connection.
     pub fn answer(&self, frame: Frame) {
@@ -158,8 +163,8 @@ impl<H: Handler> Socket<H> {
         }
     }
 
-    /// Closes the connection, with every namespace on it. What is queued is still written, for at most
-    /// [`close_timeout`](crate::Config::close_timeout). No DISCONNECT packet is sent, so the stock client comes back by
+    /// Closes the connection, with every namespace on it. Turns that have begun still answer, and what is queued is
+    /// written, for at most [`close_timeout`](crate::Config::close_timeout). No DISCONNECT packet is sent, so the stock client comes back by
     /// itself.
     pub fn close(&self) {
         self.0.session.close(crate::Reason::ServerClose);

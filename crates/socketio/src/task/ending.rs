@@ -29,6 +29,16 @@ impl<H: Handler> Task<H> {
         if !self.told && (self.turns.is_none() || expired >= 2) {
             self.tell(reason);
         }
+        let settling = matches!(phase, Phase::Closing(_)) && self.turns.is_some() && expired == 0;
+        if settling {
+            // What had begun is answered before the goodbye.
+            self.flush(context);
+            return;
+        }
+        self.session.with(|outbox| {
+            outbox.settling = false;
+            ((), None)
+        });
         if self.leaving != Leaving::Gone && (self.end_wire(context, phase, reason) || expired >= 1) {
             self.leaving = Leaving::Gone;
             self.wire = Wire::None;
