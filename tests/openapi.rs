@@ -393,7 +393,10 @@ struct Server {
 }
 
 impl Server {
-    #[expect(clippy::disallowed_methods, reason = "no runtime is waiting: this is a plain test thread")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no runtime is waiting: this is a plain test thread"
+    )]
     fn start(command: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = TcpListener::bind("127.0.0.1:0")
