@@ -304,6 +304,10 @@ fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
             }),
         )
         .route(
+            "/openapi.json",
+            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Json, OPENAPI) }),
+        )
+        .route(
             "/metrics",
             get(move |headers: HeaderMap| async move {
                 let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
