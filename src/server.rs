@@ -313,10 +313,6 @@ fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
                 let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
                 health::metrics(for_metrics.metrics.render(), accept)
             }),
-        )
-        .route(
-            "/openapi.json",
-            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Json, OPENAPI) }),
         );
     rest::router(Arc::clone(api), contracts::routes())
         .merge(operators)
