@@ -29,8 +29,9 @@ impl Chat {
     }
 
     pub async fn comments(&self, caller: Caller, post_id: &str, page: SeqPage) -> Result<CommentPage> {
-        caller.user()?;
+        let reader = caller.user()?;
         check_post_id(post_id)?;
+        let _held = page.wait.map(|_| self.waiting.hold(reader)).transpose()?;
         let bell = page
             .wait
             .map(|wait| (self.waiting.posts.listen(&post_id.to_owned()), wait));

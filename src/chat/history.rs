@@ -31,6 +31,7 @@ impl Chat {
         let Some(wait) = page.wait else {
             return self.page(conversation, viewer, page.window).await;
         };
+        let _held = self.waiting.hold(viewer)?;
         let bell = self.waiting.conversations.listen(&conversation.key);
         let first = self.page(Arc::clone(&conversation), viewer, page.window).await?;
         if !first.messages.is_empty() {

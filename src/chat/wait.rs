@@ -9,13 +9,55 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::model::ConversationKey;
+use crate::model::{ConversationKey, Error, Result, UserKey, limits};
 
 /// Those who wait, by what they wait for.
 #[derive(Default)]
 pub struct Waiting {
+    /// How many requests of each person are held.
+    held: Arc<Mutex<HashMap<UserKey, usize>>>,
     pub conversations: Bells<ConversationKey>,
     pub posts: Bells<String>,
+}
+
+/// A request that is held.
+pub struct Held {
+    held: Arc<Mutex<HashMap<UserKey, usize>>>,
+    user: UserKey,
+}
+
+impl Waiting {
+    /// Answers everything that is held, with what there is: the server stops.
+    pub fn let_go(&self) {
+        self.conversations.ring_all();
+        self.posts.ring_all();
+    }
+
+    /// Counts a request that is about to be held; refuses one too many.
+    pub fn hold(&self, user: UserKey) -> Result<Held> {
+        let mut held = self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let count = held.entry(user).or_insert(0);
+        if *count >= limits::LONG_POLLS_PER_USER {
+            return Err(Error::rate_limited("requests held with wait", Duration::from_secs(1)));
+        }
+        *count += 1;
+        Ok(Held {
+            held: Arc::clone(&self.held),
+            user,
+        })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(count) = held.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.user);
+            }
+        }
+    }
 }
 
 /// One bell for each thing that somebody waits for.
@@ -39,6 +81,11 @@ impl<K: Hash + Eq + Clone> Bells<K> {
             heard: Some(heard),
             notify: Some(notify),
         }
+    }
+
+    /// Lets everybody go who waits.
+    fn ring_all(&self) {
+        self.lock().values().for_each(|notify| notify.notify_waiters());
     }
 
     pub fn ring<Q>(&self, key: &Q)
