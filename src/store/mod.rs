@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod postgres;
+mod rules;
 pub mod sqlite;
 
 use std::{

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    history::Page,
     row_key::{key_range, row_key, seq_of},
     statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
     model::{Comment, Fact, Timestamp, UserKey},
-    store::{Comments, Window},
+    store::{Comments, Window, rules::page::Page},
 };
 
 const DESCENDING: &str = "

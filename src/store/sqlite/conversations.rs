@@ -3,22 +3,18 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use ulid::Ulid;
 
 use super::{
     statement::Statements,
     writer::{Write, Writing},
 };
-use crate::model::{
-    Conversation, ConversationId, ConversationKey, Fact, ListingKey, Member, Role, Timestamp, UserKey,
-    conversation::Shape,
+use crate::{
+    model::{
+        Conversation, ConversationId, ConversationKey, Fact, ListingKey, Member, Role, Timestamp, UserKey,
+        conversation::Shape,
+    },
+    store::rules::conversations::{Loaded, new_id},
 };
-
-/// A conversation, and when each of its members last moved their mark, in the order of `members`.
-pub(super) struct Loaded {
-    pub(super) conversation: Conversation,
-    pub(super) last_read_at: Vec<Option<Timestamp>>,
-}
 
 const FIND: &str = "
     SELECT id, lower_user, higher_user, asker, listing, title, is_active, created_at FROM conversation WHERE key = ?1";
@@ -114,15 +110,6 @@ pub(super) fn conversations_of(connection: &Connection, user: UserKey) -> rusqli
         .statement("SELECT conversation FROM participant WHERE user = ?1 AND left_at IS NULL")?
         .query_map([user.0], |row| row.get(0).map(ConversationKey))?
         .collect()
-}
-
-/// A new public id: rises with time, so that their index grows at its end; lower-case, as all of them are.
-fn new_id(now: Timestamp) -> ConversationId {
-    let mut random = [0; 16];
-    // Linux answers always, once the machine has started; an id of zeros would be refused by the unique index.
-    let _ = getrandom::fill(&mut random);
-    let ulid = Ulid::from_parts(now.0.max(0) as u64, u128::from_ne_bytes(random));
-    ConversationId::trusted(ulid.to_string().to_ascii_lowercase())
 }
 
 /// Lets `user` in, at the end of the line of those who stand in it. They see what comes after `last_seq`.

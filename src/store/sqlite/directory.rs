@@ -6,10 +6,9 @@ use super::{
     statement::Statements,
     writer::{Write, Writing},
 };
-use crate::model::{
-    Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey,
-    listing::ListingPatch,
-    user::{UserPatch, UserSource},
+use crate::{
+    model::{Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
+    store::rules::directory::{PutListing, PutUser},
 };
 
 macro_rules! user_columns {
@@ -78,46 +77,6 @@ pub(super) fn listings(connection: &Connection, keys: &[ListingKey]) -> rusqlite
     found.filter_map(Result::transpose).collect()
 }
 
-pub(super) struct PutUser {
-    pub(super) id: UserId,
-    pub(super) patch: UserPatch,
-    pub(super) source: UserSource,
-}
-
-impl PutUser {
-    /// May the source say what this entry is like?
-    fn counts(&self, entry: &User) -> bool {
-        match self.source {
-            UserSource::Host => true,
-            // A token that does not say when it was issued counts as older than any that does.
-            UserSource::Claims { issued_at } => {
-                (entry.host_put_at.is_none() || issued_at > entry.host_put_at) && issued_at >= entry.claims_issued_at
-            }
-            UserSource::Mention => false,
-        }
-    }
-
-    fn change(&self, entry: &mut User, now: Timestamp) {
-        let fields = [
-            (&mut entry.name, &self.patch.name),
-            (&mut entry.email, &self.patch.email),
-            (&mut entry.image, &self.patch.image),
-            (&mut entry.role, &self.patch.role),
-        ];
-        for (field, change) in fields {
-            if let Some(value) = change {
-                field.clone_from(value);
-            }
-        }
-        match self.source {
-            // A clock that was set back does not make older tokens count again.
-            UserSource::Host => entry.host_put_at = entry.host_put_at.max(Some(now)),
-            UserSource::Claims { issued_at } => entry.claims_issued_at = issued_at,
-            UserSource::Mention => {}
-        }
-    }
-}
-
 impl Write for PutUser {
     type Outcome = User;
 
@@ -129,23 +88,10 @@ impl Write for PutUser {
                 connection
                     .statement("INSERT INTO user (id) VALUES (?1)")?
                     .execute([self.id.as_str()])?;
-                User {
-                    key: UserKey(connection.last_insert_rowid()),
-                    id: self.id.clone(),
-                    name: None,
-                    email: None,
-                    image: None,
-                    role: None,
-                    last_seen_at: None,
-                    host_put_at: None,
-                    claims_issued_at: None,
-                }
+                self.new_entry(UserKey(connection.last_insert_rowid()))
             }
         };
-        let mut entry = stored.clone();
-        if self.counts(&stored) {
-            self.change(&mut entry, writing.now);
-        }
+        let entry = self.applied_to(&stored, writing.now);
         // Most sign-ins say nothing new: then nothing is written, and nothing flushed.
         if entry != stored {
             connection
@@ -185,11 +131,6 @@ impl Write for PutLastSeen {
     }
 }
 
-pub(super) struct PutListing {
-    pub(super) id: ListingId,
-    pub(super) patch: ListingPatch,
-}
-
 impl Write for PutListing {
     type Outcome = Listing;
 
@@ -201,30 +142,10 @@ impl Write for PutListing {
                 connection
                     .statement("INSERT INTO listing (id) VALUES (?1)")?
                     .execute([self.id.as_str()])?;
-                Listing {
-                    key: ListingKey(connection.last_insert_rowid()),
-                    id: self.id.clone(),
-                    title: None,
-                    image: None,
-                    url: None,
-                    price: None,
-                    owner: None,
-                }
+                self.new_entry(ListingKey(connection.last_insert_rowid()))
             }
         };
-        let mut entry = stored.clone();
-        let fields = [
-            (&mut entry.title, &self.patch.title),
-            (&mut entry.image, &self.patch.image),
-            (&mut entry.url, &self.patch.url),
-            (&mut entry.price, &self.patch.price),
-        ];
-        for (field, change) in fields {
-            if let Some(value) = change {
-                field.clone_from(value);
-            }
-        }
-        entry.owner = self.patch.owner.unwrap_or(entry.owner);
+        let entry = self.applied_to(&stored);
         if entry != stored {
             connection
                 .statement(

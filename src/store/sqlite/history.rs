@@ -5,13 +5,15 @@ use rusqlite::Connection;
 use super::{
     marks,
     messages::{message_columns, message_of},
-    participation::{Participation, Span},
     row_key::key_range,
     statement::Statements,
 };
 use crate::{
-    model::{ConversationKey, Message, Seq, UserKey},
-    store::{History, Window},
+    model::{ConversationKey, Message, UserKey},
+    store::{
+        History, Window,
+        rules::{page::Page, participation::Participation},
+    },
 };
 
 pub(super) const DESCENDING: &str = concat!(
@@ -22,57 +24,6 @@ const ASCENDING: &str = concat!(
     message_columns!(),
     " WHERE key > ?1 AND key <= ?2 ORDER BY key LIMIT ?3"
 );
-
-/// A window as a range, its direction and its limit.
-pub(super) struct Page {
-    pub(super) range: Span,
-    pub(super) newest_first: bool,
-    pub(super) limit: usize,
-}
-
-impl Page {
-    pub(super) fn of(window: Window) -> Self {
-        let (range, newest_first, limit) = match window {
-            Window::Newest { limit } => (Span { from: 0, to: Seq::MAX }, true, limit),
-            Window::Before { seq, limit } => (
-                Span {
-                    from: 0,
-                    to: seq.saturating_sub(1),
-                },
-                true,
-                limit,
-            ),
-            Window::After { seq, limit } => (
-                Span {
-                    from: seq.max(0),
-                    to: Seq::MAX,
-                },
-                false,
-                limit,
-            ),
-        };
-        Page {
-            range,
-            newest_first,
-            limit,
-        }
-    }
-
-    /// One more than the limit, to see whether there is more.
-    pub(super) fn wanted(&self) -> usize {
-        self.limit.saturating_add(1)
-    }
-
-    /// Cuts what was found down to the limit, and brings it into ascending order. `true`: there is more.
-    pub(super) fn finish<T>(&self, found: &mut Vec<T>) -> bool {
-        let has_more = found.len() > self.limit;
-        found.truncate(self.limit);
-        if self.newest_first {
-            found.reverse();
-        }
-        has_more
-    }
-}
 
 pub(super) fn history(
     connection: &Connection,

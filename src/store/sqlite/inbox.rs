@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{conversations, messages, participation::Participation, statement::Statements};
+use super::{conversations, messages, statement::Statements};
 use crate::{
     model::{ConversationKey, Entry, Timestamp, UserKey},
-    store::{Inbox, InboxCursor},
+    store::{Inbox, InboxCursor, rules::participation::Participation},
 };
 
 /// The activity is [`Participation::activity_at`] in SQL.

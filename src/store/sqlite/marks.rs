@@ -7,14 +7,19 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
-    participation::{Participation, Span},
     row_key::{key_range, seq_of},
     statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
     model::{ConversationKey, Fact, Message, Origin, Seq, Timestamp, UserKey, conversation::Read},
-    store::Marked,
+    store::{
+        Marked,
+        rules::{
+            participation::{Participation, Span},
+            passed::{self, Passed},
+        },
+    },
 };
 
 pub(super) struct Mark {
@@ -122,13 +127,6 @@ fn own_within(connection: &Connection, participation: &Participation, advance: S
     }
 }
 
-/// Who passed some messages, and when.
-struct Passed {
-    span: Span,
-    user: UserKey,
-    at: Timestamp,
-}
-
 /// The rows of one turn that touch `span`, ascending. They never overlap, so that the walk ends at the first one above.
 fn passed_within(
     connection: &Connection,
@@ -165,39 +163,17 @@ fn pass(
     at: Timestamp,
 ) -> rusqlite::Result<()> {
     let first = passed_within(connection, conversation, 1, advance)?;
-    let untouched = gaps(advance, first.iter().map(|passed| passed.span));
-    let mut added = Vec::new();
-    for span in &untouched {
-        added.push((1, *span));
-    }
-    if !first.is_empty() {
-        let second = passed_within(connection, conversation, 2, advance)?;
-        let mut taken: Vec<Span> = second.iter().map(|passed| passed.span).chain(untouched).collect();
-        taken.sort_unstable_by_key(|span| span.to);
-        for span in gaps(advance, taken.into_iter()) {
-            added.push((2, span));
-        }
-    }
+    let second = match first.is_empty() {
+        true => Vec::new(),
+        false => passed_within(connection, conversation, 2, advance)?,
+    };
     let mut statement = connection.statement(
         "INSERT INTO passed (conversation, turn, to_seq, from_seq, user, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for (turn, span) in added {
+    for (turn, span) in passed::added(advance, &first, &second) {
         statement.execute([conversation.0, turn, span.to, span.from, user.0, at.0])?;
     }
     Ok(())
-}
-
-/// What of `whole` none of `taken` covers. Those ascend and do not overlap.
-fn gaps(whole: Span, taken: impl Iterator<Item = Span>) -> Vec<Span> {
-    let mut gaps = Vec::new();
-    let mut from = whole.from;
-    for span in taken {
-        let before = Span { from, to: span.from };
-        gaps.extend(before.within(whole));
-        from = from.max(span.to);
-    }
-    gaps.extend(Span { from, to: whole.to }.within(whole));
-    gaps
 }
 
 /// Fills in when each of these ascending messages of one conversation was first passed by another than its sender.
@@ -206,44 +182,11 @@ pub(super) fn fill_read_at(
     conversation: ConversationKey,
     messages: &mut [Message],
 ) -> rusqlite::Result<()> {
-    let (Some(oldest), Some(newest)) = (messages.first(), messages.last()) else {
+    let Some(page) = passed::span_of(messages) else {
         return Ok(());
     };
-    let page = Span {
-        from: oldest.seq - 1,
-        to: newest.seq,
-    };
     for turn in [1, 2] {
-        let passed = passed_within(connection, conversation, turn, page)?;
-        let mut rows = passed.iter().peekable();
-        for message in messages.iter_mut().filter(|message| message.read_at.is_none()) {
-            while rows.next_if(|row| row.span.to < message.seq).is_some() {}
-            if let Some(row) = rows.peek()
-                && row.span.contains(message.seq)
-                && row.user != message.sender
-            {
-                message.read_at = Some(row.at);
-            }
-        }
+        passed::fill_from(&passed_within(connection, conversation, turn, page)?, messages);
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn span(from: Seq, to: Seq) -> Span {
-        Span { from, to }
-    }
-
-    #[test]
-    fn what_is_not_taken_is_a_gap() {
-        let gaps_of = |taken: &[Span]| gaps(span(2, 8), taken.iter().copied());
-        assert_eq!(gaps_of(&[]), [span(2, 8)]);
-        assert_eq!(gaps_of(&[span(0, 9)]), []);
-        assert_eq!(gaps_of(&[span(0, 3), span(5, 6)]), [span(3, 5), span(6, 8)]);
-        assert_eq!(gaps_of(&[span(2, 4), span(4, 8)]), []);
-        assert_eq!(gaps_of(&[span(0, 2), span(7, 12)]), [span(2, 7)]);
-    }
 }

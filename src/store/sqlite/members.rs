@@ -6,13 +6,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     conversations,
-    participation::Participation,
     statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
     model::{Conversation, ConversationKey, Fact, Role, Timestamp, UserKey},
-    store::{Actor, Changed},
+    store::{Actor, Changed, rules::participation::Participation},
 };
 
 /// What the changes of one conversation share.

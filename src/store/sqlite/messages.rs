@@ -6,14 +6,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
     marks,
-    participation::Participation,
     row_key::{row_key, seq_of},
     statement::Statements,
     writer::{Write, Writing},
 };
 use crate::{
     model::{ConversationKey, Fact, Message, MessageKind, Seq, Timestamp, UserKey},
-    store::{Appended, Draft},
+    store::{Appended, Draft, rules::participation::Participation},
 };
 
 /// The columns in the order that [`message_of`] expects.

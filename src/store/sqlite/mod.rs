@@ -46,6 +46,7 @@ pub use self::{
 use super::{
     Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, Marked, Pending, Result, Store,
     Window,
+    rules::directory::{PutListing, PutUser},
 };
 use crate::model::{
     Clock, Comment, Conversation, ConversationId, ConversationKey, Entry, Listing, ListingId, ListingKey, Message,
@@ -120,7 +121,7 @@ impl Store for SqliteStore {
     // ---- directory
 
     fn put_user(&self, id: UserId, patch: UserPatch, source: UserSource) -> Pending<User> {
-        self.queue.put(directory::PutUser { id, patch, source })
+        self.queue.put(PutUser { id, patch, source })
     }
 
     async fn user_by_id(&self, id: &UserId) -> Result<Option<User>> {
@@ -142,7 +143,7 @@ impl Store for SqliteStore {
     }
 
     fn put_listing(&self, id: ListingId, patch: ListingPatch) -> Pending<Listing> {
-        self.queue.put(directory::PutListing { id, patch })
+        self.queue.put(PutListing { id, patch })
     }
 
     async fn listing_by_id(&self, id: &ListingId) -> Result<Option<Listing>> {

@@ -1,54 +1,13 @@
-//! Somebody's place in a conversation: what they may see of it, and how far they have read. Every statement for a
-//! person starts here; that there is a row is the check of membership.
+//! Somebody's place in a conversation, as it lies in the file. Every statement for a person starts here; that there is a
+//! row is the check of membership.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::statement::Statements;
-use crate::model::{ConversationKey, Seq, Timestamp, UserKey};
-
-/// A row of `participant`, with what of its conversation changes with every message.
-pub(super) struct Participation {
-    pub(super) user: UserKey,
-    pub(super) conversation: ConversationKey,
-    from_seq: Seq,
-    to_seq: Option<Seq>,
-    pub(super) read_seq: Seq,
-    pub(super) sent: i64,
-    pub(super) sent_at_read: i64,
-    kept_seq: Seq,
-    kept_at: Option<Timestamp>,
-    returns: i64,
-    /// The conversation's, not only what this person may see.
-    pub(super) last_seq: Seq,
-    last_message_at: Option<Timestamp>,
-    pub(super) latest_at: Timestamp,
-    pub(super) is_active: bool,
-    created_at: Timestamp,
-    /// For someone who left, the leaving was the last change.
-    pub(super) updated_at: Timestamp,
-}
-
-/// Messages above `from`, up to `to`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: Seq,
-    pub(super) to: Seq,
-}
-
-impl Span {
-    pub(super) fn contains(self, seq: Seq) -> bool {
-        self.from < seq && seq <= self.to
-    }
-
-    /// The part of it in `other`, if there is one.
-    pub(super) fn within(self, other: Span) -> Option<Span> {
-        let common = Span {
-            from: self.from.max(other.from),
-            to: self.to.min(other.to),
-        };
-        (common.from < common.to).then_some(common)
-    }
-}
+use crate::{
+    model::{ConversationKey, Seq, Timestamp, UserKey},
+    store::rules::participation::{Participation, Span},
+};
 
 const FIND: &str = "
     SELECT p.from_seq, p.to_seq, p.read_seq, p.sent, p.sent_at_read, p.kept_seq, p.kept_at, p.returns,
@@ -89,58 +48,6 @@ impl Participation {
             created_at: Timestamp(row.get(12)?),
             updated_at: Timestamp(row.get(13)?),
         })
-    }
-
-    pub(super) fn has_left(&self) -> bool {
-        self.to_seq.is_some()
-    }
-
-    /// Does anything of the current membership, or of the last one, show?
-    fn sees_last_span(&self) -> bool {
-        self.last_span().from < self.last_span().to
-    }
-
-    /// What the current membership, or the last one, shows.
-    fn last_span(&self) -> Span {
-        Span {
-            from: self.from_seq,
-            to: self.to_seq.unwrap_or(self.last_seq),
-        }
-    }
-
-    /// The newest message that this person may see; 0 when there is none.
-    pub(super) fn newest_seq(&self) -> Seq {
-        if self.sees_last_span() {
-            self.last_span().to
-        } else {
-            self.kept_seq
-        }
-    }
-
-    /// When the newest message that this person may see came, else when the conversation was made.
-    pub(super) fn activity_at(&self) -> Timestamp {
-        let newest = match self.to_seq {
-            None if self.sees_last_span() => self.last_message_at,
-            _ => self.kept_at,
-        };
-        newest.unwrap_or(self.created_at)
-    }
-
-    /// What `kept_seq` and `kept_at` become when the membership ends now.
-    pub(super) fn to_keep(&self) -> (Seq, Option<Timestamp>) {
-        match self.newest_seq() {
-            0 => (0, None),
-            newest => (newest, Some(self.activity_at())),
-        }
-    }
-
-    /// Messages of others above the mark.
-    pub(super) fn unread(&self) -> i64 {
-        (self.last_span().to - self.read_seq) - self.sent_since_read()
-    }
-
-    pub(super) fn sent_since_read(&self) -> i64 {
-        self.sent - self.sent_at_read
     }
 
     /// All that this person may see, newest first.

@@ -1,8 +1,7 @@
 //! Rows that are numbered under something else (messages, comments) lie beside each other in the file by one integer
 //! key: what they are under in the upper 32 bits, their `seq` in the lower.
 
-use super::participation::Span;
-use crate::model::Seq;
+use crate::{model::Seq, store::rules::participation::Span};
 
 const SEQ_BITS: u32 = 32;
 const SEQ_MAX: Seq = (1 << SEQ_BITS) - 1;

@@ -1,0 +1,176 @@
+//! One connection, and the one way to a statement.
+//!
+//! No statement is prepared under a name and no setting is made for a session: every statement stands for itself, so
+//! that a PgBouncer in transaction mode may lie between. Whatever is asked has a deadline; a connection that missed one
+//! is given up, since nobody knows what it is doing.
+
+use std::{
+    error::Error,
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use tokio::{task::JoinHandle, time::Instant};
+use tokio_postgres::{
+    Client, Config, NoTls, Row,
+    types::{ToSql, Type},
+};
+
+use crate::store::StoreError;
+
+/// To connect and sign in.
+pub(super) const CONNECT_TIME: Duration = Duration::from_millis(1_500);
+/// For a transaction, from its begin to its end. With the time to connect it stays below 5 s: nobody waits longer to
+/// learn that the database is gone.
+pub(super) const TRANSACTION_TIME: Duration = Duration::from_secs(3);
+
+pub(super) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// For a database that does not flush its commits by itself: an acknowledgement means flushed to the disk.
+pub(super) const BEGIN_WRITING_FLUSHED: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on";
+pub(super) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Why a statement failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("{}", sentence(.0))]
+    Database(#[from] tokio_postgres::Error),
+    #[error("the database did not answer in time")]
+    TooLate,
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        StoreError::Unavailable(failure.to_string())
+    }
+}
+
+pub(super) type Done<T> = Result<T, Failure>;
+
+/// What the server said, else what the library did.
+pub(super) fn sentence(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), error.source()) {
+        (Some(said), _) => said.message().to_owned(),
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// A value that is bound, and the type that it is sent as: unnamed statements name the types of their parameters.
+pub(super) trait Parameter: Sync {
+    fn bound(&self) -> (&(dyn ToSql + Sync), Type);
+}
+
+macro_rules! parameters {
+    ($($rust:ty => $sql:ident),* $(,)?) => {
+        $(impl Parameter for $rust {
+            fn bound(&self) -> (&(dyn ToSql + Sync), Type) {
+                (self, Type::$sql)
+            }
+        })*
+    };
+}
+
+parameters! {
+    i64 => INT8,
+    Option<i64> => INT8,
+    bool => BOOL,
+    &str => TEXT,
+    Option<&str> => TEXT,
+    &[u8] => BYTEA,
+    Vec<i64> => INT8_ARRAY,
+    Vec<Option<i64>> => INT8_ARRAY,
+    Vec<&str> => TEXT_ARRAY,
+    Vec<Option<&str>> => TEXT_ARRAY,
+    Vec<&[u8]> => BYTEA_ARRAY,
+}
+
+pub(super) struct Connection {
+    client: Client,
+    /// Moves the bytes.
+    task: JoinHandle<()>,
+    deadline: Instant,
+    /// Something was not answered in time.
+    is_late: AtomicBool,
+}
+
+impl Connection {
+    pub(super) async fn open(config: &Config) -> Done<Self> {
+        let connecting = tokio::time::timeout(CONNECT_TIME, config.connect(NoTls));
+        let (client, bytes) = connecting.await.map_err(|_| Failure::TooLate)??;
+        let task = tokio::spawn(async move {
+            // Whoever waits for an answer is told of the error, too.
+            if let Err(error) = bytes.await {
+                tracing::debug!(error = sentence(&error), "a connection to PostgreSQL ended");
+            }
+        });
+        Ok(Connection {
+            client,
+            task,
+            deadline: Instant::now() + TRANSACTION_TIME,
+            is_late: AtomicBool::new(false),
+        })
+    }
+
+    /// Begins a transaction that must end within [`TRANSACTION_TIME`].
+    pub(super) async fn begin(&mut self, how: &'static str) -> Done<()> {
+        self.allow(TRANSACTION_TIME);
+        self.run(how).await
+    }
+
+    /// What follows must end within this time.
+    pub(super) fn allow(&mut self, time: Duration) {
+        self.deadline = Instant::now() + time;
+    }
+
+    /// Is the connection of no further use?
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_late.load(Ordering::Relaxed) || self.client.is_closed() || self.task.is_finished()
+    }
+
+    /// Statements without parameters.
+    pub(super) async fn run(&self, sql: &str) -> Done<()> {
+        self.in_time(self.client.batch_execute(sql)).await
+    }
+
+    pub(super) async fn rows(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Vec<Row>> {
+        let bound: Vec<_> = parameters.iter().map(|parameter| parameter.bound()).collect();
+        self.in_time(self.client.query_typed(sql, &bound)).await
+    }
+
+    /// The first row, if there is one.
+    pub(super) async fn row(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Option<Row>> {
+        Ok(self.rows(sql, parameters).await?.into_iter().next())
+    }
+
+    /// The one row that there must be.
+    pub(super) async fn one(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Row> {
+        let found = self.row(sql, parameters).await?;
+        found.ok_or_else(|| Failure::Unexpected("a row that must be there is missing".into()))
+    }
+
+    /// A statement whose rows nobody wants.
+    pub(super) async fn execute(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<()> {
+        self.rows(sql, parameters).await.map(drop)
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Done<T> {
+        match tokio::time::timeout_at(self.deadline, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => {
+                self.is_late.store(true, Ordering::Relaxed);
+                Err(Failure::TooLate)
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    /// Ends the connection at once, whatever it was doing: the server rolls back what was not committed.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

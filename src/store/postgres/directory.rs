@@ -1,0 +1,186 @@
+//! Users and listings, as the host application and tokens describe them.
+
+use async_trait::async_trait;
+use tokio_postgres::Row;
+
+use super::{
+    connection::{Connection, Done},
+    writer::{Write, Writing},
+};
+use crate::{
+    model::{Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
+    store::rules::directory::{PutListing, PutUser},
+};
+
+macro_rules! user_columns {
+    () => {
+        "SELECT key, id, name, email, image, role, last_seen_at, host_put_at, claims_issued_at FROM doorbell.app_user"
+    };
+}
+
+macro_rules! listing_columns {
+    () => {
+        "SELECT key, id, title, image, url, price, owner FROM doorbell.listing"
+    };
+}
+
+const USER: &str = concat!(user_columns!(), " WHERE id = $1");
+/// `NO KEY`: memberships that are made meanwhile refer to the key, and need not wait.
+const USER_TO_CHANGE: &str = concat!(user_columns!(), " WHERE id = $1 FOR NO KEY UPDATE");
+const LISTING: &str = concat!(listing_columns!(), " WHERE id = $1");
+const LISTING_TO_CHANGE: &str = concat!(listing_columns!(), " WHERE id = $1 FOR NO KEY UPDATE");
+
+fn user_of(row: &Row) -> Done<User> {
+    Ok(User {
+        key: UserKey(row.try_get(0)?),
+        id: UserId::trusted(row.try_get::<_, String>(1)?),
+        name: row.try_get(2)?,
+        email: row.try_get(3)?,
+        image: row.try_get(4)?,
+        role: row.try_get(5)?,
+        last_seen_at: row.try_get::<_, Option<i64>>(6)?.map(Timestamp),
+        host_put_at: row.try_get::<_, Option<i64>>(7)?.map(Timestamp),
+        claims_issued_at: row.try_get::<_, Option<i64>>(8)?.map(Timestamp),
+    })
+}
+
+fn listing_of(row: &Row) -> Done<Listing> {
+    Ok(Listing {
+        key: ListingKey(row.try_get(0)?),
+        id: ListingId::trusted(row.try_get::<_, String>(1)?),
+        title: row.try_get(2)?,
+        image: row.try_get(3)?,
+        url: row.try_get(4)?,
+        price: row.try_get(5)?,
+        owner: row.try_get::<_, Option<i64>>(6)?.map(UserKey),
+    })
+}
+
+pub(super) async fn user_by_id(connection: &Connection, id: &UserId) -> Done<Option<User>> {
+    let found = connection.row(USER, &[&id.as_str()]).await?;
+    found.as_ref().map(user_of).transpose()
+}
+
+pub(super) async fn users(connection: &Connection, keys: &[UserKey]) -> Done<Vec<User>> {
+    let keys: Vec<i64> = keys.iter().map(|key| key.0).collect();
+    let found = connection
+        .rows(concat!(user_columns!(), " WHERE key = ANY ($1)"), &[&keys])
+        .await?;
+    found.iter().map(user_of).collect()
+}
+
+pub(super) async fn listing_by_id(connection: &Connection, id: &ListingId) -> Done<Option<Listing>> {
+    let found = connection.row(LISTING, &[&id.as_str()]).await?;
+    found.as_ref().map(listing_of).transpose()
+}
+
+pub(super) async fn listings(connection: &Connection, keys: &[ListingKey]) -> Done<Vec<Listing>> {
+    let keys: Vec<i64> = keys.iter().map(|key| key.0).collect();
+    let found = connection
+        .rows(concat!(listing_columns!(), " WHERE key = ANY ($1)"), &[&keys])
+        .await?;
+    found.iter().map(listing_of).collect()
+}
+
+#[async_trait]
+impl Write for PutUser {
+    type Outcome = User;
+
+    async fn apply(&self, writing: &mut Writing<'_>) -> Done<User> {
+        let (connection, now) = (writing.connection, writing.now);
+        // Most sign-ins say nothing new: then nothing is locked, written or flushed.
+        if let Some(stored) = user_by_id(connection, &self.id).await? {
+            if self.applied_to(&stored, now) == stored {
+                return Ok(stored);
+            }
+        } else {
+            connection
+                .execute(
+                    "INSERT INTO doorbell.app_user (id) VALUES ($1) ON CONFLICT (id) DO NOTHING",
+                    &[&self.id.as_str()],
+                )
+                .await?;
+        }
+        let stored = user_of(&connection.one(USER_TO_CHANGE, &[&self.id.as_str()]).await?)?;
+        let entry = self.applied_to(&stored, now);
+        if entry != stored {
+            connection
+                .execute(
+                    "UPDATE doorbell.app_user SET name = $2, email = $3, image = $4, role = $5, host_put_at = $6,
+                        claims_issued_at = $7
+                     WHERE key = $1",
+                    &[
+                        &entry.key.0,
+                        &entry.name.as_deref(),
+                        &entry.email.as_deref(),
+                        &entry.image.as_deref(),
+                        &entry.role.as_deref(),
+                        &entry.host_put_at.map(Timestamp::as_millis),
+                        &entry.claims_issued_at.map(Timestamp::as_millis),
+                    ],
+                )
+                .await?;
+        }
+        Ok(entry)
+    }
+}
+
+pub(super) struct PutLastSeen {
+    pub(super) user: UserKey,
+    pub(super) at: Timestamp,
+}
+
+#[async_trait]
+impl Write for PutLastSeen {
+    type Outcome = ();
+
+    async fn apply(&self, writing: &mut Writing<'_>) -> Done<()> {
+        writing
+            .connection
+            .execute(
+                "UPDATE doorbell.app_user SET last_seen_at = $2 WHERE key = $1 AND coalesce(last_seen_at, $2 - 1) < $2",
+                &[&self.user.0, &self.at.0],
+            )
+            .await
+    }
+}
+
+#[async_trait]
+impl Write for PutListing {
+    type Outcome = Listing;
+
+    async fn apply(&self, writing: &mut Writing<'_>) -> Done<Listing> {
+        let connection = writing.connection;
+        if let Some(stored) = listing_by_id(connection, &self.id).await? {
+            if self.applied_to(&stored) == stored {
+                return Ok(stored);
+            }
+        } else {
+            connection
+                .execute(
+                    "INSERT INTO doorbell.listing (id) VALUES ($1) ON CONFLICT (id) DO NOTHING",
+                    &[&self.id.as_str()],
+                )
+                .await?;
+        }
+        let stored = listing_of(&connection.one(LISTING_TO_CHANGE, &[&self.id.as_str()]).await?)?;
+        let entry = self.applied_to(&stored);
+        if entry != stored {
+            connection
+                .execute(
+                    "UPDATE doorbell.listing SET title = $2, image = $3, url = $4, price = $5, owner = $6
+                     WHERE key = $1",
+                    &[
+                        &entry.key.0,
+                        &entry.title.as_deref(),
+                        &entry.image.as_deref(),
+                        &entry.url.as_deref(),
+                        &entry.price.as_deref(),
+                        &entry.owner.map(|owner| owner.0),
+                    ],
+                )
+                .await?;
+        }
+        Ok(entry)
+    }
+}

@@ -1,0 +1,215 @@
+//! Messages: how one comes in, and how a known one is found again. How many come in at once: [`super::batch`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_postgres::Row;
+
+use super::{
+    connection::{Connection, Done, Failure},
+    conversations, marks, participation,
+    writer::{Write, Writing},
+};
+use crate::{
+    model::{ConversationKey, Fact, Message, MessageKind, Seq, Timestamp, UserKey},
+    store::{Appended, Draft, rules::participation::Participation},
+};
+
+/// The columns in the order that [`message_of`] expects.
+macro_rules! message_columns {
+    () => {
+        "SELECT seq, sender, created_at, reply_to, kind, client_message_id, content FROM doorbell.message"
+    };
+}
+pub(super) use message_columns;
+
+/// Without `read_at`, which is not the message's own: [`marks::fill_read_at`].
+pub(super) fn message_of(conversation: ConversationKey, row: &Row) -> Done<Message> {
+    let kind: &str = row.try_get(4)?;
+    Ok(Message {
+        conversation,
+        seq: row.try_get(0)?,
+        sender: UserKey(row.try_get(1)?),
+        created_at: Timestamp(row.try_get(2)?),
+        reply_to: row.try_get(3)?,
+        kind: MessageKind::parse(kind)
+            .ok_or_else(|| Failure::Unexpected(format!("a message is of the unknown kind {kind:?}")))?,
+        client_message_id: row.try_get(5)?,
+        content: row.try_get(6)?,
+        read_at: None,
+    })
+}
+
+/// As it stands now. Whether the caller may see it is the caller's to know.
+pub(super) async fn find(connection: &Connection, conversation: ConversationKey, seq: Seq) -> Done<Option<Message>> {
+    let found = connection
+        .row(
+            concat!(message_columns!(), " WHERE conversation = $1 AND seq = $2"),
+            &[&conversation.0, &seq],
+        )
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    let mut message = message_of(conversation, &row)?;
+    marks::fill_read_at(connection, conversation, std::slice::from_mut(&mut message)).await?;
+    Ok(Some(message))
+}
+
+pub(super) async fn find_for(
+    connection: &Connection,
+    conversation: ConversationKey,
+    viewer: UserKey,
+    seq: Seq,
+) -> Done<Option<Message>> {
+    let Some(participation) = participation::find(connection, viewer, conversation).await? else {
+        return Ok(None);
+    };
+    if !participation::sees(connection, &participation, seq).await? {
+        return Ok(None);
+    }
+    find(connection, conversation, seq).await
+}
+
+/// The first of `among` in which the sender used this id.
+pub(super) async fn find_sent(
+    connection: &Connection,
+    sender: UserKey,
+    client_message_id: &str,
+    among: &[ConversationKey],
+) -> Done<Option<ConversationKey>> {
+    let keys: Vec<i64> = among.iter().map(|conversation| conversation.0).collect();
+    let rows = connection
+        .rows(
+            "SELECT conversation FROM doorbell.client_message
+             WHERE client_message_id = $1 AND sender = $2 AND conversation = ANY ($3)",
+            &[&client_message_id, &sender.0, &keys],
+        )
+        .await?;
+    let mut used = Vec::with_capacity(rows.len());
+    for row in rows {
+        used.push(ConversationKey(row.try_get(0)?));
+    }
+    Ok(among.iter().copied().find(|conversation| used.contains(conversation)))
+}
+
+/// Who leaves, and a conversation that closes, do not turn a retry into a refusal: repeats are looked for first.
+#[async_trait]
+impl Write for Draft {
+    type Outcome = Appended;
+
+    async fn apply(&self, writing: &mut Writing<'_>) -> Done<Appended> {
+        let connection = writing.connection;
+        conversations::lock(connection, self.conversation).await?;
+        let Some(participation) = participation::find(connection, self.sender, self.conversation).await? else {
+            return Ok(Appended::NotParticipant);
+        };
+        if let Some(client_message_id) = &self.client_message_id
+            && let Some(known) = find_known(connection, self, client_message_id).await?
+        {
+            return Ok(known);
+        }
+        if let Some(refusal) = refusal(connection, self, &participation).await? {
+            return Ok(refusal);
+        }
+        let message = Arc::new(message(self, &participation, writing.now));
+        insert(connection, &message, &self.digest).await?;
+        writing.facts.push(Fact::MessageStored {
+            message: message.clone(),
+            origin: self.origin,
+        });
+        Ok(Appended::Stored(message))
+    }
+}
+
+async fn find_known(connection: &Connection, draft: &Draft, client_message_id: &str) -> Done<Option<Appended>> {
+    let known = connection
+        .row(
+            "SELECT seq, digest FROM doorbell.client_message
+             WHERE client_message_id = $1 AND sender = $2 AND conversation = $3",
+            &[&client_message_id, &draft.sender.0, &draft.conversation.0],
+        )
+        .await?;
+    match known {
+        None => Ok(None),
+        Some(row) => repeat_of(connection, draft, row.try_get(0)?, row.try_get(1)?).await,
+    }
+}
+
+/// What a draft is whose client's id is that of the message at `seq`, with this digest.
+pub(super) async fn repeat_of(
+    connection: &Connection,
+    draft: &Draft,
+    seq: Seq,
+    digest: &[u8],
+) -> Done<Option<Appended>> {
+    if digest != draft.digest {
+        return Ok(Some(Appended::Conflict));
+    }
+    let message = find(connection, draft.conversation, seq).await?;
+    Ok(message.map(|message| Appended::Repeat(message.into())))
+}
+
+/// Why a draft that is no repeat cannot be stored, if there is a reason.
+pub(super) async fn refusal(
+    connection: &Connection,
+    draft: &Draft,
+    participation: &Participation,
+) -> Done<Option<Appended>> {
+    if participation.has_left() {
+        return Ok(Some(Appended::Left));
+    }
+    if !participation.is_active {
+        return Ok(Some(Appended::Closed));
+    }
+    if let Some(reply_to) = draft.reply_to
+        && !participation::sees(connection, participation, reply_to).await?
+    {
+        return Ok(Some(Appended::NoSuchReply));
+    }
+    Ok(None)
+}
+
+/// What is stored of a draft that may be.
+pub(super) fn message(draft: &Draft, participation: &Participation, now: Timestamp) -> Message {
+    Message {
+        conversation: draft.conversation,
+        seq: participation.last_seq + 1,
+        sender: draft.sender,
+        kind: draft.kind,
+        content: draft.content.clone(),
+        client_message_id: draft.client_message_id.clone(),
+        reply_to: draft.reply_to,
+        created_at: now.max(participation.latest_at),
+        read_at: None,
+    }
+}
+
+/// One statement for all four tables: each would be a way to the server and back.
+async fn insert(connection: &Connection, message: &Message, digest: &[u8]) -> Done<()> {
+    connection
+        .execute(
+            "WITH counted AS (
+                 UPDATE doorbell.conversation
+                 SET last_seq = $2, last_message_at = $4, latest_at = $4, updated_at = $4 WHERE key = $1
+             ), sent AS (
+                 UPDATE doorbell.participant SET sent = sent + 1 WHERE user_key = $3 AND conversation = $1
+             ), named AS (
+                 INSERT INTO doorbell.client_message (client_message_id, sender, conversation, seq, digest)
+                 SELECT $7, $3, $1, $2, $9 WHERE $7 IS NOT NULL
+             )
+             INSERT INTO doorbell.message
+                 (conversation, seq, sender, created_at, reply_to, kind, client_message_id, content)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            &[
+                &message.conversation.0,
+                &message.seq,
+                &message.sender.0,
+                &message.created_at.0,
+                &message.reply_to,
+                &message.kind.as_str(),
+                &message.client_message_id.as_deref(),
+                &message.content.as_str(),
+                &digest,
+            ],
+        )
+        .await
+}

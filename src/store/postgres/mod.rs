@@ -1,0 +1,351 @@
+//! The store in PostgreSQL 13 or later, in a schema of its own (`doorbell`), so that it can live in the site's database.
+//!
+//! A few tasks write ([`writer`]), each with a connection; reads borrow one of a few others ([`readers`]). The other files
+//! hold the statements, a file for each noun. A write is a type with its own `apply`; a read is a function of a
+//! connection. What both engines decide alike is in [`super::rules`].
+//!
+//! Several processes may have the same database: every write locks its conversation's row first, and looks afterwards.
+//! What this process does not learn is the news of the others' writes.
+
+mod batch;
+mod comments;
+mod connection;
+mod conversations;
+mod directory;
+mod history;
+mod inbox;
+mod marks;
+mod members;
+mod messages;
+mod migrate;
+mod open;
+mod participation;
+mod readers;
+mod settings;
+// These tests start real servers; no runtime's worker waits in them.
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests;
+mod writer;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::{
+    connection::{BEGIN_WRITING, BEGIN_WRITING_FLUSHED, Failure},
+    open::Address,
+    readers::Readers,
+    writer::{Queues, Work},
+};
+pub use self::{migrate::migrate, open::OpenError};
+use super::{
+    Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, Marked, Pending, Result, Store,
+    Window,
+    rules::directory::{PutListing, PutUser},
+};
+use crate::model::{
+    Clock, Comment, Conversation, ConversationId, ConversationKey, Entry, Listing, ListingId, ListingKey, Message,
+    Origin, Role, Seq, Timestamp, User, UserId, UserKey, limits,
+    listing::ListingPatch,
+    user::{UserPatch, UserSource},
+};
+
+/// How much the store may have in hand.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Tasks that write, each with a connection of its own. Two to four are best, measured: more wait for each other.
+    pub writers: usize,
+    /// Writes that wait for each of them; over it, writes are refused as `Overloaded`.
+    pub queue_max: usize,
+    /// Writes in one transaction.
+    pub batch_max: usize,
+    /// Reads that run at the same time, each on its own connection.
+    pub readers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get());
+        Options {
+            writers: cores.clamp(2, 4),
+            queue_max: limits::WRITER_QUEUE,
+            batch_max: limits::WRITER_BATCH,
+            readers: cores.clamp(4, 8),
+        }
+    }
+}
+
+/// The store in PostgreSQL. Dropped without [`Store::close`], it still commits what is queued.
+pub struct PostgresStore {
+    queues: Queues,
+    readers: Readers,
+}
+
+impl PostgresStore {
+    /// Opens the database at `url` (`postgres://user:password@host:port/database`) and brings it to this binary's schema.
+    /// Must be called within a runtime, which the writers live in.
+    pub async fn open(url: &str, clock: Arc<dyn Clock>, facts: Facts, options: Options) -> Result<Self, OpenError> {
+        let address = Address::read(url)?;
+        let mut first = address.connect().await?;
+        migrate::run(&address.shown, &mut first).await?;
+        let flushes = open::flushes(&first).await;
+        let flushes = flushes.map_err(|failure: Failure| OpenError::new(&address.shown, &failure))?;
+        let mut connections = vec![first];
+        while connections.len() < options.writers {
+            connections.push(address.connect_any().await?);
+        }
+        let work = Work {
+            config: address.config.clone(),
+            begin: if flushes { BEGIN_WRITING } else { BEGIN_WRITING_FLUSHED },
+            clock,
+            facts,
+            queue_max: options.queue_max.max(1),
+            batch_max: options.batch_max.max(1),
+        };
+        Ok(PostgresStore {
+            queues: work.start(connections),
+            readers: Readers::new(address.config, options.readers),
+        })
+    }
+}
+
+/// The value kept under `name` in the database at `url`, read beside whoever uses it; `None` also where there is no schema.
+pub async fn read_setting(url: &str, name: &str) -> Result<Option<String>, OpenError> {
+    let address = Address::read(url)?;
+    let connection = address.connect().await?;
+    let found = async {
+        let made = connection
+            .one("SELECT to_regclass('doorbell.setting') IS NOT NULL", &[])
+            .await?;
+        match made.try_get(0)? {
+            true => settings::find(&connection, name).await,
+            false => Ok(None),
+        }
+    };
+    found.await.map_err(|failure| OpenError::new(&address.shown, &failure))
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    // ---- directory
+
+    fn put_user(&self, id: UserId, patch: UserPatch, source: UserSource) -> Pending<User> {
+        self.queues.put_by(id.clone(), PutUser { id, patch, source })
+    }
+
+    async fn user_by_id(&self, id: &UserId) -> Result<Option<User>> {
+        let moment = self.readers.moment().await?;
+        let found = directory::user_by_id(&moment, id).await;
+        moment.end(found).await
+    }
+
+    async fn users(&self, keys: &[UserKey]) -> Result<Vec<User>> {
+        let moment = self.readers.moment().await?;
+        let found = directory::users(&moment, keys).await;
+        moment.end(found).await
+    }
+
+    fn put_last_seen(&self, user: UserKey, at: Timestamp) -> Pending<()> {
+        self.queues.put_by(user, directory::PutLastSeen { user, at })
+    }
+
+    fn put_listing(&self, id: ListingId, patch: ListingPatch) -> Pending<Listing> {
+        self.queues.put_by(id.clone(), PutListing { id, patch })
+    }
+
+    async fn listing_by_id(&self, id: &ListingId) -> Result<Option<Listing>> {
+        let moment = self.readers.moment().await?;
+        let found = directory::listing_by_id(&moment, id).await;
+        moment.end(found).await
+    }
+
+    async fn listings(&self, keys: &[ListingKey]) -> Result<Vec<Listing>> {
+        let moment = self.readers.moment().await?;
+        let found = directory::listings(&moment, keys).await;
+        moment.end(found).await
+    }
+
+    // ---- conversations
+
+    fn open_one_to_one(
+        &self,
+        asker: UserKey,
+        asked: UserKey,
+        listing: Option<ListingKey>,
+    ) -> Pending<(Arc<Conversation>, bool)> {
+        let pair = (asker.min(asked), asker.max(asked));
+        self.queues
+            .put_by(pair, conversations::OpenOneToOne { asker, asked, listing })
+    }
+
+    fn open_group(&self, creator: UserKey, title: Option<String>, others: Vec<UserKey>) -> Pending<Arc<Conversation>> {
+        self.queues
+            .put_by(creator, conversations::OpenGroup { creator, title, others })
+    }
+
+    fn put_member(
+        &self,
+        actor: Actor,
+        conversation: ConversationKey,
+        user: UserKey,
+        role: Option<Role>,
+        group_max: usize,
+    ) -> Pending<Changed> {
+        self.queues.put_for(
+            conversation,
+            members::PutMember {
+                actor,
+                conversation,
+                user,
+                role,
+                group_max,
+            },
+        )
+    }
+
+    fn remove_member(&self, actor: Actor, conversation: ConversationKey, user: UserKey) -> Pending<Changed> {
+        self.queues.put_for(
+            conversation,
+            members::RemoveMember {
+                actor,
+                conversation,
+                user,
+            },
+        )
+    }
+
+    fn change_conversation(
+        &self,
+        actor: Actor,
+        conversation: ConversationKey,
+        title: Option<Option<String>>,
+        is_active: Option<bool>,
+    ) -> Pending<Changed> {
+        self.queues.put_for(
+            conversation,
+            members::ChangeConversation {
+                actor,
+                conversation,
+                title,
+                is_active,
+            },
+        )
+    }
+
+    async fn conversation_by_id(&self, id: &ConversationId) -> Result<Option<Arc<Conversation>>> {
+        let moment = self.readers.moment().await?;
+        let found = conversations::find_by_id(&moment, id).await;
+        let found = moment.end(found).await?;
+        Ok(found.map(|loaded| Arc::new(loaded.conversation)))
+    }
+
+    async fn conversation(&self, key: ConversationKey) -> Result<Option<Arc<Conversation>>> {
+        let moment = self.readers.moment().await?;
+        let found = conversations::find(&moment, key).await;
+        let found = moment.end(found).await?;
+        Ok(found.map(|loaded| Arc::new(loaded.conversation)))
+    }
+
+    async fn one_to_ones(&self, one: UserKey, other: UserKey) -> Result<Vec<ConversationKey>> {
+        let moment = self.readers.moment().await?;
+        let found = conversations::one_to_ones(&moment, one, other).await;
+        moment.end(found).await
+    }
+
+    async fn conversations_of(&self, user: UserKey) -> Result<Vec<ConversationKey>> {
+        let moment = self.readers.moment().await?;
+        let found = conversations::conversations_of(&moment, user).await;
+        moment.end(found).await
+    }
+
+    async fn inbox(&self, viewer: UserKey, cursor: Option<InboxCursor>, limit: usize) -> Result<Inbox> {
+        let moment = self.readers.moment().await?;
+        let found = inbox::inbox(&moment, viewer, cursor, limit).await;
+        moment.end(found).await
+    }
+
+    async fn entry(&self, conversation: ConversationKey, viewer: UserKey) -> Result<Option<Entry>> {
+        let moment = self.readers.moment().await?;
+        let found = inbox::entry(&moment, conversation, viewer).await;
+        moment.end(found).await
+    }
+
+    // ---- messages
+
+    fn append(&self, draft: Draft) -> Pending<Appended> {
+        self.queues.append(draft)
+    }
+
+    async fn find_sent(
+        &self,
+        sender: UserKey,
+        client_message_id: &str,
+        among: &[ConversationKey],
+    ) -> Result<Option<ConversationKey>> {
+        let moment = self.readers.moment().await?;
+        let found = messages::find_sent(&moment, sender, client_message_id, among).await;
+        moment.end(found).await
+    }
+
+    async fn history(&self, conversation: ConversationKey, viewer: UserKey, window: Window) -> Result<Option<History>> {
+        let moment = self.readers.moment().await?;
+        let found = history::history(&moment, conversation, viewer, window).await;
+        moment.end(found).await
+    }
+
+    async fn message(&self, conversation: ConversationKey, viewer: UserKey, seq: Seq) -> Result<Option<Message>> {
+        let moment = self.readers.moment().await?;
+        let found = messages::find_for(&moment, conversation, viewer, seq).await;
+        moment.end(found).await
+    }
+
+    fn mark(
+        &self,
+        conversation: ConversationKey,
+        reader: UserKey,
+        up_to: Option<Seq>,
+        origin: Option<Origin>,
+    ) -> Pending<Marked> {
+        self.queues.put_for(
+            conversation,
+            marks::Mark {
+                conversation,
+                reader,
+                up_to,
+                origin,
+            },
+        )
+    }
+
+    // ---- comments
+
+    fn add_comment(&self, post_id: String, author: UserKey, text: String) -> Pending<Arc<Comment>> {
+        self.queues
+            .put_by(post_id.clone(), comments::AddComment { post_id, author, text })
+    }
+
+    async fn comments(&self, post_id: &str, window: Window) -> Result<Comments> {
+        let moment = self.readers.moment().await?;
+        let found = comments::comments(&moment, post_id, window).await;
+        moment.end(found).await
+    }
+
+    // ---- the installation
+
+    fn keep_setting(&self, name: &'static str, value: String) -> Pending<String> {
+        self.queues.put_by(name, settings::KeepSetting { name, value })
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.queues.put_by("probe", settings::Probe).await?;
+        let moment = self.readers.moment().await?;
+        let seen = settings::see_probe(&moment).await;
+        moment.end(seen).await
+    }
+
+    async fn close(&self) {
+        self.readers.close();
+        self.queues.close().await;
+    }
+}

@@ -1,0 +1,7 @@
+//! What every engine decides alike, told apart from where its rows lie.
+
+pub(super) mod conversations;
+pub(super) mod directory;
+pub(super) mod page;
+pub(super) mod participation;
+pub(super) mod passed;
