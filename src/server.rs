@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    path::Path,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -19,7 +18,7 @@ use tower_service::Service;
 
 use crate::{
     chat::{Chat, Policy},
-    config::{DatabaseUrl, Directory, Secret, Settings},
+    config::{ConfigFault, DatabaseUrl, Directory, Secret, Settings},
     contracts::{
         self,
         rest::{self, Api},
@@ -29,7 +28,8 @@ use crate::{
     demo::{self, SampleClock},
     model::{Clock, Error, clock::SystemClock, limits},
     store::{
-        Store,
+        Facts, Store,
+        postgres::{self, PostgresStore},
         sqlite::{self, SqliteStore},
     },
     transport::{
@@ -76,15 +76,16 @@ pub async fn demo(settings: Settings) -> Result<(), Fault> {
 
 /// Brings the schema of the store up to date.
 pub async fn migrate(settings: Settings) -> Result<(), Fault> {
-    let DatabaseUrl::Sqlite(path) = &settings.database;
-    let migrated = sqlite::migrate(path)?;
+    let migrated = match &settings.database {
+        DatabaseUrl::Sqlite(path) => sqlite::migrate(path)?,
+        DatabaseUrl::Postgres(url) => postgres::migrate(url.expose()).await.map_err(wrong_database)?,
+    };
+    let database = shown(&settings.database);
     match migrated.from == migrated.to {
-        true => println!("{} is at schema version {} already.", path.display(), migrated.to),
+        true => println!("{database} is at schema version {} already.", migrated.to),
         false => println!(
-            "{} went from schema version {} to {}.",
-            path.display(),
-            migrated.from,
-            migrated.to
+            "{database} went from schema version {} to {}.",
+            migrated.from, migrated.to
         ),
     }
     Ok(())
@@ -92,20 +93,46 @@ pub async fn migrate(settings: Settings) -> Result<(), Fault> {
 
 /// The secret that this installation made for itself and keeps in its database.
 pub fn kept_secret(settings: &Settings) -> Result<Secret, Fault> {
-    let DatabaseUrl::Sqlite(path) = &settings.database;
-    match sqlite::read_setting(path, KEPT_SECRET) {
-        Ok(Some(secret)) => Ok(Secret::new(secret)),
-        Ok(None) => Err(no_secret(path)),
-        Err(error) => Err(format!("{}: {error}", no_secret(path)).into()),
+    let database = shown(&settings.database);
+    let no_secret = || {
+        format!(
+            "No secret is configured, and {database} keeps none yet; start the server once, or set DOORBELL_JWT_SECRET."
+        )
+    };
+    let kept = match &settings.database {
+        DatabaseUrl::Sqlite(path) => {
+            sqlite::read_setting(path, KEPT_SECRET).map_err(|error| format!("{}: {error}", no_secret()))?
+        }
+        DatabaseUrl::Postgres(url) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let reading = postgres::read_setting(url.expose(), KEPT_SECRET);
+            runtime.block_on(reading).map_err(wrong_database)?
+        }
+    };
+    Ok(Secret::new(kept.ok_or_else(no_secret)?))
+}
+
+/// How the database is named to the operator.
+fn shown(database: &DatabaseUrl) -> String {
+    match database {
+        DatabaseUrl::Sqlite(path) => path.display().to_string(),
+        DatabaseUrl::Postgres(_) => database.to_string(),
     }
 }
 
-fn no_secret(path: &Path) -> Fault {
-    format!(
-        "No secret is configured, and {} keeps none yet; start the server once, or set DOORBELL_JWT_SECRET.",
-        path.display()
-    )
-    .into()
+/// A database that cannot be used at the start is a fault of the configuration.
+fn wrong_database(error: postgres::OpenError) -> Fault {
+    ConfigFault::new(format!("{error}.")).into()
+}
+
+async fn open_store(database: &DatabaseUrl, clock: Arc<dyn Clock>, facts: Facts) -> Result<Arc<dyn Store>, Fault> {
+    Ok(match database {
+        DatabaseUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, clock, facts, sqlite::Options::default())?),
+        DatabaseUrl::Postgres(url) => {
+            let opened = PostgresStore::open(url.expose(), clock, facts, postgres::Options::default());
+            Arc::new(opened.await.map_err(wrong_database)?)
+        }
+    })
 }
 
 type SocketServer = doorbell_socketio::Server<Sockets>;
@@ -113,7 +140,7 @@ type SocketServer = doorbell_socketio::Server<Sockets>;
 /// One running node.
 pub struct Node {
     pub api: Arc<Api>,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     engine: SocketServer,
     drain: watch::Sender<bool>,
     connections: tokio::task::JoinHandle<()>,
@@ -128,14 +155,8 @@ impl Node {
         prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
     ) -> Result<Self, Fault> {
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);
-        let DatabaseUrl::Sqlite(path) = &settings.database;
-        let store = Arc::new(SqliteStore::open(
-            path,
-            Arc::clone(&clock),
-            facts,
-            sqlite::Options::default(),
-        )?);
-        let secret = secret(&settings, &store, path).await?;
+        let store = open_store(&settings.database, Arc::clone(&clock), facts).await?;
+        let secret = secret(&settings, &*store).await?;
 
         let policy = Policy {
             open_directory: settings.directory == Directory::Open,
@@ -145,12 +166,7 @@ impl Node {
         let wire = Wire {
             show_email: settings.show_email,
         };
-        let chat = Chat::new(
-            Arc::clone(&store) as Arc<dyn Store>,
-            Arc::clone(&clock),
-            Box::new(wire),
-            policy,
-        );
+        let chat = Chat::new(Arc::clone(&store), Arc::clone(&clock), Box::new(wire), policy);
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
 
@@ -258,7 +274,7 @@ fn engine_config() -> doorbell_socketio::Config {
 }
 
 /// The configured secret, else the one that this installation makes for itself once and keeps.
-async fn secret(settings: &Settings, store: &SqliteStore, path: &Path) -> Result<Secret, Fault> {
+async fn secret(settings: &Settings, store: &dyn Store) -> Result<Secret, Fault> {
     if let Some(secret) = &settings.jwt.secret {
         return Ok(secret.clone());
     }
@@ -268,7 +284,7 @@ async fn secret(settings: &Settings, store: &SqliteStore, path: &Path) -> Result
     let kept = store.keep_setting(KEPT_SECRET, made.clone()).await?;
     let origin = if kept == made { "made" } else { "kept" };
     tracing::info!(
-        database = %path.display(),
+        database = %shown(&settings.database),
         "DOORBELL_JWT_SECRET is not set: tokens are signed with a secret that was {origin} in the database"
     );
     Ok(Secret::new(kept))

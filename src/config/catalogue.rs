@@ -151,8 +151,9 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_DATABASE_URL", "DATABASE_URL"],
         "sqlite://doorbell-data/doorbell.db",
         "sqlite:///var/lib/doorbell/doorbell.db",
-        "The database: sqlite://path (relative), sqlite:///path (absolute). A DATABASE_URL of another product's \
-         database, as mongodb: or Prisma's file:, is passed over; Prisma's parameters are ignored.",
+        "The database: sqlite://path (relative), sqlite:///path (absolute) or postgres://user:password@host:5432/database \
+         (13 or later, for one node, without TLS; Doorbell keeps to a schema \"doorbell\" of its own). A DATABASE_URL of \
+         another product's database, as mongodb: or Prisma's file:, is passed over; Prisma's parameters are ignored.",
     ),
     plain(
         Group::Storage,

@@ -323,8 +323,7 @@ impl Reader<'_> {
             };
             match what {
                 DatabaseScheme::Ours(database) => {
-                    let DatabaseUrl::Sqlite(path) = &database;
-                    self.in_force.push(InForce { key, value: format!("sqlite://{}", path.display()), from: found.name });
+                    self.in_force.push(InForce { key, value: database.to_string(), from: found.name });
                     return Ok(database);
                 }
                 DatabaseScheme::Foreign(scheme) if is_from_elsewhere => self.notes.push(format!(
@@ -334,7 +333,7 @@ impl Reader<'_> {
                 DatabaseScheme::Foreign(scheme) => {
                     return Err(ConfigFault::new(format!(
                         "{} is {:?}, and {scheme:?} is no database of Doorbell's; write \
-                         sqlite://doorbell-data/doorbell.db.",
+                         sqlite://doorbell-data/doorbell.db or postgres://user:password@host:5432/database.",
                         found.name,
                         values::without_credentials(&found.text)
                     )));

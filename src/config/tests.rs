@@ -144,6 +144,20 @@ fn a_database_url_of_another_product_is_passed_over_with_a_note() {
 }
 
 #[test]
+fn a_postgres_url_is_used_and_shown_without_its_password() {
+    for name in ["DOORBELL_DATABASE_URL", "DATABASE_URL"] {
+        let url = "postgresql://u:hush@h:5433/d?schema=public&password=hush";
+        let loaded = load(&sources(&[], &[(name, url)], ""), Purpose::Serve).unwrap();
+        assert_eq!(loaded.settings.database, DatabaseUrl::Postgres(Secret::new(url)));
+        let shown = loaded.in_force.iter().find(|setting| setting.key == "database_url");
+        assert_eq!(shown.unwrap().value, "postgresql://...@h:5433/d");
+        assert!(!format!("{:?}", loaded.settings).contains("hush"));
+    }
+    let sentence = fault(&[("DOORBELL_DATABASE_URL", "postgres:///d")]);
+    assert!(sentence.contains("names no PostgreSQL server"), "{sentence}");
+}
+
+#[test]
 fn the_data_folder_moves_what_lies_in_it_by_default() {
     let moved = settings(&[("DOORBELL_DATA_DIR", "/srv/doorbell")]);
     assert_eq!(moved.database, DatabaseUrl::Sqlite("/srv/doorbell/doorbell.db".into()));
@@ -158,12 +172,6 @@ fn the_data_folder_moves_what_lies_in_it_by_default() {
 #[test]
 fn what_this_version_cannot_do_is_refused_in_a_sentence() {
     for (name, value, expected) in [
-        ("DOORBELL_DATABASE_URL", "postgres://u:hush@h/d", "does not use yet"),
-        (
-            "DATABASE_URL",
-            "postgresql://u:hush@h/d?schema=public",
-            "does not use yet",
-        ),
         ("DOORBELL_REDIS_URL", "redis://:hush@h:6379", "does not do yet"),
         ("DOORBELL_REDIS_URL", "h:6379", "wrong form"),
         ("DOORBELL_JWKS_URL", "https://id/jwks", "does not do yet"),

@@ -108,6 +108,21 @@ pub fn port_on_all_interfaces(text: &str) -> Result<Vec<ListenAddr>, Wrong> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
+    /// The whole URL, which may hold a password.
+    Postgres(Secret),
+}
+
+impl std::fmt::Display for DatabaseUrl {
+    /// As a URL, without user and password, and without another product's parameters.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DatabaseUrl::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            DatabaseUrl::Postgres(url) => {
+                let url = url.expose().split(['?', '#']).next().unwrap_or_default();
+                f.write_str(&without_credentials(url))
+            }
+        }
+    }
 }
 
 /// What a database URL turned out to be.
@@ -132,10 +147,11 @@ pub fn without_credentials(url: &str) -> String {
     }
 }
 
-/// `sqlite://path`; parameters after `?` are another product's and ignored. PostgreSQL is for a later version.
+/// `sqlite://path`, where parameters after `?` are another product's and ignored, or `postgres://host/database`, where
+/// the store itself picks those that it knows.
 pub fn database_url(text: &str) -> Result<DatabaseScheme, Wrong> {
-    const MEND: &str =
-        "write sqlite://doorbell-data/doorbell.db (relative) or sqlite:///var/lib/doorbell.db (absolute)";
+    const MEND: &str = "write sqlite://doorbell-data/doorbell.db (relative), sqlite:///var/lib/doorbell.db (absolute) or \
+         postgres://user:password@host:5432/database";
     let Some((scheme, rest)) = text.trim().split_once(':') else {
         return wrong("is not a database URL", MEND);
     };
@@ -151,10 +167,16 @@ pub fn database_url(text: &str) -> Result<DatabaseScheme, Wrong> {
             }
             Ok(DatabaseScheme::Ours(DatabaseUrl::Sqlite(path.into())))
         }
-        "postgres" | "postgresql" => wrong(
-            "is a PostgreSQL database, which this version does not use yet",
-            "set DOORBELL_DATABASE_URL to a SQLite one, as sqlite://doorbell-data/doorbell.db",
-        ),
+        "postgres" | "postgresql" => {
+            let host = rest.strip_prefix("//").unwrap_or_default();
+            if host.is_empty() || host.starts_with('/') {
+                return wrong(
+                    "names no PostgreSQL server",
+                    "write postgres://user:password@host:5432/database",
+                );
+            }
+            Ok(DatabaseScheme::Ours(DatabaseUrl::Postgres(Secret::new(text.trim()))))
+        }
         scheme => Ok(DatabaseScheme::Foreign(scheme.to_owned())),
     }
 }
