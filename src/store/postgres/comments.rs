@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     connection::{Connection, Done},
+    text::text,
     writer::{Write, Writing},
 };
 use crate::{
@@ -41,7 +42,7 @@ pub(super) async fn comments(connection: &Connection, post_id: &str, window: Win
             seq: row.try_get(0)?,
             author: UserKey(row.try_get(1)?),
             created_at: Timestamp(row.try_get(2)?),
-            text: row.try_get(3)?,
+            text: text(&row, 3)?,
         });
     }
     let has_more = page.finish(&mut comments);

@@ -17,6 +17,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
+use super::text::escaped;
 use crate::store::StoreError;
 
 /// To connect and sign in.
@@ -61,31 +62,34 @@ pub(super) fn sentence(error: &tokio_postgres::Error) -> String {
 
 /// A value that is bound, and the type that it is sent as: unnamed statements name the types of their parameters.
 pub(super) trait Parameter: Sync {
-    fn bound(&self) -> (&(dyn ToSql + Sync), Type);
+    fn bound(&self) -> Bound<'_>;
 }
 
+type Bound<'a> = (Box<dyn ToSql + Sync + Send + 'a>, Type);
+
 macro_rules! parameters {
-    ($($rust:ty => $sql:ident),* $(,)?) => {
+    ($($rust:ty, $sql:ident, $value:ident => $sent:expr;)*) => {
         $(impl Parameter for $rust {
-            fn bound(&self) -> (&(dyn ToSql + Sync), Type) {
-                (self, Type::$sql)
+            fn bound(&self) -> Bound<'_> {
+                let $value = self;
+                (Box::new($sent), Type::$sql)
             }
         })*
     };
 }
 
 parameters! {
-    i64 => INT8,
-    Option<i64> => INT8,
-    bool => BOOL,
-    &str => TEXT,
-    Option<&str> => TEXT,
-    &[u8] => BYTEA,
-    Vec<i64> => INT8_ARRAY,
-    Vec<Option<i64>> => INT8_ARRAY,
-    Vec<&str> => TEXT_ARRAY,
-    Vec<Option<&str>> => TEXT_ARRAY,
-    Vec<&[u8]> => BYTEA_ARRAY,
+    i64, INT8, value => *value;
+    Option<i64>, INT8, value => *value;
+    bool, BOOL, value => *value;
+    &str, TEXT, value => escaped(value);
+    Option<&str>, TEXT, value => value.map(escaped);
+    &[u8], BYTEA, value => *value;
+    Vec<i64>, INT8_ARRAY, value => &value[..];
+    Vec<Option<i64>>, INT8_ARRAY, value => &value[..];
+    Vec<&str>, TEXT_ARRAY, value => value.iter().map(|text| escaped(text)).collect::<Vec<_>>();
+    Vec<Option<&str>>, TEXT_ARRAY, value => value.iter().map(|text| text.map(escaped)).collect::<Vec<_>>();
+    Vec<&[u8]>, BYTEA_ARRAY, value => &value[..];
 }
 
 pub(super) struct Connection {
@@ -137,7 +141,11 @@ impl Connection {
     }
 
     pub(super) async fn rows(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Vec<Row>> {
-        let bound: Vec<_> = parameters.iter().map(|parameter| parameter.bound()).collect();
+        let bound: Vec<Bound<'_>> = parameters.iter().map(|parameter| parameter.bound()).collect();
+        let bound: Vec<(&(dyn ToSql + Sync), Type)> = bound
+            .iter()
+            .map(|(value, sql)| (&**value as &(dyn ToSql + Sync), sql.clone()))
+            .collect();
         self.in_time(self.client.query_typed(sql, &bound)).await
     }
 

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 
 use super::{
     connection::{Connection, Done, Failure},
+    text::text_or_null,
     writer::{Write, Writing},
 };
 use crate::{
@@ -68,7 +69,7 @@ fn conversation_of(key: ConversationKey, row: &Row) -> Done<Conversation> {
         key,
         id: ConversationId::trusted(row.try_get::<_, String>(0)?),
         shape,
-        title: row.try_get(5)?,
+        title: text_or_null(row, 5)?,
         is_active: row.try_get(6)?,
         created_at: Timestamp(row.try_get(7)?),
         members: Vec::new(),

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 
 use super::{
     connection::{Connection, Done},
+    text::text_or_null,
     writer::{Write, Writing},
 };
 use crate::{
@@ -34,10 +35,10 @@ fn user_of(row: &Row) -> Done<User> {
     Ok(User {
         key: UserKey(row.try_get(0)?),
         id: UserId::trusted(row.try_get::<_, String>(1)?),
-        name: row.try_get(2)?,
-        email: row.try_get(3)?,
-        image: row.try_get(4)?,
-        role: row.try_get(5)?,
+        name: text_or_null(row, 2)?,
+        email: text_or_null(row, 3)?,
+        image: text_or_null(row, 4)?,
+        role: text_or_null(row, 5)?,
         last_seen_at: row.try_get::<_, Option<i64>>(6)?.map(Timestamp),
         host_put_at: row.try_get::<_, Option<i64>>(7)?.map(Timestamp),
         claims_issued_at: row.try_get::<_, Option<i64>>(8)?.map(Timestamp),
@@ -48,10 +49,10 @@ fn listing_of(row: &Row) -> Done<Listing> {
     Ok(Listing {
         key: ListingKey(row.try_get(0)?),
         id: ListingId::trusted(row.try_get::<_, String>(1)?),
-        title: row.try_get(2)?,
-        image: row.try_get(3)?,
-        url: row.try_get(4)?,
-        price: row.try_get(5)?,
+        title: text_or_null(row, 2)?,
+        image: text_or_null(row, 3)?,
+        url: text_or_null(row, 4)?,
+        price: text_or_null(row, 5)?,
         owner: row.try_get::<_, Option<i64>>(6)?.map(UserKey),
     })
 }

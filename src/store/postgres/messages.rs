@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use super::{
     connection::{Connection, Done, Failure},
     conversations, marks, participation,
+    text::{text, text_or_null},
     writer::{Write, Writing},
 };
 use crate::{
@@ -34,8 +35,8 @@ pub(super) fn message_of(conversation: ConversationKey, row: &Row) -> Done<Messa
         reply_to: row.try_get(3)?,
         kind: MessageKind::parse(kind)
             .ok_or_else(|| Failure::Unexpected(format!("a message is of the unknown kind {kind:?}")))?,
-        client_message_id: row.try_get(5)?,
-        content: row.try_get(6)?,
+        client_message_id: text_or_null(row, 5)?,
+        content: text(row, 6)?,
         read_at: None,
     })
 }

@@ -22,6 +22,7 @@ mod open;
 mod participation;
 mod readers;
 mod settings;
+mod text;
 // These tests start real servers; no runtime's worker waits in them.
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]

@@ -1,5 +1,6 @@
 //! The common suite on PostgreSQL, and what only PostgreSQL can be asked.
 
+mod failures;
 mod server;
 
 use std::sync::Arc;
