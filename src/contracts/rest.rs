@@ -26,7 +26,7 @@ use super::{
 use crate::{
     chat::{Caller, Chat, People},
     config::Settings,
-    model::{Clock, Code, Error, Origin, Result, Timestamp, User, limits},
+    model::{Clock, Code, Error, Origin, Result, Timestamp, User, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
         http::{BodyFault, read_body},
@@ -383,20 +383,18 @@ struct ErrorBody<'a> {
 
 /// An error as every route answers it.
 pub fn error_response(error: &Error) -> Response<Body> {
-    let retry_after_ms = error
-        .retry_after
-        .map(|time| (time.as_micros().div_ceil(1_000) as u64).max(1));
+    let retry_after = error.retry_after.map(RetryAfter);
     let body = to_json(&ErrorBody {
         error: &error.message,
         code: error.code,
-        retry_after_ms,
+        retry_after_ms: retry_after.map(RetryAfter::milliseconds),
     });
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(status, body);
-    if let Some(ms) = retry_after_ms {
+    if let Some(time) = retry_after {
         response
             .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000).max(1)));
+            .insert(header::RETRY_AFTER, HeaderValue::from(time.seconds()));
     }
     response
 }

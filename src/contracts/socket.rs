@@ -27,6 +27,7 @@ use crate::{
     fanout::{LiveSocket, Outlet},
     model::{
         Clock, Code, Contract, Conversation, ConversationId, Error, Message, Origin, Result, User, UserId, limits,
+        rate::RetryAfter,
     },
     transport::{
         auth::Authenticator,
@@ -500,9 +501,7 @@ fn ack_error(id: u64, error: &Error) -> Frame {
 }
 
 fn retry_after_ms(error: &Error) -> Option<u64> {
-    error
-        .retry_after
-        .map(|time| (time.as_micros().div_ceil(1_000) as u64).max(1))
+    error.retry_after.map(|time| RetryAfter(time).milliseconds())
 }
 
 #[derive(Serialize)]
