@@ -28,6 +28,7 @@ use crate::{
     },
     demo::{self, SampleClock},
     model::{Clock, Error, clock::SystemClock, limits},
+    observed::Observed,
     store::{
         Store,
         sqlite::{self, SqliteStore},
@@ -36,7 +37,7 @@ use crate::{
         auth::Authenticator,
         health,
         http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
-        metrics::Metrics,
+        metrics::{Metrics, NO_ROUTE, Page},
         origin::OriginPolicy,
         token::TokenVerifier,
         web::{self, Kind},
@@ -113,6 +114,7 @@ type SocketServer = doorbell_socketio::Server<Sockets>;
 /// One running node.
 pub struct Node {
     pub api: Arc<Api>,
+    page: Arc<Page>,
     store: Arc<SqliteStore>,
     engine: SocketServer,
     drain: watch::Sender<bool>,
@@ -127,6 +129,7 @@ impl Node {
         clock: Arc<dyn Clock>,
         prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
     ) -> Result<Self, Fault> {
+        let started_at = SystemClock.now();
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let DatabaseUrl::Sqlite(path) = &settings.database;
         let store = Arc::new(SqliteStore::open(
@@ -159,7 +162,8 @@ impl Node {
         let authenticator = Arc::new(Authenticator::new(verifier, settings.api_keys.clone()));
         let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
         let origins = Arc::new(origins);
-        let metrics = Arc::new(Metrics::new());
+        let mut page = Page::new();
+        let metrics = Arc::new(Metrics::new(&mut page));
         let sockets = Arc::new(Sockets {
             chat: Arc::clone(&chat),
             authenticator: Arc::clone(&authenticator),
@@ -185,7 +189,14 @@ impl Node {
             secret,
         });
         let (drain, draining) = watch::channel(false);
-        let router = router(&api, draining.clone()).merge(prepare(&api).await?);
+        page.add(Observed {
+            chat: Arc::clone(&api.chat),
+            store: Arc::clone(&store),
+            engine: engine.clone(),
+            started_at,
+        });
+        let page = Arc::new(page);
+        let router = router(&api, &page, draining.clone()).merge(prepare(&api).await?);
         let service = Front {
             router,
             engine: engine.clone(),
@@ -206,11 +217,17 @@ impl Node {
         }
         Ok(Node {
             api,
+            page,
             store,
             engine,
             drain,
             connections,
         })
+    }
+
+    /// All metrics, as `/metrics` answers them.
+    pub fn metrics(&self) -> String {
+        self.page.render()
     }
 
     /// Serves until SIGTERM or SIGINT, then drains.
@@ -282,8 +299,8 @@ fn front() -> Router {
 }
 
 /// Everything but Socket.IO.
-fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
-    let (for_ready, for_metrics) = (Arc::clone(api), Arc::clone(api));
+fn router(api: &Arc<Api>, page: &Arc<Page>, draining: watch::Receiver<bool>) -> Router {
+    let (for_ready, for_metrics, metrics) = (Arc::clone(api), Arc::clone(page), Arc::clone(&api.metrics));
     let operators = Router::new()
         .route("/healthz", get(|| async { health::healthz() }))
         .route(
@@ -311,12 +328,16 @@ fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
             "/metrics",
             get(move |headers: HeaderMap| async move {
                 let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-                health::metrics(for_metrics.metrics.render(), accept)
+                health::metrics(for_metrics.render(), accept)
             }),
         );
     rest::router(Arc::clone(api), contracts::routes())
         .merge(operators)
-        .fallback(|| async { rest::error_response(&Error::not_found("route")) })
+        .fallback(move || async move {
+            let response = rest::error_response(&Error::not_found("route"));
+            metrics.http_answered(NO_ROUTE, response.status().as_u16());
+            response
+        })
 }
 
 /// What every request meets first: Socket.IO or a route, and the rules about origins.

@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 
 use super::{
     Chat,
+    counters::Delivered,
     render::{News, Whose},
 };
-use crate::fanout::Audience;
+use crate::fanout::{Audience, Pushed};
 use crate::model::{Contract, Conversation, Fact, Message, Origin, Result, UserKey, conversation::Read};
 
 /// Time for connections to write what waits for them.
@@ -22,6 +23,7 @@ impl Chat {
     /// Delivers what the store hands over, until the store is closed.
     pub async fn publish(self: Arc<Self>, mut facts: mpsc::Receiver<Vec<Fact>>) {
         while let Some(batch) = facts.recv().await {
+            self.counters.count_facts(&batch);
             for fact in batch {
                 // What cannot be delivered can be read: the fact is stored, and the next message shows the gap.
                 if let Err(error) = self.deliver(fact).await {
@@ -74,6 +76,7 @@ impl Chat {
         let mut shared = Frames::default();
         let mut own = Frames::default();
         let mut needs_breath = false;
+        let mut delivered = Delivered::default();
         for member in conversation.current_members() {
             let is_sender = member.user == message.sender;
             self.hub.each_of(member.user, |socket| {
@@ -92,12 +95,17 @@ impl Chat {
                 let frame = frames.of(contract, || {
                     self.render.message(contract, &conversation, message, &people, viewer)
                 });
-                needs_breath |= socket.push_message(audience, key, message.seq, frame);
+                let pushed = socket.push_message(audience, key, message.seq, frame);
+                if pushed != Pushed::Not {
+                    delivered.one_more(contract);
+                }
+                needs_breath |= pushed == Pushed::Crowded;
                 if contract == self.render.list_contract() && !socket.has_joined(key) {
                     self.update_list(member.user, key, false, None);
                 }
             });
         }
+        self.counters.count_delivered(delivered);
         if needs_breath {
             // A reader is not slow because this task was faster than the connections' own.
             tokio::time::sleep(BREATH).await;

@@ -1,5 +1,8 @@
 //! How fast a person may do what, and the sentence for who is faster.
 
+use std::sync::Arc;
+
+use super::counters::{Counters, RateKind};
 use crate::model::{
     Error, Result, UserKey,
     limits::{Rate, RateLimits},
@@ -14,35 +17,46 @@ pub struct Rates {
 }
 
 impl Rates {
-    pub fn new(settings: &RateLimits) -> Self {
+    /// What is refused is counted in `counters`.
+    pub fn new(settings: &RateLimits, counters: &Arc<Counters>) -> Self {
+        let limiter = |kind, rate| Limiter::new(kind, rate, Arc::clone(counters));
         Rates {
-            sends: Limiter::new("messages", settings.sends),
-            conversations: Limiter::new("new conversations", settings.conversations),
-            connections: Limiter::new("connections", settings.connections),
-            requests: Limiter::new("requests", settings.requests),
+            sends: limiter(RateKind::Sends, settings.sends),
+            conversations: limiter(RateKind::Conversations, settings.conversations),
+            connections: limiter(RateKind::Connections, settings.connections),
+            requests: limiter(RateKind::Requests, settings.requests),
         }
     }
 }
 
 /// One kind of thing, counted for each person.
 pub struct Limiter {
-    what: &'static str,
+    kind: RateKind,
     people: rate::Limiter<UserKey>,
+    counters: Arc<Counters>,
 }
 
 impl Limiter {
-    fn new(what: &'static str, rate: Option<Rate>) -> Self {
+    fn new(kind: RateKind, rate: Option<Rate>, counters: Arc<Counters>) -> Self {
         Limiter {
-            what,
+            kind,
             people: rate::Limiter::new(rate),
+            counters,
         }
     }
 
     /// Takes one, or says when to come again (`RATE_LIMITED`).
     pub fn take(&self, user: UserKey) -> Result<()> {
-        self.people
-            .check(&user)
-            .map_err(|wait| Error::rate_limited(self.what, wait.0))
+        self.people.check(&user).map_err(|wait| {
+            self.counters.count_limited(self.kind);
+            let what = match self.kind {
+                RateKind::Sends => "messages",
+                RateKind::Conversations => "new conversations",
+                RateKind::Connections => "connections",
+                RateKind::Requests => "requests",
+            };
+            Error::rate_limited(what, wait.0)
+        })
     }
 
     /// Gives one back that turned out not to count.
@@ -65,7 +79,9 @@ mod tests {
 
     #[test]
     fn who_is_too_fast_is_told_what_and_for_how_long() {
-        let limiter = Limiter::new("messages", Some(Rate::new(2, Duration::from_secs(3600), 3)));
+        let rate = Some(Rate::new(2, Duration::from_secs(3600), 3));
+        let counters = Arc::default();
+        let limiter = Limiter::new(RateKind::Sends, rate, Arc::clone(&counters));
         for _ in 0..3 {
             assert!(limiter.has(UserKey(1)));
             assert_eq!(limiter.take(UserKey(1)), Ok(()));
@@ -83,6 +99,11 @@ mod tests {
             "{wait:?}"
         );
         assert_eq!(limiter.take(UserKey(2)), Ok(()), "another person has their own");
+        assert_eq!(
+            counters.limited()[0],
+            (RateKind::Sends, 1),
+            "asking whether there is one counts nothing"
+        );
         limiter.give_back(UserKey(1));
         assert_eq!(limiter.take(UserKey(1)), Ok(()));
     }
@@ -90,11 +111,12 @@ mod tests {
     #[test]
     fn each_kind_has_its_own_rate() {
         let once = Some(Rate::new(1, Duration::from_secs(3600), 1));
-        let rates = Rates::new(&RateLimits {
+        let settings = RateLimits {
             sends: once,
             requests: once,
             ..RateLimits::OFF
-        });
+        };
+        let rates = Rates::new(&settings, &Arc::default());
         assert_eq!(rates.sends.take(UserKey(1)), Ok(()));
         assert!(rates.sends.take(UserKey(1)).is_err());
         assert_eq!(rates.requests.take(UserKey(1)), Ok(()));

@@ -102,6 +102,24 @@ impl Chat {
     /// Judges a message and hands it to the store, without waiting for its commit. Submissions of one caller that are
     /// made one after the other are stored in that order.
     pub async fn submit(&self, sender: UserKey, request: SendRequest) -> Result<Submitted> {
+        let outcome = self.judged(sender, request).await;
+        self.count_refusal(outcome)
+    }
+
+    /// Waits for the commit of a submitted message.
+    pub async fn stored(&self, submitted: Submitted) -> Result<Sent> {
+        let outcome = self.committed(submitted).await;
+        if outcome.as_ref().is_ok_and(|sent| sent.repeated) {
+            self.counters.count_repeat();
+        }
+        self.count_refusal(outcome)
+    }
+
+    fn count_refusal<T>(&self, outcome: Result<T>) -> Result<T> {
+        outcome.inspect_err(|error| self.counters.count_refusal(error.code))
+    }
+
+    async fn judged(&self, sender: UserKey, request: SendRequest) -> Result<Submitted> {
         let target = self.target(sender, &request).await?;
         let client_message_id = request.client_message_id;
         if let Some(id) = &client_message_id {
@@ -162,8 +180,7 @@ impl Chat {
         })
     }
 
-    /// Waits for the commit of a submitted message.
-    pub async fn stored(&self, submitted: Submitted) -> Result<Sent> {
+    async fn committed(&self, submitted: Submitted) -> Result<Sent> {
         let Submitted {
             conversation,
             sender,

@@ -321,9 +321,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
             api.metrics
                 .http_answered(&format!("{method} {path}"), response.status().as_u16());
             if !is_held {
-                api.metrics
-                    .http_request_seconds
-                    .observe(started.elapsed().as_secs_f64());
+                api.metrics.http_took(started.elapsed());
             }
             response
         };

@@ -31,7 +31,7 @@ use crate::{
     },
     transport::{
         auth::Authenticator,
-        metrics::{Carrier, Metrics},
+        metrics::Metrics,
         origin::{OriginPolicy, OriginVerdict},
         token::TokenFault,
     },
@@ -96,7 +96,6 @@ impl Handler for Sockets {
         let connected = socket.state();
         connected.live.attach(Box::new(Way(socket.clone())));
         self.endings.add(connected);
-        self.metrics.connection_opened(Carrier::Websocket);
         self.chat.connected(Arc::clone(&connected.live));
     }
 
@@ -117,10 +116,6 @@ impl Handler for Sockets {
         let connected = socket.state();
         connected.live.detach();
         self.endings.remove(connected);
-        self.metrics.connection_closed(Carrier::Websocket);
-        if reason == Reason::SlowConsumer {
-            self.metrics.slow_consumers_closed.inc();
-        }
         tracing::debug!(user = %connected.user_id, %reason, "a socket has gone");
         self.chat.disconnected(&connected.live);
     }

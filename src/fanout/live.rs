@@ -36,6 +36,17 @@ pub enum Audience {
     Nobody,
 }
 
+/// What became of a message for a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// The socket is not in the audience, or has gone.
+    Not,
+    Queued,
+    /// Queued; and much waits for this socket, and has not for long, so that its connection may just not have had its
+    /// turn. The publisher should take a breath.
+    Crowded,
+}
+
 pub struct LiveSocket {
     pub number: Origin,
     pub user: UserKey,
@@ -163,12 +174,11 @@ impl LiveSocket {
         }
     }
 
-    /// A message of a conversation, if this socket is in the audience. `true` asks for a breath: much waits for this
-    /// socket, and has not for long, so that its connection may just not have had its turn.
-    pub fn push_message(&self, audience: Audience, conversation: ConversationKey, seq: Seq, frame: &Frame) -> bool {
+    /// A message of a conversation, if this socket is in the audience.
+    pub fn push_message(&self, audience: Audience, conversation: ConversationKey, seq: Seq, frame: &Frame) -> Pushed {
         let mut ties = self.ties();
         if !ties.reached(audience, conversation) {
-            return false;
+            return Pushed::Not;
         }
         if let Some(splice) = ties
             .splices
@@ -176,7 +186,7 @@ impl LiveSocket {
             .find(|splice| splice.conversation == conversation)
         {
             splice.held.push((seq, frame.clone()));
-            false
+            Pushed::Queued
         } else {
             // Inside the lock, so that nothing overtakes what a splice lets go at this moment.
             ties.push(frame)
@@ -197,15 +207,18 @@ impl LiveSocket {
 }
 
 impl Ties {
-    fn push(&mut self, frame: &Frame) -> bool {
-        let Some(outlet) = &self.outlet else { return false };
+    fn push(&mut self, frame: &Frame) -> Pushed {
+        let Some(outlet) = &self.outlet else { return Pushed::Not };
         if outlet.push(frame) < CROWDED_BYTES {
             self.crowded_since = None;
-            return false;
+            return Pushed::Queued;
         }
         let now = Instant::now();
         let since = *self.crowded_since.get_or_insert(now);
-        now.duration_since(since) < CROWDED_PATIENCE
+        match now.duration_since(since) < CROWDED_PATIENCE {
+            true => Pushed::Crowded,
+            false => Pushed::Queued,
+        }
     }
 
     fn reached(&self, audience: Audience, conversation: ConversationKey) -> bool {
@@ -295,7 +308,8 @@ mod tests {
         socket.answer(Frame::event("history", &"up to 5"));
         guard.answered_up_to(5);
         drop(guard);
-        socket.push_message(Audience::Joined, HERE, 7, &frame(7));
+        let pushed = socket.push_message(Audience::Joined, HERE, 7, &frame(7));
+        assert_eq!(pushed, Pushed::Queued);
         assert_eq!(recorder.0.lock().unwrap().len(), 3, "the history, 6 and 7");
     }
 
@@ -316,6 +330,18 @@ mod tests {
             socket.push_message(Audience::Joined, HERE, 1, &frame(1));
             guard
         });
+        assert_eq!(recorder.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_reaches_nobody_is_said_to_be_so() {
+        let (socket, recorder) = socket();
+        let push = || socket.push_message(Audience::Joined, HERE, 1, &frame(1));
+        assert_eq!(push(), Pushed::Not, "it has not joined");
+        socket.join(HERE);
+        assert_eq!(push(), Pushed::Queued);
+        socket.detach();
+        assert_eq!(push(), Pushed::Not, "it has gone");
         assert_eq!(recorder.0.lock().unwrap().len(), 1);
     }
 

@@ -86,14 +86,18 @@ impl Queue {
             outcome: None,
             reply,
         });
-        match self.orders.try_send(Order::Write(job)) {
-            Ok(()) => pending,
+        // Before it is queued: afterwards the writer may have taken it already, and the count would fall below none.
+        self.stats.queued.fetch_add(1, Ordering::Relaxed);
+        let refused = match self.orders.try_send(Order::Write(job)) {
+            Ok(()) => return pending,
             Err(TrySendError::Full(_)) => {
                 self.stats.refused.fetch_add(1, Ordering::Relaxed);
-                Pending::refused(StoreError::Overloaded)
+                StoreError::Overloaded
             }
-            Err(TrySendError::Disconnected(_)) => Pending::refused(StoreError::Closed),
-        }
+            Err(TrySendError::Disconnected(_)) => StoreError::Closed,
+        };
+        self.stats.queued.fetch_sub(1, Ordering::Relaxed);
+        Pending::refused(refused)
     }
 
     /// Ends when all that was queued before is committed and answered, and the file is closed.
@@ -154,6 +158,7 @@ impl Writer {
                 }
                 next = orders.try_recv();
             };
+            self.stats.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
             self.commit(&mut batch);
             self.checkpoints.after_batch(&self.connection);
         }
