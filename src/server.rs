@@ -250,6 +250,7 @@ impl Node {
     async fn drain(self) {
         let _ = self.drain.send(true);
         self.engine.close_all();
+        self.api.chat.let_go();
         while self.engine.connections() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

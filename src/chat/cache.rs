@@ -6,16 +6,26 @@
 
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 
 use super::Chat;
 use crate::model::{Conversation, ConversationId, ConversationKey, Error, Result, UserKey};
 
-/// Conversations kept, at some 200 bytes for a one-to-one: those in use on a busy node.
+/// Conversations kept, when all are one-to-one: those in use on a busy node.
 const CAPACITY: usize = 100_000;
 
+/// A conversation weighs as many members as it has: at some 100 bytes each, all that is kept stays below 30 MB.
+#[derive(Clone)]
+struct ByMembers;
+
+impl Weighter<ConversationKey, Arc<Conversation>> for ByMembers {
+    fn weight(&self, _: &ConversationKey, conversation: &Arc<Conversation>) -> u64 {
+        conversation.members.len().max(1) as u64
+    }
+}
+
 pub struct Conversations {
-    by_key: Cache<ConversationKey, Arc<Conversation>>,
+    by_key: Cache<ConversationKey, Arc<Conversation>, ByMembers>,
     /// Never changes for an id.
     keys: Cache<ConversationId, ConversationKey>,
 }
@@ -23,7 +33,7 @@ pub struct Conversations {
 impl Default for Conversations {
     fn default() -> Self {
         Conversations {
-            by_key: Cache::new(CAPACITY),
+            by_key: Cache::with_weighter(CAPACITY, 2 * CAPACITY as u64, ByMembers),
             keys: Cache::new(CAPACITY),
         }
     }

@@ -1,6 +1,6 @@
 //! Comments under a post: there for every signed-in user, with the limits and rates of messages.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     Caller, Chat, People,
@@ -29,18 +29,23 @@ impl Chat {
     }
 
     pub async fn comments(&self, caller: Caller, post_id: &str, page: SeqPage) -> Result<CommentPage> {
-        caller.user()?;
+        let reader = caller.user()?;
         check_post_id(post_id)?;
-        let bell = page
-            .wait
-            .map(|wait| (self.waiting.posts.listen(&post_id.to_owned()), wait));
-        let mut found = self.store.comments(post_id, page.window).await?;
-        if let Some((bell, wait)) = bell
-            && found.comments.is_empty()
-        {
-            bell.rung_within(wait).await;
-            found = self.store.comments(post_id, page.window).await?;
-        }
+        let _held = page.wait.map(|_| self.waiting.hold(reader)).transpose()?;
+        let until = page.wait.map(|wait| Instant::now() + wait);
+        let found = loop {
+            let bell = until.map(|until| (self.waiting.posts.listen(&post_id.to_owned()), until));
+            let found = self.store.comments(post_id, page.window).await?;
+            let is_answer = !found.comments.is_empty() || self.waiting.is_over();
+            match bell {
+                Some((bell, until)) if !is_answer => {
+                    if !bell.rung_before(until).await {
+                        break found;
+                    }
+                }
+                _ => break found,
+            }
+        };
         let authors: Vec<_> = found.comments.iter().map(|comment| comment.author).collect();
         let people = self.people(&authors, &[]).await?;
         let (first, last) = (

@@ -1,6 +1,6 @@
 //! Reading a conversation.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     Caller, Chat, People,
@@ -31,13 +31,17 @@ impl Chat {
         let Some(wait) = page.wait else {
             return self.page(conversation, viewer, page.window).await;
         };
-        let bell = self.waiting.conversations.listen(&conversation.key);
-        let first = self.page(Arc::clone(&conversation), viewer, page.window).await?;
-        if !first.messages.is_empty() {
-            return Ok(first);
+        let _held = self.waiting.hold(viewer)?;
+        let until = Instant::now() + wait;
+        loop {
+            // Listening begins before reading, so that nothing falls between the two.
+            let bell = self.waiting.conversations.listen(&conversation.key);
+            let read = self.page(Arc::clone(&conversation), viewer, page.window).await?;
+            // It also rings for what lies before the page, whose news may still have been under way.
+            if !read.messages.is_empty() || self.waiting.is_over() || !bell.rung_before(until).await {
+                return Ok(read);
+            }
         }
-        bell.rung_within(wait).await;
-        self.page(conversation, viewer, page.window).await
     }
 
     pub(crate) async fn page(

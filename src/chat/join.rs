@@ -12,7 +12,13 @@ use crate::{
 impl Chat {
     /// The conversation that `socket` may join now.
     pub async fn joinable(&self, socket: &LiveSocket, id: &str) -> Result<Arc<Conversation>> {
-        self.conversation_open_to(socket.user, id).await
+        let conversation = self.conversation_open_to(socket.user, id).await?;
+        if socket.is_full(conversation.key) {
+            return Err(Error::invalid(
+                "This connection has joined as many conversations as it may; leave one first.",
+            ));
+        }
+        Ok(conversation)
     }
 
     /// Joins, and returns the newest of its history, or what comes after `after`.

@@ -145,6 +145,11 @@ impl Chat {
         self.rates.connections.take(user)
     }
 
+    /// Answers the requests that are held until something new arrives: the server stops.
+    pub fn let_go(&self) {
+        self.waiting.let_go();
+    }
+
     /// Can messages be stored now?
     pub async fn check(&self) -> Result<()> {
         Ok(self.store.check().await?)

@@ -14,8 +14,12 @@ use crate::{
 /// What is to be marked.
 #[derive(Debug, Clone)]
 pub enum ReadTarget {
-    /// A conversation: all of it, or up to a message.
-    Conversation { id: String, up_to: Option<String> },
+    /// A conversation: all of it, or up to a message. With a person named beside it, they must be in it.
+    Conversation {
+        id: String,
+        up_to: Option<String>,
+        person: Option<String>,
+    },
     /// Up to this message, in its conversation.
     Message(String),
     /// All one-to-one conversations with this person.
@@ -27,8 +31,9 @@ impl Chat {
     pub async fn mark_read(&self, caller: Caller, target: ReadTarget, origin: Option<Origin>) -> Result<i64> {
         let reader = caller.user()?;
         match target {
-            ReadTarget::Conversation { id, up_to } => {
+            ReadTarget::Conversation { id, up_to, person } => {
                 let conversation = self.conversation_open_to(reader, &id).await?;
+                self.may_be_beside(&conversation, reader, person.as_deref()).await?;
                 let up_to = match up_to {
                     None => None,
                     Some(message) => Some(MessageId::parse(&message)?.seq_in(&conversation.id)?),

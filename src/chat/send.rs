@@ -220,9 +220,7 @@ impl Chat {
         match (&request.conversation, &request.person) {
             (Some(id), person) => {
                 let conversation = self.conversation_seen_by(sender, id).await?;
-                if let Some(person) = person {
-                    self.must_be_other_participant(&conversation, sender, person).await?;
-                }
+                self.may_be_beside(&conversation, sender, person.as_deref()).await?;
                 Ok(Target::Conversation(conversation))
             }
             (None, Some(person)) => {
@@ -241,14 +239,14 @@ impl Chat {
     }
 
     /// A person named beside a conversation must be the other side of it, or in the group.
-    pub(crate) async fn must_be_other_participant(
+    pub(crate) async fn may_be_beside(
         &self,
         conversation: &Conversation,
         caller: UserKey,
-        person: &str,
+        person: Option<&str>,
     ) -> Result<()> {
-        let person = self.known_user(person).await?;
-        match person {
+        let Some(person) = person else { return Ok(()) };
+        match self.known_user(person).await? {
             Some(person) if person.key != caller && conversation.member(person.key).is_some() => Ok(()),
             _ => Err(Error::invalid(
                 "The person named is not the other side of this conversation.",

@@ -91,7 +91,8 @@ impl Typing {
 /// Where somebody types.
 #[derive(Debug, Clone)]
 pub enum TypingTarget {
-    Conversation(String),
+    /// With a person named beside it, they must be in it.
+    Conversation { id: String, person: Option<String> },
     /// The most recently active one-to-one conversation with this person, else their direct one.
     Person(String),
 }
@@ -100,7 +101,11 @@ impl Chat {
     pub async fn typing(&self, caller: Caller, target: TypingTarget, is_typing: bool) -> Result<()> {
         let user = caller.user()?;
         let conversation = match target {
-            TypingTarget::Conversation(id) => self.conversation_open_to(user, &id).await?,
+            TypingTarget::Conversation { id, person } => {
+                let conversation = self.conversation_open_to(user, &id).await?;
+                self.may_be_beside(&conversation, user, person.as_deref()).await?;
+                conversation
+            }
             TypingTarget::Person(person) => {
                 if self.user(user).await?.id.as_str() == person {
                     return Err(Error::invalid("You have no conversation with yourself."));

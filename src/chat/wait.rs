@@ -3,19 +3,71 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
-use crate::model::ConversationKey;
+use crate::model::{ConversationKey, Error, Result, UserKey, limits};
 
 /// Those who wait, by what they wait for.
 #[derive(Default)]
 pub struct Waiting {
+    stopping: AtomicBool,
+    /// How many requests of each person are held.
+    held: Arc<Mutex<HashMap<UserKey, usize>>>,
     pub conversations: Bells<ConversationKey>,
     pub posts: Bells<String>,
+}
+
+/// A request that is held.
+pub struct Held {
+    held: Arc<Mutex<HashMap<UserKey, usize>>>,
+    user: UserKey,
+}
+
+impl Waiting {
+    /// Answers everything that is held, with what there is: the server stops.
+    pub fn let_go(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.conversations.ring_all();
+        self.posts.ring_all();
+    }
+
+    /// Is nothing to be held any longer?
+    pub fn is_over(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request that is about to be held; refuses one too many.
+    pub fn hold(&self, user: UserKey) -> Result<Held> {
+        let mut held = self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let count = held.entry(user).or_insert(0);
+        if *count >= limits::LONG_POLLS_PER_USER {
+            return Err(Error::rate_limited("requests held with wait", Duration::from_secs(1)));
+        }
+        *count += 1;
+        Ok(Held {
+            held: Arc::clone(&self.held),
+            user,
+        })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(count) = held.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.user);
+            }
+        }
+    }
 }
 
 /// One bell for each thing that somebody waits for.
@@ -41,6 +93,11 @@ impl<K: Hash + Eq + Clone> Bells<K> {
         }
     }
 
+    /// Lets everybody go who waits.
+    fn ring_all(&self) {
+        self.lock().values().for_each(|notify| notify.notify_waiters());
+    }
+
     pub fn ring<Q>(&self, key: &Q)
     where
         K: std::borrow::Borrow<Q>,
@@ -64,10 +121,11 @@ pub struct Bell<'a, K: Hash + Eq> {
 }
 
 impl<K: Hash + Eq> Bell<'_, K> {
-    /// Waits until it rings, or for so long.
-    pub async fn rung_within(mut self, time: Duration) {
-        if let Some(heard) = self.heard.take() {
-            let _ = tokio::time::timeout(time, heard).await;
+    /// Waits until it rings; `false` if it has not until then.
+    pub async fn rung_before(mut self, until: Instant) -> bool {
+        match self.heard.take() {
+            Some(heard) => tokio::time::timeout_at(until.into(), heard).await.is_ok(),
+            None => false,
         }
     }
 }
@@ -96,9 +154,7 @@ mod tests {
         let bells = Bells::<u32>::default();
         let bell = bells.listen(&1);
         bells.ring(&1);
-        tokio::time::timeout(Duration::from_secs(5), bell.rung_within(Duration::from_secs(60)))
-            .await
-            .expect("rung");
+        assert!(bell.rung_before(Instant::now() + Duration::from_secs(60)).await);
         assert!(bells.lock().is_empty(), "nobody listens any more");
     }
 }

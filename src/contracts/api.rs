@@ -157,6 +157,7 @@ async fn mark(mut call: Call) -> Result<Reply> {
     let target = ReadTarget::Conversation {
         id: fields.required_id("conversationId")?,
         up_to: fields.id("messageId")?,
+        person: None,
     };
     let updated = call.chat().mark_read(call.caller, target, call.origin()).await?;
     Ok(Reply::ok(&json!({ "updated": updated })))

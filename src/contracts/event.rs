@@ -123,7 +123,10 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
         }),
         Name::Send => draft::decode_fields(&fields, person).map(Command::Send),
         Name::TypingStart | Name::TypingStop => Ok(Command::Typing {
-            target: TypingTarget::Conversation(conversation()?),
+            target: TypingTarget::Conversation {
+                id: conversation()?,
+                person: None,
+            },
             is_typing: name == Name::TypingStart,
         }),
         Name::Typing => {
@@ -131,7 +134,7 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
                 .boolean("isTyping")?
                 .ok_or_else(|| Error::invalid("isTyping is missing."))?;
             let target = match (fields.id("conversationId")?, person) {
-                (Some(conversation), _) => TypingTarget::Conversation(conversation),
+                (Some(id), person) => TypingTarget::Conversation { id, person },
                 (None, Some(person)) => TypingTarget::Person(person),
                 (None, None) => return Err(Error::invalid("Name a conversation or a person to type to.")),
             };
@@ -144,7 +147,7 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
                 None => fields.id("conversationId")?,
             };
             let target = match (named, message, person) {
-                (Some(id), up_to, _) => ReadTarget::Conversation { id, up_to },
+                (Some(id), up_to, person) => ReadTarget::Conversation { id, up_to, person },
                 (None, Some(message), _) => ReadTarget::Message(message),
                 (None, None, Some(person)) => ReadTarget::Person(person),
                 (None, None, None) => {

@@ -162,6 +162,7 @@ async fn mark(chat: &Chat, conversation: &Conversation, reader: UserKey, up_to: 
         let target = ReadTarget::Conversation {
             id: conversation.id.to_string(),
             up_to: Some(message.to_string()),
+            person: None,
         };
         chat.mark_read(Caller::User(reader), target, None).await?;
     }

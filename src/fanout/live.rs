@@ -142,6 +142,12 @@ impl LiveSocket {
         self.ties().joined.contains(&conversation)
     }
 
+    /// Would one more join be over the limit?
+    pub fn is_full(&self, conversation: ConversationKey) -> bool {
+        let ties = self.ties();
+        ties.joined.len() >= limits::JOINED_CONVERSATIONS && !ties.joined.contains(&conversation)
+    }
+
     pub fn join_user_room(&self) {
         self.ties().user_room = true;
     }

@@ -38,8 +38,6 @@ pub const REFUSALS_AT_ONCE: usize = 64;
 pub const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// SIGTERM to exit. Docker and Kubernetes kill after 10 and 30 s.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
-/// Deepest nesting of JSON. No contract nests deeper than 4; serde_json itself stops at 128.
-pub const JSON_DEPTH: usize = 32;
 
 // A Socket.IO connection.
 
@@ -61,8 +59,6 @@ pub const WAITING_PUSH_TIME: Duration = Duration::from_secs(10);
 pub const EVENTS_UNDER_WAY: usize = 256;
 /// Conversations that one socket may have joined. A person's open pages need a handful.
 pub const JOINED_CONVERSATIONS: usize = 1_000;
-/// A socket whose token ends, or whose user loses a membership, is closed or cut off within this time.
-pub const REVOCATION_TIME: Duration = Duration::from_secs(5);
 
 // Texts.
 
@@ -84,8 +80,6 @@ pub const URL_CHARS: usize = 2_048;
 pub const ROLE_CHARS: usize = 64;
 /// Longest price of a listing, a text for display.
 pub const PRICE_CHARS: usize = 64;
-/// Longest file name shown with a message: what common file systems hold.
-pub const FILE_NAME_CHARS: usize = 255;
 /// Longest token. It arrives in a header, so it cannot be longer there; this is for the one in a CONNECT packet.
 pub const TOKEN_BYTES: usize = HEADER_BYTES;
 
@@ -95,8 +89,6 @@ pub const TOKEN_BYTES: usize = HEADER_BYTES;
 pub const HISTORY_PAGE: usize = 1_000;
 /// Most messages in any history; a larger `limit` is this one.
 pub const HISTORY_PAGE_MAX: usize = 1_000;
-/// Entries of a `/v1` page without `limit`.
-pub const V1_PAGE: usize = 50;
 /// Messages in `conversation:messages` of a join: what a phone shows on three screens.
 pub const JOIN_MESSAGES: usize = 50;
 /// Messages in `conversation:messages` of a join with `afterSeq`, which repairs a gap.

@@ -119,6 +119,10 @@ test('asking for oneself, or for a person who is not in the named conversation, 
   refusal(await api.post('/api/messages', { conversationId: id, receiverId: cem.id, content: 'x', type: 'text' }), 400, 'INVALID');
   const socket = await server.socket(ann);
   await socket.refused('INVALID', 'send_message', { conversationId: id, receiverId: cem.id, content: 'x', type: 'text' });
+  for (const person of [{ receiverId: cem.id }, { recipientId: cem.id }]) {
+    await socket.refused('INVALID', 'typing', { conversationId: id, ...person, isTyping: true });
+    await socket.refused('INVALID', 'mark_read', { conversationId: id, ...person });
+  }
   await socket.refused('INVALID', 'send_message', { conversationId: id, recipientId: cem.id, content: 'x', type: 'text' });
   await socket.refused('INVALID', 'send_message', { recipientId: ann.id, content: 'x', type: 'text' });
   assert.equal((await history(ann, id)).length, 0);

@@ -194,6 +194,16 @@ test('a long poll is answered as soon as there is something, and with an empty p
 
 // --- reading ----------------------------------------------------------------
 
+test('a long poll is not answered by news of what lies before its page', async () => {
+  const { ann, bob, id, path } = await pair(1);
+  const since = Date.now();
+  const held = server.api(bob).get(`${path}&after=2&wait=2`);
+  await eventually('the request is held', () => Date.now() - since > 300);
+  await server.say(ann, id, 'the second');
+  assert.deepEqual(good(await held).messages, []);
+  assert.ok(Date.now() - since >= 1900, 'it was held to its end');
+});
+
 test('a mark reaches up to its message, older ones included, and only rises', async () => {
   const { ann, bob, id, path, socket } = await pair(5);
   await socket.ok('conversation:join', id);

@@ -92,7 +92,7 @@ test("a send reaches the sender's other sockets, and not the one that sent it", 
   await laptop.once('receive_message', (m) => m._id === answer.message._id);
   await other.once('receive_message', (m) => m._id === answer.message._id);
   const back = await other.ok('send_message', { recipientId: tenant.id, content: 'two', type: 'text' });
-  await phone.once('receive_message', (m) => m._id === back.message._id);
+  for (const socket of [phone, laptop]) await socket.once('receive_message', (m) => m._id === back.message._id);
   assert.deepEqual(phone.all('receive_message').map((m) => m.content), ['two']);
   assert.deepEqual(laptop.all('receive_message').map((m) => m.content), ['one', 'two']);
 });

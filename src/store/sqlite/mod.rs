@@ -49,7 +49,7 @@ use super::{
 };
 use crate::model::{
     Clock, Comment, Conversation, ConversationId, ConversationKey, Entry, Listing, ListingId, ListingKey, Message,
-    Origin, Role, Seq, Timestamp, User, UserId, UserKey,
+    Origin, Role, Seq, Timestamp, User, UserId, UserKey, limits,
     listing::ListingPatch,
     user::{UserPatch, UserSource},
 };
@@ -68,8 +68,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            queue_max: 2_000,
-            batch_max: 512,
+            queue_max: limits::WRITER_QUEUE,
+            batch_max: limits::WRITER_BATCH,
             readers: std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)),
         }
     }
