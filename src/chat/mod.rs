@@ -57,6 +57,7 @@ pub struct Chat {
     pub(crate) rates: rates::Rates,
     pub(crate) directory: directory::Directory,
     pub(crate) conversations: cache::Conversations,
+    pub(crate) settling: publish::Settling,
     pub(crate) opening: open::Opening,
     pub(crate) sending: send::Sending,
     pub(crate) typing: typing::Typing,
@@ -117,6 +118,7 @@ impl Chat {
             hub: Hub::default(),
             directory: directory::Directory::default(),
             conversations: cache::Conversations::default(),
+            settling: publish::Settling::default(),
             opening: open::Opening::default(),
             sending: send::Sending::default(),
             typing: typing::Typing::default(),
@@ -160,6 +162,7 @@ impl Chat {
     pub fn start(self: &Arc<Self>) {
         tokio::spawn(typing::run(Arc::clone(self)));
         tokio::spawn(presence::run(Arc::clone(self)));
+        tokio::spawn(presence::tell(Arc::clone(self)));
         tokio::spawn(updates::run(Arc::clone(self)));
     }
 }

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     chat::{Caller, Chat, People},
     config::Settings,
-    model::{Clock, Code, Error, Origin, Result, Timestamp, User, limits, rate::RetryAfter},
+    model::{Clock, Code, Error, Origin, Result, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
         http::{BodyFault, read_body},
@@ -223,6 +223,16 @@ impl Call {
         }
     }
 
+    /// The body as fields, where there is one.
+    pub async fn optional_fields(&mut self) -> Result<Option<Fields>> {
+        use axum::body::HttpBody;
+        let body = self.body.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if body.is_end_stream() {
+            return Ok(None);
+        }
+        self.fields().await.map(Some)
+    }
+
     /// The live socket that the request says it comes from, which then hears nothing of it.
     pub fn origin(&self) -> Option<Origin> {
         let socket_id = self.headers.get("x-socket-id")?.to_str().ok()?;
@@ -286,10 +296,18 @@ async fn form_fields(body: Bytes, boundary: String) -> Result<Fields> {
             .name()
             .map(str::to_owned)
             .ok_or_else(|| Error::invalid("A part of the form has no name."))?;
-        if field.file_name().is_some() {
+        // A page's form sends an empty part for a file input in which nothing was chosen.
+        let (is_file, names_file) = (
+            field.file_name().is_some(),
+            field.file_name().is_some_and(|name| !name.is_empty()),
+        );
+        let bytes = field.bytes().await.map_err(broken)?;
+        if is_file && (names_file || !bytes.is_empty()) {
             return Err(Error::unsupported_media("This server does not take files."));
         }
-        let bytes = field.bytes().await.map_err(broken)?;
+        if is_file {
+            continue;
+        }
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| Error::invalid("The form is not valid UTF-8."))?;
         fields.push((name, text));
     }
@@ -355,6 +373,9 @@ async fn answer(
             (Caller::User(user.key), Some(user))
         }
     };
+    if let Some(user) = &user {
+        must_be_caller_in_query(&parts.uri, &user.id)?;
+    }
     if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {
         api.chat.count_request(user)?;
     }
@@ -369,6 +390,20 @@ async fn answer(
         body: Mutex::new(body),
     })
     .await
+}
+
+/// A query that names somebody else as the one who asks is refused, on whatever route.
+fn must_be_caller_in_query(uri: &Uri, caller: &UserId) -> Result<()> {
+    // A query that cannot be read is for the route to refuse.
+    let Ok(query) = query::parse(uri.query().unwrap_or_default()) else {
+        return Ok(());
+    };
+    match query.get("userId") {
+        Some(id) if id != caller.as_str() => {
+            Err(Error::forbidden("userId is not you: who asks is who the token says."))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[derive(Serialize)]

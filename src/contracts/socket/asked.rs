@@ -11,7 +11,7 @@ use crate::{
     chat::{Caller, People, history::MessagePage, send::Sent},
     contracts::{
         event::{self, Command, Name},
-        json,
+        json::{self, id_of},
         shape::View,
         wire::{ToRaw, message_json},
     },
@@ -58,8 +58,7 @@ impl Asked {
         };
         self.client_message_id = payload
             .get("clientMessageId")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+            .and_then(|id| id_of(id, "clientMessageId").ok());
         let is_counted = !matches!(
             known.name,
             Name::Send | Name::Typing | Name::TypingStart | Name::TypingStop
@@ -67,10 +66,23 @@ impl Asked {
         if is_counted && let Err(error) = self.sockets.chat.count_request(self.live.user) {
             return Turn::Answer(self.refuse(&error));
         }
+        let named = event::named_conversation(&payload);
         match event::decode(known.name, self.contract, payload, &self.user_id) {
             Ok(command) => self.run(command),
-            Err(error) => Turn::Answer(self.refuse(&error)),
+            Err(error) if error.code == Code::Forbidden => Turn::Answer(self.refuse(&error)),
+            Err(error) => self.refuse_after_visibility(error, named),
         }
+    }
+
+    /// What the caller cannot see does not exist, whatever else is wrong with the event.
+    fn refuse_after_visibility(self, error: Error, named: Option<String>) -> Turn {
+        let Some(conversation) = named else {
+            return Turn::Answer(self.refuse(&error));
+        };
+        Turn::Prepare(Box::pin(async move {
+            let seen = self.sockets.chat.must_see(self.caller(), &conversation).await;
+            Turn::Answer(self.refuse(&seen.err().unwrap_or(error)))
+        }))
     }
 
     /// The first event of a contract tells an untold socket what to speak from then on.

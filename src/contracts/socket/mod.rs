@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use doorbell_socketio::{Accept, Connecting, Event, Frame, Handler, Reason, Refusal, Refused, Socket, Turn};
@@ -56,8 +57,8 @@ pub struct Handshake {
 pub struct Connected {
     live: Arc<LiveSocket>,
     user_id: UserId,
-    /// When its token ends, in milliseconds since the epoch.
-    ends_at_ms: i64,
+    /// When its token ends.
+    ends_at: Instant,
 }
 
 impl Handler for Sockets {
@@ -163,11 +164,12 @@ impl Sockets {
             .verify(token, now.as_millis())
             .map_err(|fault| unauthenticated(&fault))?;
         let contract = self.contract(&auth, &connecting.session)?;
-        let ends_at_ms = match claims.expires_at_ms {
+        let left_ms = match claims.expires_at_ms - now.as_millis() {
             // Taken within the leeway: it ends with it, or the client would come back at once, again and again.
-            ended if ended <= now.as_millis() => ended + limits::TOKEN_LEEWAY.as_millis() as i64,
-            ends => ends,
+            ended if ended <= 0 => ended + limits::TOKEN_LEEWAY.as_millis() as i64,
+            left => left,
         };
+        let left = Duration::from_millis(left_ms.max(0) as u64).min(limits::TOKEN_LIFETIME_MAX);
         let user = self
             .chat
             .sign_in(&super::claims(&claims))
@@ -188,16 +190,13 @@ impl Sockets {
             state: Connected {
                 live: Arc::new(live),
                 user_id: user.id.clone(),
-                ends_at_ms,
+                ends_at: Instant::now() + left,
             },
         })
     }
 
     /// The contract that the configuration fixes, else that the client names, else that the path tells.
     fn contract(&self, auth: &Value, handshake: &Handshake) -> std::result::Result<Option<Contract>, Refused> {
-        if self.fixed_contract.is_some() {
-            return Ok(self.fixed_contract);
-        }
         let named = match auth.get("contract") {
             None | Some(Value::Null) => handshake.contract.as_deref(),
             Some(Value::String(name)) => Some(name.as_str()),
@@ -205,9 +204,10 @@ impl Sockets {
         };
         match named {
             Some(name) => match Contract::parse(name) {
-                Some(contract) => Ok(Some(contract)),
+                Some(contract) => Ok(Some(self.fixed_contract.unwrap_or(contract))),
                 None => Err(refused("There is no contract of this name", "INVALID")),
             },
+            None if self.fixed_contract.is_some() => Ok(self.fixed_contract),
             None if handshake.is_api_path => Ok(Some(Contract::Conversations)),
             None => Ok(None),
         }
