@@ -408,3 +408,21 @@ fn durations_are_written_as_they_are_read() {
         assert_eq!(duration_text(read), text);
     }
 }
+
+#[test]
+fn what_is_shown_of_a_url_holds_no_password() {
+    for (url, shown) in [
+        ("mysql://db.example/chat", "mysql://db.example/chat"),
+        ("mysql://root:password@db.example/chat", "mysql://...@db.example/chat"),
+        ("mysql://root:pass@word@db.example", "mysql://...@db.example"),
+        ("mysql://root:pass/word@db.example", "mysql://..."),
+        ("mysql://root:p@ss/word@db.example", "mysql://..."),
+        ("mysql://root:p@ss#word@db.example", "mysql://..."),
+        ("mysql:root:password@db.example", "mysql:..."),
+        ("mysql:root:pass://word@db.example", "mysql:..."),
+        ("password@db.example", "..."),
+        ("a sentence", "a sentence"),
+    ] {
+        assert_eq!(values::without_credentials(url), shown, "{url}");
+    }
+}
