@@ -97,7 +97,13 @@ pub fn kept_secret(settings: &Settings) -> Result<Secret, Fault> {
     match sqlite::read_setting(path, KEPT_SECRET) {
         Ok(Some(secret)) => Ok(Secret::new(secret)),
         Ok(None) => Err(no_secret(path)),
-        Err(error) => Err(format!("{}: {error}", no_secret(path)).into()),
+        // Nobody started the server here yet: what the engine says of a missing file helps nobody.
+        Err(_) if !path.exists() => Err(no_secret(path)),
+        Err(error) => Err(format!(
+            "No secret is configured, and {} cannot be read ({error}); mend it, or set DOORBELL_JWT_SECRET.",
+            path.display()
+        )
+        .into()),
     }
 }
 

@@ -259,7 +259,8 @@ fn user_id(claims: &Map<String, Value>) -> Result<String, TokenFault> {
     }
 }
 
-fn is_user_id(text: &str) -> bool {
+/// Does the text have the form of a user id?
+pub fn is_user_id(text: &str) -> bool {
     (1..=limits::ID_CHARS).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:@-".contains(&b))
 }

@@ -35,6 +35,7 @@ const WRONG = [
   ['DOORBELL_RATE_LIMITS', 'sends=banana'],
   ['DOORBELL_RATE_LIMITS', 'sneezes=20/s'],
   ['DOORBELL_SHOW_EMAIL', 'perhaps'],
+  ['DOORBELL_LOG', 'loud'],
   ['DOORBELL_DATABASE_URL', 'mysql://db.example/chat'],
   ['DOORBELL_PUBLIC_URL', 'not a url'],
   ['FRONTEND_URL', 'not a url'],
