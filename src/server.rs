@@ -9,7 +9,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -203,6 +203,7 @@ impl Node {
         });
         let page = Arc::new(page);
         let router = router(&api, &page, draining.clone()).merge(prepare(&api).await?);
+        let router = refuse_other_methods(router, Arc::clone(&api.metrics));
         let service = Front {
             router,
             engine: engine.clone(),
@@ -345,6 +346,17 @@ fn router(api: &Arc<Api>, page: &Arc<Page>, draining: watch::Receiver<bool>) -> 
             metrics.http_answered(NO_ROUTE, response.status().as_u16());
             response
         })
+}
+
+/// A method that a route does not have is refused in JSON like everything else; the router itself adds `Allow`. Holds for
+/// the routes that are there already, so it comes last.
+fn refuse_other_methods(router: Router, metrics: Arc<Metrics>) -> Router {
+    router.method_not_allowed_fallback(move || async move {
+        let mut response = rest::error_response(&Error::invalid("This route does not take this method."));
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        metrics.http_answered(NO_ROUTE, response.status().as_u16());
+        response
+    })
 }
 
 /// What every request meets first: Socket.IO or a route, and the rules about origins.

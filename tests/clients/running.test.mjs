@@ -1,6 +1,6 @@
 // Starting, watching, configuring and stopping it, as whoever runs it does.
 import assert from 'node:assert/strict';
-import { Doorbell, eventually, good, has, JWT_SECRET, mint, range, run, test, unique } from './support/doorbell.mjs';
+import { Doorbell, eventually, good, has, JWT_SECRET, mint, range, refusal, run, test, unique } from './support/doorbell.mjs';
 import * as shape from './support/shapes.mjs';
 
 test('health, readiness and metrics answer without a sign-in', async (t) => {
@@ -193,4 +193,19 @@ test('neither tokens nor texts nor keys stand in the logs', async (t) => {
   const found = server.logs.split('\n').filter((line) => line.includes('MARKER') || line.includes(ann.token) || line.includes(ann.token.split('.')[2]) || line.includes(JWT_SECRET));
   assert.deepEqual(found, []);
   assert.doesNotMatch(server.logs, /an-api-key-for-tests/);
+});
+
+test('a method that a route does not have is 405 with `Allow` and a sentence, everywhere', async (t) => {
+  for (const command of ['serve', 'demo']) {
+    const server = await Doorbell.start({ command });
+    t.after(() => server.stop());
+    const ways = [['DELETE', '/api/conversations'], ['PATCH', '/v1/users/u1'], ['POST', '/healthz'], ['DELETE', '/metrics'], ['PUT', '/']];
+    for (const [method, path] of command === 'demo' ? [...ways, ['GET', '/api/demo/sign-in']] : ways) {
+      const answer = await fetch(server.url + path, { method });
+      const text = await answer.text();
+      assert.equal(answer.status, 405, `${method} ${path}`);
+      assert.ok(answer.headers.get('allow'), `${method} ${path} tells what is allowed`);
+      refusal({ status: answer.status, text, body: JSON.parse(text || 'null') ?? {} }, 405, 'INVALID');
+    }
+  }
 });
