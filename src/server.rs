@@ -136,8 +136,9 @@ impl Node {
         prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
     ) -> Result<Self, Fault> {
         let started_at = SystemClock.now();
-        let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let DatabaseUrl::Sqlite(path) = &settings.database;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = %path.display(), "starting");
+        let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let store = Arc::new(SqliteStore::open(
             path,
             Arc::clone(&clock),

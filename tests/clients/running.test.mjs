@@ -195,6 +195,31 @@ test('neither tokens nor texts nor keys stand in the logs', async (t) => {
   assert.doesNotMatch(server.logs, /an-api-key-for-tests/);
 });
 
+test('at debug the log follows one client: its refusals and its end', async (t) => {
+  const server = await Doorbell.start({ env: { DOORBELL_LOG: 'debug' } });
+  t.after(() => server.stop());
+  const ann = await server.person('ann');
+  const socket = await server.socket(ann, { contract: 'conversations' });
+  await socket.refused('NOT_FOUND', 'message:send', { conversationId: 'none', content: 'MARKER-text' });
+  refusal(await server.api(ann).get('/api/messages?conversationId=none'), 404, 'NOT_FOUND');
+  await server.turnedAway('MARKER.token');
+  socket.socket.disconnect();
+  const lines = () => server.logs.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  const line = (fields) => lines().find((found) => Object.entries(fields).every(([name, value]) => found[name] === value));
+  await eventually('the end is logged', () => line({ level: 'DEBUG', user: ann.id, reason: 'client namespace disconnect' }));
+  const wanted = [
+    { level: 'DEBUG', message: 'an event was refused', user: ann.id, event: 'message:send', code: 'NOT_FOUND' },
+    { level: 'DEBUG', message: 'a request was refused', method: 'GET', route: '/api/messages', code: 'NOT_FOUND' },
+    { level: 'DEBUG', message: 'a token was refused', code: 'TOKEN_INVALID' },
+    { level: 'INFO', message: 'starting' },
+    { level: 'INFO', message: 'listening' },
+  ];
+  for (const fields of wanted) assert.ok(line(fields), `${JSON.stringify(fields)} is not in\n${server.logs}`);
+  assert.doesNotMatch(server.logs, /MARKER/);
+  await server.terminate();
+  assert.ok(line({ level: 'INFO', message: 'stopped' }), server.logs);
+});
+
 test('a method that a route does not have is 405 with `Allow` and a sentence, everywhere', async (t) => {
   for (const command of ['serve', 'demo']) {
     const server = await Doorbell.start({ command });
