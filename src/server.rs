@@ -9,7 +9,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -97,7 +97,13 @@ pub fn kept_secret(settings: &Settings) -> Result<Secret, Fault> {
     match sqlite::read_setting(path, KEPT_SECRET) {
         Ok(Some(secret)) => Ok(Secret::new(secret)),
         Ok(None) => Err(no_secret(path)),
-        Err(error) => Err(format!("{}: {error}", no_secret(path)).into()),
+        // Nobody started the server here yet: what the engine says of a missing file helps nobody.
+        Err(_) if !path.exists() => Err(no_secret(path)),
+        Err(error) => Err(format!(
+            "No secret is configured, and {} cannot be read ({error}); mend it, or set DOORBELL_JWT_SECRET.",
+            path.display()
+        )
+        .into()),
     }
 }
 
@@ -130,8 +136,9 @@ impl Node {
         prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
     ) -> Result<Self, Fault> {
         let started_at = SystemClock.now();
-        let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let DatabaseUrl::Sqlite(path) = &settings.database;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = %path.display(), "starting");
+        let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let store = Arc::new(SqliteStore::open(
             path,
             Arc::clone(&clock),
@@ -197,6 +204,7 @@ impl Node {
         });
         let page = Arc::new(page);
         let router = router(&api, &page, draining.clone()).merge(prepare(&api).await?);
+        let router = refuse_other_methods(router, Arc::clone(&api.metrics));
         let service = Front {
             router,
             engine: engine.clone(),
@@ -339,6 +347,17 @@ fn router(api: &Arc<Api>, page: &Arc<Page>, draining: watch::Receiver<bool>) -> 
             metrics.http_answered(NO_ROUTE, response.status().as_u16());
             response
         })
+}
+
+/// A method that a route does not have is refused in JSON like everything else; the router itself adds `Allow`. Holds for
+/// the routes that are there already, so it comes last.
+fn refuse_other_methods(router: Router, metrics: Arc<Metrics>) -> Router {
+    router.method_not_allowed_fallback(move || async move {
+        let mut response = rest::error_response(&Error::invalid("This route does not take this method."));
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        metrics.http_answered(NO_ROUTE, response.status().as_u16());
+        response
+    })
 }
 
 /// What every request meets first: Socket.IO or a route, and the rules about origins.

@@ -147,6 +147,13 @@ impl Chat {
         for id in &ids {
             crate::model::UserId::parse(id)?;
         }
+        // Somebody unknown is a refusal only where the directory is closed, and a refusal costs nothing; where it is open,
+        // only a conversation that counts may make entries.
+        if !self.policy.open_directory {
+            for id in &ids {
+                self.mentioned_user(id).await?;
+            }
+        }
         self.rates.conversations.take(creator)?;
         let mut keys = Vec::with_capacity(ids.len());
         for id in ids {

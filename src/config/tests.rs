@@ -226,6 +226,8 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
         ("DOORBELL_RATE_LIMITS", "mails=1/s", "sends=20/s:60"),
         ("DOORBELL_RATE_LIMITS", "sends=1/s,sends=2/s", "once"),
         ("DOORBELL_LOG", "doorbell=loud", "info"),
+        ("DOORBELL_LOG", "loud", "info"),
+        ("DOORBELL_LOG", "info,loud", "info"),
     ] {
         let sentence = fault(&[(name, value)]);
         assert!(sentence.starts_with(name) && sentence.ends_with('.'), "{sentence}");

@@ -335,6 +335,9 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 .collect();
             let is_held = request.uri().query().is_some_and(|query| query.contains("wait="));
             let outcome = answer(Arc::clone(&api), path_parameters, request, counted, verb).await;
+            if let Err(Error { code, .. }) = &outcome {
+                tracing::debug!(%method, route = path, code = code.as_str(), "a request was refused");
+            }
             let response = respond(outcome);
             api.metrics
                 .http_answered(&format!("{method} {path}"), response.status().as_u16());

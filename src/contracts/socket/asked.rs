@@ -239,6 +239,7 @@ impl Asked {
 
     /// The refusal as acknowledgement, and as the error event that the socket's contract has.
     fn refuse(&self, error: &Error) -> Vec<Frame> {
+        tracing::debug!(user = %self.user_id, event = self.event, code = error.code.as_str(), "an event was refused");
         let name = match self.live.spoken() {
             Contract::MediaChat | Contract::TenantChat => "message_error",
             Contract::Conversations | Contract::PropertyChat | Contract::ListingChat => "error",

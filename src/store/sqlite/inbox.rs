@@ -17,7 +17,7 @@ use crate::{
 pub(super) const PAGE: &str = "
     SELECT p.conversation,
            CASE WHEN p.to_seq IS NULL AND c.last_seq > p.from_seq THEN c.last_message_at
-                ELSE ifnull(p.kept_at, c.created_at) END AS activity_at
+                ELSE ifnull(p.kept_at, p.joined_at) END AS activity_at
     FROM participant p JOIN conversation c ON c.key = p.conversation
     WHERE p.user = ?1 AND (activity_at < ?2 OR (activity_at = ?2 AND p.conversation < ?3))
     ORDER BY activity_at DESC, p.conversation DESC

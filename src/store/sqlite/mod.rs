@@ -25,6 +25,7 @@ pub mod stats;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
 mod tests;
+mod trouble;
 mod writer;
 
 use std::{path::Path, sync::Arc};
@@ -102,6 +103,7 @@ impl SqliteStore {
             facts,
             checkpoints,
             stats: stats.clone(),
+            trouble: trouble::Trouble::default(),
             batch_max: options.batch_max.max(1),
             lock,
         };

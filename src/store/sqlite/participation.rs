@@ -23,7 +23,7 @@ pub(super) struct Participation {
     last_message_at: Option<Timestamp>,
     pub(super) latest_at: Timestamp,
     pub(super) is_active: bool,
-    created_at: Timestamp,
+    joined_at: Timestamp,
     /// For someone who left, the leaving was the last change.
     pub(super) updated_at: Timestamp,
 }
@@ -52,7 +52,7 @@ impl Span {
 
 const FIND: &str = "
     SELECT p.from_seq, p.to_seq, p.read_seq, p.sent, p.sent_at_read, p.kept_seq, p.kept_at, p.returns,
-           c.last_seq, c.last_message_at, c.latest_at, c.is_active, c.created_at,
+           c.last_seq, c.last_message_at, c.latest_at, c.is_active, p.joined_at,
            ifnull(p.left_at, c.updated_at)
     FROM participant p JOIN conversation c ON c.key = p.conversation
     WHERE p.user = ?1 AND p.conversation = ?2";
@@ -86,7 +86,7 @@ impl Participation {
             last_message_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
             latest_at: Timestamp(row.get(10)?),
             is_active: row.get(11)?,
-            created_at: Timestamp(row.get(12)?),
+            joined_at: Timestamp(row.get(12)?),
             updated_at: Timestamp(row.get(13)?),
         })
     }
@@ -117,13 +117,14 @@ impl Participation {
         }
     }
 
-    /// When the newest message that this person may see came, else when the conversation was made.
+    /// When the newest message that this person may see came, else when they came in: for the first members that is when the
+    /// conversation was made, and who joins later finds it where new things are.
     pub(super) fn activity_at(&self) -> Timestamp {
         let newest = match self.to_seq {
             None if self.sees_last_span() => self.last_message_at,
             _ => self.kept_at,
         };
-        newest.unwrap_or(self.created_at)
+        newest.unwrap_or(self.joined_at)
     }
 
     /// What `kept_seq` and `kept_at` become when the membership ends now.
