@@ -11,6 +11,7 @@ pub mod contracts;
 pub mod demo;
 pub mod fanout;
 pub mod model;
+pub mod observed;
 pub mod server;
 pub mod store;
 pub mod transport;

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -27,16 +27,17 @@ use crate::{
     },
     demo::{self, SampleClock},
     model::{Clock, Error, clock::SystemClock, limits},
+    observed::Observed,
     store::{
         Facts, Store,
         postgres::{self, PostgresStore},
-        sqlite::{self, SqliteStore},
+        sqlite::{self, SqliteStore, Stats},
     },
     transport::{
         auth::Authenticator,
         health,
         http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
-        metrics::Metrics,
+        metrics::{Metrics, NO_ROUTE, Page},
         origin::OriginPolicy,
         token::TokenVerifier,
         web::{self, Kind},
@@ -101,7 +102,17 @@ pub fn kept_secret(settings: &Settings) -> Result<Secret, Fault> {
     };
     let kept = match &settings.database {
         DatabaseUrl::Sqlite(path) => {
-            sqlite::read_setting(path, KEPT_SECRET).map_err(|error| format!("{}: {error}", no_secret()))?
+            match sqlite::read_setting(path, KEPT_SECRET) {
+                Ok(kept) => kept,
+                // Nobody started the server here yet: what the engine says of a missing file helps nobody.
+                Err(_) if !path.exists() => None,
+                Err(error) => {
+                    return Err(format!(
+                        "No secret is configured, and {database} cannot be read ({error}); mend it, or set DOORBELL_JWT_SECRET."
+                    )
+                    .into());
+                }
+            }
         }
         DatabaseUrl::Postgres(url) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -125,14 +136,25 @@ fn wrong_database(error: postgres::OpenError) -> Fault {
     ConfigFault::new(format!("{error}.")).into()
 }
 
-async fn open_store(database: &DatabaseUrl, clock: Arc<dyn Clock>, facts: Facts) -> Result<Arc<dyn Store>, Fault> {
-    Ok(match database {
-        DatabaseUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, clock, facts, sqlite::Options::default())?),
+/// The store, and what its writers can be watched by.
+async fn open_store(
+    database: &DatabaseUrl,
+    clock: Arc<dyn Clock>,
+    facts: Facts,
+) -> Result<(Arc<dyn Store>, Arc<Stats>), Fault> {
+    match database {
+        DatabaseUrl::Sqlite(path) => {
+            let store = SqliteStore::open(path, clock, facts, sqlite::Options::default())?;
+            let stats = Arc::clone(store.stats());
+            Ok((Arc::new(store), stats))
+        }
         DatabaseUrl::Postgres(url) => {
             let opened = PostgresStore::open(url.expose(), clock, facts, postgres::Options::default());
-            Arc::new(opened.await.map_err(wrong_database)?)
+            let store = opened.await.map_err(wrong_database)?;
+            let stats = Arc::clone(store.stats());
+            Ok((Arc::new(store), stats))
         }
-    })
+    }
 }
 
 type SocketServer = doorbell_socketio::Server<Sockets>;
@@ -140,6 +162,7 @@ type SocketServer = doorbell_socketio::Server<Sockets>;
 /// One running node.
 pub struct Node {
     pub api: Arc<Api>,
+    page: Arc<Page>,
     store: Arc<dyn Store>,
     engine: SocketServer,
     drain: watch::Sender<bool>,
@@ -154,8 +177,10 @@ impl Node {
         clock: Arc<dyn Clock>,
         prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
     ) -> Result<Self, Fault> {
+        let started_at = SystemClock.now();
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), database = %shown(&settings.database), "starting");
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);
-        let store = open_store(&settings.database, Arc::clone(&clock), facts).await?;
+        let (store, stats) = open_store(&settings.database, Arc::clone(&clock), facts).await?;
         let secret = secret(&settings, &*store).await?;
 
         let policy = Policy {
@@ -175,7 +200,8 @@ impl Node {
         let authenticator = Arc::new(Authenticator::new(verifier, settings.api_keys.clone()));
         let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
         let origins = Arc::new(origins);
-        let metrics = Arc::new(Metrics::new());
+        let mut page = Page::new();
+        let metrics = Arc::new(Metrics::new(&mut page));
         let sockets = Arc::new(Sockets {
             chat: Arc::clone(&chat),
             authenticator: Arc::clone(&authenticator),
@@ -201,7 +227,15 @@ impl Node {
             secret,
         });
         let (drain, draining) = watch::channel(false);
-        let router = router(&api, draining.clone()).merge(prepare(&api).await?);
+        page.add(Observed {
+            chat: Arc::clone(&api.chat),
+            stats,
+            engine: engine.clone(),
+            started_at,
+        });
+        let page = Arc::new(page);
+        let router = router(&api, &page, draining.clone()).merge(prepare(&api).await?);
+        let router = refuse_other_methods(router, Arc::clone(&api.metrics));
         let service = Front {
             router,
             engine: engine.clone(),
@@ -222,11 +256,17 @@ impl Node {
         }
         Ok(Node {
             api,
+            page,
             store,
             engine,
             drain,
             connections,
         })
+    }
+
+    /// All metrics, as `/metrics` answers them.
+    pub fn metrics(&self) -> String {
+        self.page.render()
     }
 
     /// Serves until SIGTERM or SIGINT, then drains.
@@ -299,8 +339,8 @@ fn front() -> Router {
 }
 
 /// Everything but Socket.IO.
-fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
-    let (for_ready, for_metrics) = (Arc::clone(api), Arc::clone(api));
+fn router(api: &Arc<Api>, page: &Arc<Page>, draining: watch::Receiver<bool>) -> Router {
+    let (for_ready, for_metrics, metrics) = (Arc::clone(api), Arc::clone(page), Arc::clone(&api.metrics));
     let operators = Router::new()
         .route("/healthz", get(|| async { health::healthz() }))
         .route(
@@ -328,12 +368,27 @@ fn router(api: &Arc<Api>, draining: watch::Receiver<bool>) -> Router {
             "/metrics",
             get(move |headers: HeaderMap| async move {
                 let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-                health::metrics(for_metrics.metrics.render(), accept)
+                health::metrics(for_metrics.render(), accept)
             }),
         );
     rest::router(Arc::clone(api), contracts::routes())
         .merge(operators)
-        .fallback(|| async { rest::error_response(&Error::not_found("route")) })
+        .fallback(move || async move {
+            let response = rest::error_response(&Error::not_found("route"));
+            metrics.http_answered(NO_ROUTE, response.status().as_u16());
+            response
+        })
+}
+
+/// A method that a route does not have is refused in JSON like everything else; the router itself adds `Allow`. Holds for
+/// the routes that are there already, so it comes last.
+fn refuse_other_methods(router: Router, metrics: Arc<Metrics>) -> Router {
+    router.method_not_allowed_fallback(move || async move {
+        let mut response = rest::error_response(&Error::invalid("This route does not take this method."));
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        metrics.http_answered(NO_ROUTE, response.status().as_u16());
+        response
+    })
 }
 
 /// What every request meets first: Socket.IO or a route, and the rules about origins.

@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "server",
         &[
             "demo",
+            "observed",
             "contracts",
             "chat",
             "store",
@@ -25,6 +26,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     // The sample marketplace is filled by the verbs alone, as its people would: no store.
     ("demo", &["contracts", "chat", "transport", "config", "model"]),
+    // What the others count is read here, so that none of them knows how it is shown.
+    ("observed", &["contracts", "chat", "store", "fanout", "model"]),
     // It is `fanout` that hands a contract what to render. The store stays out of its reach: verbs alone lead there.
     ("contracts", &["chat", "fanout", "transport", "config", "model"]),
     ("chat", &["store", "fanout", "files", "config", "model"]),
@@ -85,8 +88,8 @@ fn a_planted_violation_is_found() {
         ),
         ("chat/send.rs", "fn f() { crate::contracts::render() }", true),
         ("chat/send.rs", "pub(crate) fn f() {} // crate::contracts", false),
-        ("chat/mod.rs", "use super::transport::limit;", true),
-        ("chat/send.rs", "use super::super::transport::limit;", true),
+        ("chat/mod.rs", "use super::transport::origin;", true),
+        ("chat/send.rs", "use super::super::transport::origin;", true),
         ("chat/send.rs", "use super::store::X;", false),
         ("chat.rs", "use super::contracts::X;", true),
         ("transport/http.rs", "use crate::chat;", true),

@@ -130,6 +130,33 @@ fn a_token_is_alone_on_standard_output() {
 }
 
 #[test]
+fn a_wrong_user_is_told_before_a_missing_secret() {
+    let shell = Shell::new();
+    let wrong = shell.run(&["token", "bad id"], &[]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", err(&wrong));
+    assert!(
+        err(&wrong).starts_with("The user is \"bad id\", but a user id must have"),
+        "{}",
+        err(&wrong)
+    );
+    let without_secret = shell.run(&["token", "u1"], &[]);
+    assert_eq!(without_secret.status.code(), Some(1));
+    assert!(
+        err(&without_secret).ends_with("start the server once, or set DOORBELL_JWT_SECRET.\n"),
+        "{}",
+        err(&without_secret)
+    );
+    shell.file("doorbell.db", "no database at all");
+    let broken = shell.run(&["token", "u1", "--database-url", "sqlite://doorbell.db"], &[]);
+    assert_eq!(broken.status.code(), Some(1), "{}", err(&broken));
+    assert!(
+        err(&broken).contains("cannot be read") && err(&broken).ends_with("set DOORBELL_JWT_SECRET.\n"),
+        "{}",
+        err(&broken)
+    );
+}
+
+#[test]
 fn help_is_help_and_nonsense_is_exit_code_2() {
     let shell = Shell::new();
     let help = shell.run(&["--help"], &[]);

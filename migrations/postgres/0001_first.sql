@@ -74,6 +74,8 @@ CREATE TABLE doorbell.participant (
     -- The newest message seen when the last membership ended, and when it came; 0 and NULL when there was none.
     kept_seq       bigint NOT NULL DEFAULT 0,
     kept_at        bigint,
+    -- The group's title then.
+    kept_title     text,
     -- How many memberships ended before this one: their parts of the history are in `earlier_span`.
     returns        bigint NOT NULL DEFAULT 0,
     is_admin       boolean NOT NULL DEFAULT false,

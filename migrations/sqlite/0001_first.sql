@@ -71,6 +71,8 @@ CREATE TABLE participant (
     -- The newest message seen when the last membership ended, and when it came; 0 and NULL when there was none.
     kept_seq       INTEGER NOT NULL DEFAULT 0,
     kept_at        INTEGER,
+    -- The group's title then.
+    kept_title     TEXT,
     -- How many memberships ended before this one: their parts of the history are in `earlier_span`.
     returns        INTEGER NOT NULL DEFAULT 0,
     is_admin       INTEGER NOT NULL DEFAULT 0 CHECK (is_admin IN (0, 1)),

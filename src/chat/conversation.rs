@@ -41,12 +41,14 @@ impl Chat {
         if title.is_none() && is_active.is_none() {
             return Err(Error::invalid("Nothing to change: give title or isActive."));
         }
-        changed(
+        let conversation = changed(
             self.store
                 .change_conversation(caller.into(), conversation.key, title, is_active)
                 .await?,
             "conversation",
-        )
+        )?;
+        self.settled().await;
+        Ok(conversation)
     }
 }
 

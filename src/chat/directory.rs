@@ -108,6 +108,14 @@ impl Chat {
         self.write_user(id, UserPatch::default(), UserSource::Mention).await
     }
 
+    /// Somebody whom another person names: `None` for a person who gets an entry only when something is stored for them.
+    pub async fn reachable_user(&self, id: &UserId) -> Result<Option<Arc<User>>> {
+        match self.find_user(id).await? {
+            None if !self.policy.open_directory => Err(Error::not_found("user")),
+            found => Ok(found),
+        }
+    }
+
     /// Somebody whom another person names, without making an entry.
     pub async fn known_user(&self, id: &str) -> Result<Option<Arc<User>>> {
         self.find_user(&UserId::parse(id)?).await
@@ -132,16 +140,20 @@ impl Chat {
         Ok(Arc::new(user))
     }
 
+    /// A listing that somebody names: `None` for one that gets an entry only when something is stored about it.
+    pub(super) async fn reachable_listing(&self, id: &ListingId) -> Result<Option<Listing>> {
+        match self.store.listing_by_id(id).await? {
+            None if !self.policy.open_directory => Err(Error::not_found("listing")),
+            found => Ok(found),
+        }
+    }
+
     /// A listing that somebody names: known, or given a bare entry where the directory is open.
-    pub async fn mentioned_listing(&self, id: &str) -> Result<Arc<Listing>> {
-        let id = ListingId::parse(id)?;
-        if let Some(listing) = self.store.listing_by_id(&id).await? {
-            return Ok(Arc::new(listing));
+    pub(super) async fn mentioned_listing(&self, id: &ListingId) -> Result<Listing> {
+        match self.reachable_listing(id).await? {
+            Some(listing) => Ok(listing),
+            None => Ok(self.store.put_listing(id.clone(), ListingPatch::default()).await?),
         }
-        if !self.policy.open_directory {
-            return Err(Error::not_found("listing"));
-        }
-        Ok(Arc::new(self.store.put_listing(id, ListingPatch::default()).await?))
     }
 
     /// The host application writes a listing's entry. `owner` is a user id.

@@ -52,10 +52,16 @@ impl Chat {
     ) -> Result<MessagePage> {
         let history = self.store.history(conversation.key, viewer, window).await?;
         let History {
-            messages,
+            mut messages,
             has_more,
             last_seq,
         } = history.ok_or_else(|| Error::not_found("conversation"))?;
+        if let Some(left_at) = conversation.member(viewer).and_then(|member| member.left_at) {
+            // What was read after somebody left is not for them to know.
+            for message in &mut messages {
+                message.read_at = message.read_at.filter(|at| *at <= left_at);
+            }
+        }
         let senders: Vec<_> = messages.iter().map(|message| message.sender).collect();
         let people = self.people_of(&conversation, &senders).await?;
         let (first, last) = (messages.first().map(|m| m.seq), messages.last().map(|m| m.seq));

@@ -29,9 +29,14 @@ impl Chat {
             })),
             _ => None,
         };
-        let people = self.people_in(&inbox.entries).await?;
+        let entries: Vec<_> = inbox
+            .entries
+            .into_iter()
+            .map(|entry| entry.frozen_for(viewer))
+            .collect();
+        let people = self.people_in(&entries).await?;
         Ok(EntryPage {
-            entries: inbox.entries,
+            entries,
             has_more: inbox.has_more,
             next_cursor,
             people,
@@ -41,7 +46,9 @@ impl Chat {
     /// One conversation as it stands in somebody's list.
     pub async fn entry(&self, viewer: UserKey, conversation: ConversationKey) -> Result<(Entry, People)> {
         let entry = self.store.entry(conversation, viewer).await?;
-        let entry = entry.ok_or_else(|| Error::not_found("conversation"))?;
+        let entry = entry
+            .ok_or_else(|| Error::not_found("conversation"))?
+            .frozen_for(viewer);
         let people = self.people_in(std::slice::from_ref(&entry)).await?;
         Ok((entry, people))
     }

@@ -20,7 +20,9 @@ impl Chat {
         let change = self
             .store
             .put_member(caller.into(), conversation.key, user.key, role, self.policy.group_max);
-        changed(change.await?, "user")
+        let conversation = changed(change.await?, "user")?;
+        self.settled().await;
+        Ok(conversation)
     }
 
     /// Ends a membership: one's own, or another's as an admin.
@@ -42,8 +44,9 @@ impl Chat {
                 .remove_member(caller.into(), conversation.key, user.key)
                 .await?,
             "user",
-        )
-        .map(drop)
+        )?;
+        self.settled().await;
+        Ok(())
     }
 
     /// Judges visibility before a request's fields are judged.

@@ -5,6 +5,7 @@
 pub mod cache;
 pub mod comment;
 pub mod conversation;
+pub mod counters;
 pub mod directory;
 pub mod history;
 pub mod inbox;
@@ -52,9 +53,11 @@ pub struct Chat {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) render: Box<dyn Render>,
     pub(crate) policy: Policy,
+    pub(crate) counters: Arc<counters::Counters>,
     pub(crate) rates: rates::Rates,
     pub(crate) directory: directory::Directory,
     pub(crate) conversations: cache::Conversations,
+    pub(crate) settling: publish::Settling,
     pub(crate) opening: open::Opening,
     pub(crate) sending: send::Sending,
     pub(crate) typing: typing::Typing,
@@ -104,8 +107,10 @@ impl From<Caller> for Actor {
 impl Chat {
     /// `render` makes the frames of each contract. Facts must be fed to [`Chat::publish`] by whoever opened the store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, render: Box<dyn Render>, policy: Policy) -> Arc<Self> {
+        let counters = Arc::default();
         Arc::new(Chat {
-            rates: rates::Rates::new(&policy.rates),
+            rates: rates::Rates::new(&policy.rates, &counters),
+            counters,
             store,
             clock,
             render,
@@ -113,6 +118,7 @@ impl Chat {
             hub: Hub::default(),
             directory: directory::Directory::default(),
             conversations: cache::Conversations::default(),
+            settling: publish::Settling::default(),
             opening: open::Opening::default(),
             sending: send::Sending::default(),
             typing: typing::Typing::default(),
@@ -124,6 +130,11 @@ impl Chat {
 
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> &counters::Counters {
+        &self.counters
     }
 
     /// Counts one of the requests that have no rate of their own.
@@ -151,6 +162,7 @@ impl Chat {
     pub fn start(self: &Arc<Self>) {
         tokio::spawn(typing::run(Arc::clone(self)));
         tokio::spawn(presence::run(Arc::clone(self)));
+        tokio::spawn(presence::tell(Arc::clone(self)));
         tokio::spawn(updates::run(Arc::clone(self)));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Caller, Chat};
-use crate::model::{Conversation, Error, ListingKey, Result, UserKey, limits};
+use crate::model::{Code, Conversation, Error, ListingId, ListingKey, Result, UserId, UserKey, limits};
 
 /// A conversation, and whether this call made it.
 #[derive(Debug, Clone)]
@@ -38,15 +38,12 @@ impl Chat {
         if self.user(asker).await?.id.as_str() == other {
             return Err(Error::invalid("You cannot open a conversation with yourself."));
         }
-        let listing = match listing {
-            Some(id) => Some(self.mentioned_listing(id).await?),
+        let listing = listing.map(ListingId::parse).transpose()?;
+        let known = match &listing {
+            Some(id) => self.reachable_listing(id).await?,
             None => None,
         };
-        if let Some(owner) = listing
-            .as_ref()
-            .and_then(|listing| listing.owner)
-            .filter(|_| other_is_owner)
-        {
+        if let Some(owner) = known.and_then(|listing| listing.owner).filter(|_| other_is_owner) {
             let owner = self.user(owner).await?;
             if owner.key == asker {
                 return Err(Error::invalid("This listing is your own."));
@@ -55,27 +52,53 @@ impl Chat {
                 return Err(Error::invalid("ownerId is not the owner of this listing."));
             }
         }
-        let asked = self.mentioned_user(other).await?.key;
-        let listing = listing.map(|listing| listing.key);
-        self.find_or_open(asker, asked, listing).await
+        let other = UserId::parse(other)?;
+        self.find_or_open(asker, &other, listing.as_ref()).await
     }
 
     /// The pair's direct conversation, found or made: for a send that names only a person.
-    pub(crate) async fn open_direct(&self, asker: UserKey, asked: UserKey) -> Result<Arc<Conversation>> {
+    pub(crate) async fn open_direct(&self, asker: UserKey, asked: &UserId) -> Result<Arc<Conversation>> {
         Ok(self.find_or_open(asker, asked, None).await?.conversation)
     }
 
+    /// The pair's direct conversation for something that is never refused: `None` where a new one would be too many.
+    pub(crate) async fn open_direct_quietly(
+        &self,
+        asker: UserKey,
+        asked: &UserId,
+    ) -> Result<Option<Arc<Conversation>>> {
+        match self.find_or_open(asker, asked, None).await {
+            Ok(opened) => Ok(Some(opened.conversation)),
+            Err(error) if error.code == Code::RateLimited => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One at a time for an asker, so that of many racing calls one is counted as a new conversation and the others
-    /// find it. That there is only one is the store's promise, not this lock's.
-    async fn find_or_open(&self, asker: UserKey, asked: UserKey, listing: Option<ListingKey>) -> Result<Opened> {
+    /// find it. That there is only one is the store's promise, not this lock's. Who is not known gets an entry with
+    /// their first conversation, so that the rate of those bounds the entries.
+    async fn find_or_open(&self, asker: UserKey, asked: &UserId, listing: Option<&ListingId>) -> Result<Opened> {
         let _turn = self.opening.lock(asker).await;
-        if let Some(conversation) = self.find_one_to_one(asker, asked, listing).await? {
+        // `None` is no listing, `Some(None)` one that nobody has named before.
+        let known_listing = match listing {
+            Some(id) => Some(self.reachable_listing(id).await?.map(|listing| listing.key)),
+            None => None,
+        };
+        if let Some(asked) = self.reachable_user(asked).await?
+            && known_listing != Some(None)
+            && let Some(conversation) = self.find_one_to_one(asker, asked.key, known_listing.flatten()).await?
+        {
             return Ok(Opened {
                 conversation,
                 created: false,
             });
         }
         self.rates.conversations.take(asker)?;
+        let asked = self.mentioned_user(asked.as_str()).await?.key;
+        let listing = match listing {
+            Some(id) => Some(self.mentioned_listing(id).await?.key),
+            None => None,
+        };
         let (conversation, created) = self.store.open_one_to_one(asker, asked, listing).await?;
         if !created {
             self.rates.conversations.give_back(asker);
@@ -123,6 +146,13 @@ impl Chat {
         // All ids are judged before any entry is made.
         for id in &ids {
             crate::model::UserId::parse(id)?;
+        }
+        // Somebody unknown is a refusal only where the directory is closed, and a refusal costs nothing; where it is open,
+        // only a conversation that counts may make entries.
+        if !self.policy.open_directory {
+            for id in &ids {
+                self.mentioned_user(id).await?;
+            }
         }
         self.rates.conversations.take(creator)?;
         let mut keys = Vec::with_capacity(ids.len());

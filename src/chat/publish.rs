@@ -3,30 +3,93 @@
 //! One task does it for all conversations: that is what makes every connection see the same order. It renders at most
 //! once for each contract that is present, and never waits for a slow reader.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use doorbell_socketio::Frame;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Chat,
+    counters::Delivered,
     render::{News, Whose},
 };
-use crate::fanout::Audience;
+use crate::fanout::{Audience, Pushed};
 use crate::model::{Contract, Conversation, Fact, Message, Origin, Result, UserKey, conversation::Read};
 
 /// Time for connections to write what waits for them.
 const BREATH: Duration = Duration::from_millis(1);
 
+/// Verbs that wait for the publisher.
+pub struct Settling {
+    sender: mpsc::Sender<oneshot::Sender<()>>,
+    receiver: Mutex<Option<mpsc::Receiver<oneshot::Sender<()>>>>,
+}
+
+impl Default for Settling {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(SETTLING);
+        Settling {
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+        }
+    }
+}
+
+impl Settling {
+    fn take(&self) -> Option<mpsc::Receiver<oneshot::Sender<()>>> {
+        self.receiver
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .take()
+    }
+}
+
+/// Verbs that may wait in the channel; more wait in front of it.
+const SETTLING: usize = 64;
+
 impl Chat {
+    /// Waits until everything is published that was committed before this call: from then on the chat's own memory of
+    /// who is in what has it, too.
+    pub(super) async fn settled(&self) {
+        let (done, settled) = oneshot::channel();
+        if self.settling.sender.send(done).await.is_ok() {
+            // Fails only where the server stops.
+            let _ = settled.await;
+        }
+    }
+
     /// Delivers what the store hands over, until the store is closed.
     pub async fn publish(self: Arc<Self>, mut facts: mpsc::Receiver<Vec<Fact>>) {
-        while let Some(batch) = facts.recv().await {
-            for fact in batch {
-                // What cannot be delivered can be read: the fact is stored, and the next message shows the gap.
-                if let Err(error) = self.deliver(fact).await {
-                    tracing::warn!(%error, "news could not be delivered; clients will read them from the store");
+        let Some(mut waiting) = self.settling.take() else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                batch = facts.recv() => match batch {
+                    Some(batch) => self.deliver_batch(batch).await,
+                    None => return,
+                },
+                Some(done) = waiting.recv() => {
+                    // The store hands facts over before it answers, so theirs are in the channel now, or through it.
+                    for _ in 0..facts.len() {
+                        let Ok(batch) = facts.try_recv() else { break };
+                        self.deliver_batch(batch).await;
+                    }
+                    let _ = done.send(());
                 }
+            }
+        }
+    }
+
+    async fn deliver_batch(&self, batch: Vec<Fact>) {
+        self.counters.count_facts(&batch);
+        for fact in batch {
+            // What cannot be delivered can be read: the fact is stored, and the next message shows the gap.
+            if let Err(error) = self.deliver(fact).await {
+                tracing::warn!(%error, "news could not be delivered; clients will read them from the store");
             }
         }
     }
@@ -74,6 +137,7 @@ impl Chat {
         let mut shared = Frames::default();
         let mut own = Frames::default();
         let mut needs_breath = false;
+        let mut delivered = Delivered::default();
         for member in conversation.current_members() {
             let is_sender = member.user == message.sender;
             self.hub.each_of(member.user, |socket| {
@@ -92,12 +156,17 @@ impl Chat {
                 let frame = frames.of(contract, || {
                     self.render.message(contract, &conversation, message, &people, viewer)
                 });
-                needs_breath |= socket.push_message(audience, key, message.seq, frame);
+                let pushed = socket.push_message(audience, key, message.seq, frame);
+                if pushed != Pushed::Not {
+                    delivered.one_more(contract);
+                }
+                needs_breath |= pushed == Pushed::Crowded;
                 if contract == self.render.list_contract() && !socket.has_joined(key) {
                     self.update_list(member.user, key, false, None);
                 }
             });
         }
+        self.counters.count_delivered(delivered);
         if needs_breath {
             // A reader is not slow because this task was faster than the connections' own.
             tokio::time::sleep(BREATH).await;

@@ -1,14 +1,12 @@
-//! How fast a person may do what. A token bucket a person and kind: it refills steadily and holds a burst.
+//! How fast a person may do what, and the sentence for who is faster.
 
-use std::{
-    collections::HashMap,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
+use super::counters::{Counters, RateKind};
 use crate::model::{
     Error, Result, UserKey,
     limits::{Rate, RateLimits},
+    rate,
 };
 
 pub struct Rates {
@@ -19,140 +17,112 @@ pub struct Rates {
 }
 
 impl Rates {
-    pub fn new(settings: &RateLimits) -> Self {
+    /// What is refused is counted in `counters`.
+    pub fn new(settings: &RateLimits, counters: &Arc<Counters>) -> Self {
+        let limiter = |kind, rate| Limiter::new(kind, rate, Arc::clone(counters));
         Rates {
-            sends: Limiter::new("messages", settings.sends),
-            conversations: Limiter::new("new conversations", settings.conversations),
-            connections: Limiter::new("connections", settings.connections),
-            requests: Limiter::new("requests", settings.requests),
+            sends: limiter(RateKind::Sends, settings.sends),
+            conversations: limiter(RateKind::Conversations, settings.conversations),
+            connections: limiter(RateKind::Connections, settings.connections),
+            requests: limiter(RateKind::Requests, settings.requests),
         }
     }
 }
 
-const SHARDS: usize = 16;
-/// A shard looks for full buckets, which say nothing, when it has grown to this many.
-const SWEEP_AT: usize = 4_096;
-
+/// One kind of thing, counted for each person.
 pub struct Limiter {
-    what: &'static str,
-    rate: Option<Refill>,
-    shards: Vec<Mutex<HashMap<UserKey, Bucket>>>,
-}
-
-#[derive(Clone, Copy)]
-struct Refill {
-    per_second: f64,
-    burst: f64,
-}
-
-struct Bucket {
-    tokens: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn refill(&mut self, rate: Refill, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.tokens = (self.tokens + elapsed * rate.per_second).min(rate.burst);
-        self.at = now;
-    }
+    kind: RateKind,
+    people: rate::Limiter<UserKey>,
+    counters: Arc<Counters>,
 }
 
 impl Limiter {
-    fn new(what: &'static str, rate: Option<Rate>) -> Self {
-        let rate = rate.map(|rate| Refill {
-            per_second: f64::from(rate.count) / rate.per.as_secs_f64(),
-            burst: f64::from(rate.burst),
-        });
+    fn new(kind: RateKind, rate: Option<Rate>, counters: Arc<Counters>) -> Self {
         Limiter {
-            what,
-            rate,
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            kind,
+            people: rate::Limiter::new(rate),
+            counters,
         }
     }
 
-    /// Takes one, or says when to come again.
+    /// Takes one, or says when to come again (`RATE_LIMITED`).
     pub fn take(&self, user: UserKey) -> Result<()> {
-        self.take_at(user, Instant::now())
+        self.people.check(&user).map_err(|wait| {
+            self.counters.count_limited(self.kind);
+            let what = match self.kind {
+                RateKind::Sends => "messages",
+                RateKind::Conversations => "new conversations",
+                RateKind::Connections => "connections",
+                RateKind::Requests => "requests",
+            };
+            Error::rate_limited(what, wait.0)
+        })
     }
 
     /// Gives one back that turned out not to count.
     pub fn give_back(&self, user: UserKey) {
-        self.with_bucket(user, Instant::now(), |rate, bucket| {
-            bucket.tokens = (bucket.tokens + 1.0).min(rate.burst)
-        });
+        self.people.give_back(&user);
     }
 
     /// Is there one to take? Takes none.
     pub fn has(&self, user: UserKey) -> bool {
-        self.with_bucket(user, Instant::now(), |_, bucket| bucket.tokens >= 1.0)
-            .unwrap_or(true)
-    }
-
-    fn take_at(&self, user: UserKey, now: Instant) -> Result<()> {
-        let wait = self.with_bucket(user, now, |rate, bucket| {
-            if bucket.tokens >= 1.0 {
-                bucket.tokens -= 1.0;
-                None
-            } else {
-                Some(Duration::from_secs_f64((1.0 - bucket.tokens) / rate.per_second))
-            }
-        });
-        match wait.flatten() {
-            None => Ok(()),
-            Some(wait) => Err(Error::rate_limited(self.what, wait)),
-        }
-    }
-
-    fn with_bucket<T>(&self, user: UserKey, now: Instant, act: impl FnOnce(Refill, &mut Bucket) -> T) -> Option<T> {
-        let rate = self.rate?;
-        let shard = &self.shards[user.0 as usize % SHARDS];
-        let mut buckets = shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if buckets.len() >= SWEEP_AT && !buckets.contains_key(&user) {
-            buckets.retain(|_, bucket| {
-                bucket.refill(rate, now);
-                bucket.tokens < rate.burst
-            });
-        }
-        let bucket = buckets.entry(user).or_insert(Bucket {
-            tokens: rate.burst,
-            at: now,
-        });
-        bucket.refill(rate, now);
-        Some(act(rate, bucket))
+        self.people.peek(&user).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::Code;
 
     #[test]
-    fn a_burst_passes_then_the_steady_rate() {
-        let limiter = Limiter::new("messages", Some(Rate::new(2, Duration::from_secs(1), 3)));
-        let start = Instant::now();
+    fn who_is_too_fast_is_told_what_and_for_how_long() {
+        let rate = Some(Rate::new(2, Duration::from_secs(3600), 3));
+        let counters = Arc::default();
+        let limiter = Limiter::new(RateKind::Sends, rate, Arc::clone(&counters));
         for _ in 0..3 {
-            assert!(limiter.take_at(UserKey(1), start).is_ok());
+            assert!(limiter.has(UserKey(1)));
+            assert_eq!(limiter.take(UserKey(1)), Ok(()));
         }
-        let refused = limiter.take_at(UserKey(1), start).unwrap_err();
-        assert_eq!(refused.retry_after, Some(Duration::from_millis(500)));
+        assert!(!limiter.has(UserKey(1)));
+        let refused = limiter.take(UserKey(1)).unwrap_err();
+        assert_eq!(refused.code, Code::RateLimited);
         assert!(
-            limiter.take_at(UserKey(2), start).is_ok(),
-            "another person has their own"
+            refused.message.starts_with("Too many messages; try again in 1"),
+            "{refused}"
         );
-        assert!(limiter.take_at(UserKey(1), start + Duration::from_millis(500)).is_ok());
-        assert!(limiter.take_at(UserKey(1), start + Duration::from_millis(500)).is_err());
+        let wait = refused.retry_after.unwrap();
+        assert!(
+            wait <= Duration::from_secs(1800) && wait > Duration::from_secs(1700),
+            "{wait:?}"
+        );
+        assert_eq!(limiter.take(UserKey(2)), Ok(()), "another person has their own");
+        assert_eq!(
+            counters.limited()[0],
+            (RateKind::Sends, 1),
+            "asking whether there is one counts nothing"
+        );
+        limiter.give_back(UserKey(1));
+        assert_eq!(limiter.take(UserKey(1)), Ok(()));
     }
 
     #[test]
-    fn people_who_have_gone_quiet_take_no_memory() {
-        let limiter = Limiter::new("messages", Some(Rate::new(1, Duration::from_secs(1), 1)));
-        let start = Instant::now();
-        for user in 0..(SWEEP_AT * SHARDS * 2) as i64 {
-            let now = start + Duration::from_secs(user as u64);
-            let _ = limiter.take_at(UserKey(user), now);
+    fn each_kind_has_its_own_rate() {
+        let once = Some(Rate::new(1, Duration::from_secs(3600), 1));
+        let settings = RateLimits {
+            sends: once,
+            requests: once,
+            ..RateLimits::OFF
+        };
+        let rates = Rates::new(&settings, &Arc::default());
+        assert_eq!(rates.sends.take(UserKey(1)), Ok(()));
+        assert!(rates.sends.take(UserKey(1)).is_err());
+        assert_eq!(rates.requests.take(UserKey(1)), Ok(()));
+        for _ in 0..100 {
+            assert_eq!(rates.connections.take(UserKey(1)), Ok(()));
+            assert_eq!(rates.conversations.take(UserKey(1)), Ok(()));
         }
-        let kept: usize = limiter.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
-        assert!(kept <= SWEEP_AT * SHARDS);
     }
 }

@@ -12,7 +12,9 @@ use super::{
     cache::{closed, left},
 };
 use crate::{
-    model::{Conversation, Error, Message, MessageId, MessageKind, Origin, Result, Seq, UserKey, content, limits},
+    model::{
+        Conversation, Error, Message, MessageId, MessageKind, Origin, Result, Seq, UserId, UserKey, content, limits,
+    },
     store::{Appended, Draft, Pending},
 };
 
@@ -44,17 +46,24 @@ pub struct Submitted {
 /// The `clientMessageId`s that are on their way into the store: a repeat that races its first is a repeat, too, and
 /// repeats are never refused for their rate.
 #[derive(Default, Clone)]
-pub struct Sending(Arc<Mutex<HashMap<(UserKey, String), usize>>>);
+pub struct Sending(Arc<Mutex<HashMap<FlightKey, usize>>>);
+
+/// Sender, `clientMessageId`, and where it goes: the id of a conversation or of a person.
+type FlightKey = (UserKey, String, String);
 
 struct Flight {
     sending: Sending,
-    key: (UserKey, String),
+    key: FlightKey,
     is_repeat: bool,
 }
 
 impl Sending {
-    fn enter(&self, sender: UserKey, client_message_id: &str) -> Flight {
-        let key = (sender, client_message_id.to_owned());
+    fn enter(&self, sender: UserKey, client_message_id: &str, target: &Target) -> Flight {
+        let place = match target {
+            Target::Conversation(conversation) => conversation.id.as_str(),
+            Target::Person { id, .. } => id.as_str(),
+        };
+        let key = (sender, client_message_id.to_owned(), place.to_owned());
         let mut flights = self.lock();
         let count = flights.entry(key.clone()).or_insert(0);
         *count += 1;
@@ -65,7 +74,7 @@ impl Sending {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(UserKey, String), usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<FlightKey, usize>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -102,6 +111,24 @@ impl Chat {
     /// Judges a message and hands it to the store, without waiting for its commit. Submissions of one caller that are
     /// made one after the other are stored in that order.
     pub async fn submit(&self, sender: UserKey, request: SendRequest) -> Result<Submitted> {
+        let outcome = self.judged(sender, request).await;
+        self.count_refusal(outcome)
+    }
+
+    /// Waits for the commit of a submitted message.
+    pub async fn stored(&self, submitted: Submitted) -> Result<Sent> {
+        let outcome = self.committed(submitted).await;
+        if outcome.as_ref().is_ok_and(|sent| sent.repeated) {
+            self.counters.count_repeat();
+        }
+        self.count_refusal(outcome)
+    }
+
+    fn count_refusal<T>(&self, outcome: Result<T>) -> Result<T> {
+        outcome.inspect_err(|error| self.counters.count_refusal(error.code))
+    }
+
+    async fn judged(&self, sender: UserKey, request: SendRequest) -> Result<Submitted> {
         let target = self.target(sender, &request).await?;
         let client_message_id = request.client_message_id;
         if let Some(id) = &client_message_id {
@@ -131,16 +158,18 @@ impl Chat {
             Some(id) => self.find_sent(sender, id, &target).await?,
             None => None,
         };
-        let flight = client_message_id.as_ref().map(|id| self.sending.enter(sender, id));
+        let flight = client_message_id
+            .as_ref()
+            .map(|id| self.sending.enter(sender, id, &target));
         let counted = repeated.is_none() && !flight.as_ref().is_some_and(|flight| flight.is_repeat);
         if counted {
             self.rates.sends.take(sender)?;
         }
         let conversation = match (repeated, target) {
             (Some(conversation), _) | (None, Target::Conversation(conversation)) => conversation,
-            (None, Target::Person { person, among }) => match among.into_iter().next() {
+            (None, Target::Person { id, among }) => match among.into_iter().next() {
                 Some(most_recent) => most_recent,
-                None => self.open_direct(sender, person).await?,
+                None => self.open_direct(sender, &id).await?,
             },
         };
         let draft = Draft {
@@ -162,8 +191,7 @@ impl Chat {
         })
     }
 
-    /// Waits for the commit of a submitted message.
-    pub async fn stored(&self, submitted: Submitted) -> Result<Sent> {
+    async fn committed(&self, submitted: Submitted) -> Result<Sent> {
         let Submitted {
             conversation,
             sender,
@@ -172,7 +200,13 @@ impl Chat {
             _flight,
         } = submitted;
         let (message, repeated) = match pending.await? {
-            Appended::Stored(message) => (message, false),
+            Appended::Stored(message) => {
+                if !counted {
+                    // It looked like a repeat, and its first was refused: then this is the message that counts.
+                    let _ = self.rates.sends.take(sender);
+                }
+                (message, false)
+            }
             Appended::Repeat(message) => {
                 if counted {
                     self.rates.sends.give_back(sender);
@@ -210,12 +244,14 @@ impl Chat {
                 if self.user(sender).await?.id.as_str() == person {
                     return Err(Error::invalid("You cannot send a message to yourself."));
                 }
-                let person = self.mentioned_user(person).await?.key;
+                let id = UserId::parse(person)?;
                 let mut among = Vec::new();
-                for key in self.store.one_to_ones(sender, person).await? {
-                    among.push(self.conversation(key).await?);
+                if let Some(person) = self.reachable_user(&id).await? {
+                    for key in self.store.one_to_ones(sender, person.key).await? {
+                        among.push(self.conversation(key).await?);
+                    }
                 }
-                Ok(Target::Person { person, among })
+                Ok(Target::Person { id, among })
             }
             (None, None) => Err(Error::invalid("Name a conversation or a person to send to.")),
         }
@@ -260,7 +296,7 @@ enum Target {
     Conversation(Arc<Conversation>),
     /// The one-to-one conversations with the person, most recent activity first.
     Person {
-        person: UserKey,
+        id: UserId,
         among: Vec<Arc<Conversation>>,
     },
 }

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Caller, Chat, render::News};
-use crate::model::{Conversation, ConversationKey, Error, Result, UserKey, limits};
+use crate::model::{Conversation, ConversationKey, Error, Result, UserId, UserKey, limits};
 
 #[derive(Default)]
 pub struct Typing {
@@ -110,10 +110,18 @@ impl Chat {
                 if self.user(user).await?.id.as_str() == person {
                     return Err(Error::invalid("You have no conversation with yourself."));
                 }
-                let person = self.mentioned_user(&person).await?.key;
-                match self.store.one_to_ones(user, person).await?.first() {
-                    Some(key) => self.conversation(*key).await?,
-                    None => self.open_direct(user, person).await?,
+                let id = UserId::parse(&person)?;
+                let known = match self.reachable_user(&id).await? {
+                    Some(person) => self.store.one_to_ones(user, person.key).await?.first().copied(),
+                    None => None,
+                };
+                match known {
+                    Some(key) => self.conversation(key).await?,
+                    // Typing is never refused; with nobody to tell, it is told to nobody.
+                    None => match self.open_direct_quietly(user, &id).await? {
+                        Some(conversation) => conversation,
+                        None => return Ok(()),
+                    },
                 }
             }
         };
@@ -126,7 +134,8 @@ impl Chat {
     }
 
     async fn deliver_typing(&self, conversation: &Conversation, user: UserKey, is_typing: bool) -> Result<()> {
-        if !conversation.is_current_member(user) {
+        // That somebody who has left types no more is still told, or it would stand there for ever.
+        if is_typing && !conversation.is_current_member(user) {
             return Ok(());
         }
         let people = self.people_of(conversation, &[user]).await?;

@@ -101,11 +101,18 @@ impl Chat {
             Some(pushed) if !to_joined => pushed + limits::CONVERSATION_PUSH_INTERVAL,
             _ => now,
         };
-        update.due = Some(update.due.map_or(earliest, |due| due.min(earliest)));
-        update.to_joined |= to_joined;
-        if update.except != except {
-            update.except = None;
+        match update.due {
+            // Two causes: only a socket that knows of both knows all.
+            Some(due) => {
+                update.due = Some(due.min(earliest));
+                update.except = update.except.filter(|known| Some(*known) == except);
+            }
+            None => {
+                update.due = Some(earliest);
+                update.except = except;
+            }
         }
+        update.to_joined |= to_joined;
         drop(waiting);
         self.updates.wake.notify_one();
     }

@@ -34,6 +34,10 @@ fn make(
     let asked = argument("for").unwrap_or_default();
     let lifetime = values::duration(Duration::from_secs(1), limits::TOKEN_LIFETIME_MAX)(&asked)
         .map_err(|wrong| ConfigFault::new(format!("--for is {asked:?}, which {}; {}.", wrong.why, wrong.mend)))?;
+    // Before a secret is looked for: what is wrong with the command itself comes first.
+    if !token::is_user_id(&user_id) {
+        return Err(ConfigFault::new(format!("The user is {user_id:?}, but {}.", token::MintFault::UserId)).into());
+    }
     let secret = match &settings.jwt.secret {
         Some(secret) => secret.clone(),
         None => kept_secret(settings)?,
@@ -47,10 +51,7 @@ fn make(
         ("aud", settings.jwt.audience.clone()),
     ];
     let profile = profile.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    token::mint(&secret, &user_id, profile, now_ms, lifetime).map_err(|fault| match fault {
-        token::MintFault::UserId => ConfigFault::new(format!("The user is {user_id:?}, but {fault}.")).into(),
-        token::MintFault::Signing => fault.into(),
-    })
+    Ok(token::mint(&secret, &user_id, profile, now_ms, lifetime)?)
 }
 
 #[cfg(test)]

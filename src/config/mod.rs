@@ -24,6 +24,7 @@ use crate::model::{
 };
 use catalogue::{SETTINGS, setting};
 use sources::{Found, Place};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use values::{DatabaseScheme, Wrong};
 
 /// Every setting, checked.
@@ -214,13 +215,20 @@ fn advice_on_length(key: &str) -> String {
 }
 
 fn log_filter(text: &str) -> Result<String, Wrong> {
-    match tracing_subscriber::EnvFilter::try_new(text.trim()) {
-        Ok(_) => Ok(text.trim().to_owned()),
-        Err(_) => Err(Wrong {
+    let text = text.trim();
+    // A lone word that is no level would be the name of some crate, of which alone everything were logged: that is a
+    // mistyped level, and a server that logs nothing.
+    let is_mistyped = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && part.parse::<LevelFilter>().is_err()
+    };
+    if text.split(',').map(str::trim).any(is_mistyped) || EnvFilter::try_new(text).is_err() {
+        return Err(Wrong {
             why: "is not a filter of logs".into(),
-            mend: "write error, warn, info, debug or trace".into(),
-        }),
+            mend: "write error, warn, info, debug or trace, for a part of the program as in info,doorbell::transport=debug"
+                .into(),
+        });
     }
+    Ok(text.to_owned())
 }
 
 struct Reader<'a> {

@@ -234,6 +234,8 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
         ("DOORBELL_RATE_LIMITS", "mails=1/s", "sends=20/s:60"),
         ("DOORBELL_RATE_LIMITS", "sends=1/s,sends=2/s", "once"),
         ("DOORBELL_LOG", "doorbell=loud", "info"),
+        ("DOORBELL_LOG", "loud", "info"),
+        ("DOORBELL_LOG", "info,loud", "info"),
     ] {
         let sentence = fault(&[(name, value)]);
         assert!(sentence.starts_with(name) && sentence.ends_with('.'), "{sentence}");
@@ -414,5 +416,23 @@ fn durations_are_written_as_they_are_read() {
     for text in ["0s", "90s", "2m", "1h", "1d"] {
         let read = values::duration(Duration::ZERO, limits::RECOVERY_WINDOW_MAX)(text).unwrap();
         assert_eq!(duration_text(read), text);
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_url_holds_no_password() {
+    for (url, shown) in [
+        ("mysql://db.example/chat", "mysql://db.example/chat"),
+        ("mysql://root:password@db.example/chat", "mysql://...@db.example/chat"),
+        ("mysql://root:pass@word@db.example", "mysql://...@db.example"),
+        ("mysql://root:pass/word@db.example", "mysql://..."),
+        ("mysql://root:p@ss/word@db.example", "mysql://..."),
+        ("mysql://root:p@ss#word@db.example", "mysql://..."),
+        ("mysql:root:password@db.example", "mysql:..."),
+        ("mysql:root:pass://word@db.example", "mysql:..."),
+        ("password@db.example", "..."),
+        ("a sentence", "a sentence"),
+    ] {
+        assert_eq!(values::without_credentials(url), shown, "{url}");
     }
 }

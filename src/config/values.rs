@@ -135,15 +135,20 @@ pub enum DatabaseScheme {
 
 /// A URL as it may be shown: what stands before `@` may be a password.
 pub fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
+    if !url.contains('@') {
         return url.to_owned();
+    }
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return "...".to_owned();
     };
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..authority].rfind('@') {
+    let Some(rest) = rest.strip_prefix("//") else {
+        return format!("{scheme}:...");
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match authority.rfind('@') {
         // A password may hold a slash that nobody encoded: then nothing can be told apart, and nothing is shown.
-        None if rest.contains('@') => format!("{scheme}://..."),
-        None => url.to_owned(),
-        Some(at) => format!("{scheme}://...{}", &rest[at..]),
+        Some(at) if !path.contains('@') => format!("{scheme}://...{}", &rest[at..]),
+        _ => format!("{scheme}://..."),
     }
 }
 

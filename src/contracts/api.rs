@@ -61,13 +61,7 @@ async fn list(call: Call) -> Result<Reply> {
 }
 
 async fn media_list(call: Call) -> Result<Reply> {
-    let person = call.person()?;
     let query = call.query()?;
-    if query.get("userId").is_some_and(|id| id != person.id.as_str()) {
-        return Err(Error::forbidden(
-            "userId is not you: a list of conversations is its owner's alone.",
-        ));
-    }
     let page = call
         .chat()
         .inbox(call.caller, query.page().inbox_page(limits::HISTORY_PAGE)?)
@@ -138,7 +132,8 @@ async fn send(mut call: Call) -> Result<Reply> {
     let sender = call.caller.user()?;
     let fields = call.fields().await?;
     draft::must_be_caller(&fields, &call.person()?.id)?;
-    let mut request = draft::decode(&fields, fields.id("receiverId")?, &call.headers)?;
+    draft::must_see_named(&call, &fields).await?;
+    let mut request = draft::decode(&fields, &call.headers)?;
     request.origin = call.origin();
     let sent = call.chat().send(sender, request).await?;
     let status = if sent.repeated {
@@ -154,10 +149,11 @@ async fn mark(mut call: Call) -> Result<Reply> {
     call.caller.user()?;
     let fields = call.fields().await?;
     draft::must_be_caller(&fields, &call.person()?.id)?;
+    draft::must_see_named(&call, &fields).await?;
     let target = ReadTarget::Conversation {
         id: fields.required_id("conversationId")?,
         up_to: fields.id("messageId")?,
-        person: None,
+        person: draft::person(&fields)?,
     };
     let updated = call.chat().mark_read(call.caller, target, call.origin()).await?;
     Ok(Reply::ok(&json!({ "updated": updated })))

@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::json::Fields;
+use super::{json::Fields, rest::Call};
 use crate::{
     chat::send::SendRequest,
     model::{Error, MessageKind, Result, UserId},
@@ -22,9 +22,27 @@ pub fn must_be_caller(fields: &Fields, caller: &UserId) -> Result<()> {
     Ok(())
 }
 
+/// A conversation that the payload names must be the caller's to see before anything else in it is judged.
+pub async fn must_see_named(call: &Call, fields: &Fields) -> Result<()> {
+    match fields.id("conversationId") {
+        Ok(Some(id)) => call.chat().must_see(call.caller, &id).await,
+        _ => Ok(()),
+    }
+}
+
+/// The other side, under the name that any of the contracts has for it.
+pub fn person(fields: &Fields) -> Result<Option<String>> {
+    match (fields.id("recipientId")?, fields.id("receiverId")?) {
+        (Some(recipient), Some(receiver)) if recipient != receiver => {
+            Err(Error::invalid("recipientId and receiverId name two people."))
+        }
+        (recipient, receiver) => Ok(recipient.or(receiver)),
+    }
+}
+
 /// A message sent over REST, where `Idempotency-Key` is another name of `clientMessageId`.
-pub fn decode(fields: &Fields, person: Option<String>, headers: &HeaderMap) -> Result<SendRequest> {
-    let mut request = decode_fields(fields, person)?;
+pub fn decode(fields: &Fields, headers: &HeaderMap) -> Result<SendRequest> {
+    let mut request = decode_fields(fields)?;
     if let Some(key) = headers.get("idempotency-key") {
         let key = key
             .to_str()
@@ -37,8 +55,8 @@ pub fn decode(fields: &Fields, person: Option<String>, headers: &HeaderMap) -> R
     Ok(request)
 }
 
-/// `person` is the other side in the words of the contract.
-pub fn decode_fields(fields: &Fields, person: Option<String>) -> Result<SendRequest> {
+/// A message sent over a socket.
+pub fn decode_fields(fields: &Fields) -> Result<SendRequest> {
     let conversation = fields.id("conversationId")?;
     if fields.text("fileUrl")?.is_some_and(|url| !url.is_empty()) {
         return Err(Error::invalid("fileUrl names no file that you have uploaded."));
@@ -57,7 +75,7 @@ pub fn decode_fields(fields: &Fields, person: Option<String>) -> Result<SendRequ
     };
     Ok(SendRequest {
         conversation,
-        person,
+        person: person(fields)?,
         content: content.to_owned(),
         kind,
         client_message_id: fields.id("clientMessageId")?,

@@ -6,7 +6,7 @@ use super::json::{Fields, id_of};
 use crate::{
     chat::{read::ReadTarget, send::SendRequest, typing::TypingTarget},
     contracts::draft,
-    model::{Contract, Error, Result, Seq, UserId},
+    model::{Contract, Error, MessageId, Result, Seq, UserId},
 };
 
 /// An event's name, as far as it is known.
@@ -82,6 +82,20 @@ pub fn recognise(name: &str, payload: &Value) -> Option<Known> {
     }
 }
 
+/// The conversation that a payload names, by itself or by one of its messages, whatever else is in it.
+pub fn named_conversation(payload: &Value) -> Option<String> {
+    let id = |value: &Value| id_of(value, "conversationId").ok();
+    match payload {
+        Value::Object(fields) => fields.get("conversationId").and_then(id).or_else(|| {
+            let message = fields.get("messageId").and_then(id)?;
+            MessageId::parse(&message)
+                .ok()
+                .map(|message| message.conversation.to_string())
+        }),
+        _ => id(payload),
+    }
+}
+
 /// Judges a payload. `caller` is who the token says it is: another identity in the payload is refused before
 /// anything else.
 pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -> Result<Command> {
@@ -105,11 +119,7 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
         Some(id) => Ok(id.clone()),
         None => fields.required_id("conversationId"),
     };
-    let person = match contract {
-        Contract::TenantChat => fields.id("recipientId")?,
-        Contract::MediaChat => fields.id("receiverId")?,
-        _ => None,
-    };
+    let person = draft::person(&fields)?;
     match name {
         Name::Join => Ok(Command::Join {
             conversation: conversation()?,
@@ -121,7 +131,7 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
         Name::JoinUserRoom => Ok(Command::JoinUserRoom {
             user: fields.required_id("userId")?,
         }),
-        Name::Send => draft::decode_fields(&fields, person).map(Command::Send),
+        Name::Send => draft::decode_fields(&fields).map(Command::Send),
         Name::TypingStart | Name::TypingStop => Ok(Command::Typing {
             target: TypingTarget::Conversation {
                 id: conversation()?,

@@ -114,20 +114,18 @@ impl Fields {
     }
 
     pub fn has(&self, name: &str) -> bool {
-        self.map.get(name).is_some_and(|value| !value.is_null())
+        self.value(name).is_some()
     }
 
-    /// A field that is absent or `null` is `None`.
+    /// A field that is absent, `null`, or empty in a form (whose inputs are always sent) is `None`.
     fn value(&self, name: &str) -> Option<&Value> {
-        self.map.get(name).filter(|value| !value.is_null())
+        let is_empty = |value: &Value| value.is_null() || (self.is_form && value.as_str() == Some(""));
+        self.map.get(name).filter(|value| !is_empty(value))
     }
 
-    /// An id: a text, or an integer (as some databases have them). A form's empty field is none.
+    /// An id: a text, or an integer (as some databases have them).
     pub fn id(&self, name: &str) -> Result<Option<String>> {
-        match self.value(name) {
-            Some(Value::String(text)) if self.is_form && text.is_empty() => Ok(None),
-            value => value.map(|value| id_of(value, name)).transpose(),
-        }
+        self.value(name).map(|value| id_of(value, name)).transpose()
     }
 
     pub fn required_id(&self, name: &str) -> Result<String> {

@@ -71,10 +71,13 @@ async fn messages(call: Call) -> Result<Reply> {
 
 async fn send(mut call: Call) -> Result<Reply> {
     let sender = call.caller.user()?;
-    let fields = call.fields().await?;
-    draft::must_be_caller(&fields, &call.person()?.id)?;
-    let mut request = draft::decode(&fields, None, &call.headers)?;
+    let fields = call.fields().await;
+    if let Ok(fields) = &fields {
+        draft::must_be_caller(fields, &call.person()?.id)?;
+    }
     let id = call.path("id").to_owned();
+    call.chat().must_see(call.caller, &id).await?;
+    let mut request = draft::decode(&fields?, &call.headers)?;
     if request.conversation.as_ref().is_some_and(|named| *named != id) {
         return Err(Error::invalid(
             "conversationId is not the conversation of this address.",

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     chat::{Caller, Chat, People},
     config::Settings,
-    model::{Clock, Code, Error, Origin, Result, Timestamp, User, limits},
+    model::{Clock, Code, Error, Origin, Result, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
         http::{BodyFault, read_body},
@@ -223,6 +223,16 @@ impl Call {
         }
     }
 
+    /// The body as fields, where there is one.
+    pub async fn optional_fields(&mut self) -> Result<Option<Fields>> {
+        use axum::body::HttpBody;
+        let body = self.body.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if body.is_end_stream() {
+            return Ok(None);
+        }
+        self.fields().await.map(Some)
+    }
+
     /// The live socket that the request says it comes from, which then hears nothing of it.
     pub fn origin(&self) -> Option<Origin> {
         let socket_id = self.headers.get("x-socket-id")?.to_str().ok()?;
@@ -286,10 +296,18 @@ async fn form_fields(body: Bytes, boundary: String) -> Result<Fields> {
             .name()
             .map(str::to_owned)
             .ok_or_else(|| Error::invalid("A part of the form has no name."))?;
-        if field.file_name().is_some() {
+        // A page's form sends an empty part for a file input in which nothing was chosen.
+        let (is_file, names_file) = (
+            field.file_name().is_some(),
+            field.file_name().is_some_and(|name| !name.is_empty()),
+        );
+        let bytes = field.bytes().await.map_err(broken)?;
+        if is_file && (names_file || !bytes.is_empty()) {
             return Err(Error::unsupported_media("This server does not take files."));
         }
-        let bytes = field.bytes().await.map_err(broken)?;
+        if is_file {
+            continue;
+        }
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| Error::invalid("The form is not valid UTF-8."))?;
         fields.push((name, text));
     }
@@ -317,13 +335,14 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 .collect();
             let is_held = request.uri().query().is_some_and(|query| query.contains("wait="));
             let outcome = answer(Arc::clone(&api), path_parameters, request, counted, verb).await;
+            if let Err(Error { code, .. }) = &outcome {
+                tracing::debug!(%method, route = path, code = code.as_str(), "a request was refused");
+            }
             let response = respond(outcome);
             api.metrics
                 .http_answered(&format!("{method} {path}"), response.status().as_u16());
             if !is_held {
-                api.metrics
-                    .http_request_seconds
-                    .observe(started.elapsed().as_secs_f64());
+                api.metrics.http_took(started.elapsed());
             }
             response
         };
@@ -357,6 +376,9 @@ async fn answer(
             (Caller::User(user.key), Some(user))
         }
     };
+    if let Some(user) = &user {
+        must_be_caller_in_query(&parts.uri, &user.id)?;
+    }
     if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {
         api.chat.count_request(user)?;
     }
@@ -373,6 +395,20 @@ async fn answer(
     .await
 }
 
+/// A query that names somebody else as the one who asks is refused, on whatever route.
+fn must_be_caller_in_query(uri: &Uri, caller: &UserId) -> Result<()> {
+    // A query that cannot be read is for the route to refuse.
+    let Ok(query) = query::parse(uri.query().unwrap_or_default()) else {
+        return Ok(());
+    };
+    match query.get("userId") {
+        Some(id) if id != caller.as_str() => {
+            Err(Error::forbidden("userId is not you: who asks is who the token says."))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     error: &'a str,
@@ -383,20 +419,18 @@ struct ErrorBody<'a> {
 
 /// An error as every route answers it.
 pub fn error_response(error: &Error) -> Response<Body> {
-    let retry_after_ms = error
-        .retry_after
-        .map(|time| (time.as_micros().div_ceil(1_000) as u64).max(1));
+    let retry_after = error.retry_after.map(RetryAfter);
     let body = to_json(&ErrorBody {
         error: &error.message,
         code: error.code,
-        retry_after_ms,
+        retry_after_ms: retry_after.map(RetryAfter::milliseconds),
     });
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(status, body);
-    if let Some(ms) = retry_after_ms {
+    if let Some(time) = retry_after {
         response
             .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000).max(1)));
+            .insert(header::RETRY_AFTER, HeaderValue::from(time.seconds()));
     }
     response
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     chat::history::MessagePage,
-    model::{Conversation, Error, Result, limits},
+    model::{Conversation, Result, limits},
 };
 
 pub fn routes() -> Vec<Route> {
@@ -26,11 +26,15 @@ async fn list(call: Call) -> Result<Reply> {
     let page = call.query()?.page().inbox_page(limits::HISTORY_PAGE)?;
     let page = call.chat().inbox(call.caller, page).await?;
     let view = call.view(&page.people);
-    let is_online = |user| call.chat().is_online(user);
+    let chat = call.chat();
     let body = to_json(&Each(|| {
-        page.entries
-            .iter()
-            .map(|entry| TenantConversation::new(entry, view, is_online))
+        page.entries.iter().map(move |entry| {
+            // Who has left is told nothing of the others any more.
+            let takes_part = view
+                .viewer
+                .is_some_and(|viewer| entry.conversation.is_current_member(viewer));
+            TenantConversation::new(entry, view, move |user| takes_part && chat.is_online(user))
+        })
     }));
     Ok(call.tagged(body, call.next_link(page.next_cursor.as_deref())))
 }
@@ -60,11 +64,8 @@ async fn send(mut call: Call) -> Result<Reply> {
     let sender = call.caller.user()?;
     let fields = call.fields().await?;
     draft::must_be_caller(&fields, &call.person()?.id)?;
-    let recipient = fields.id("recipientId")?;
-    if recipient.is_none() && !fields.has("conversationId") {
-        return Err(Error::invalid("recipientId is missing."));
-    }
-    let mut request = draft::decode(&fields, recipient, &call.headers)?;
+    draft::must_see_named(&call, &fields).await?;
+    let mut request = draft::decode(&fields, &call.headers)?;
     request.origin = call.origin();
     let sent = call.chat().send(sender, request).await?;
     let status = if sent.repeated {
@@ -78,7 +79,12 @@ async fn send(mut call: Call) -> Result<Reply> {
     ))
 }
 
-async fn mark(call: Call) -> Result<Reply> {
+async fn mark(mut call: Call) -> Result<Reply> {
+    call.caller.user()?;
+    // Most clients send no body here.
+    if let Some(fields) = call.optional_fields().await? {
+        draft::must_be_caller(&fields, &call.person()?.id)?;
+    }
     let message = call.path("message_id");
     let (conversation, message, people) = call
         .chat()

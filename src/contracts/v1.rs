@@ -43,14 +43,24 @@ async fn issue_token(mut call: Call) -> Result<Reply> {
     Ok(Reply::ok(&json!({ "token": token, "expiresAt": expires_at })))
 }
 
+/// What is shown to people holds no control characters (C0, DEL, C1): they would reach terminals, logs and mails. A
+/// token's claims and the titles of groups are cleaned alike.
+fn without_controls(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).collect()
+}
+
+fn shown(patch: Option<Option<String>>) -> Option<Option<String>> {
+    patch.map(|change| change.map(|text| without_controls(&text)))
+}
+
 async fn put_user(mut call: Call) -> Result<Reply> {
     call.caller.must_be_host()?;
     let fields = call.fields().await?;
     let patch = UserPatch {
-        name: fields.text_patch("name", limits::NAME_CHARS)?,
-        email: fields.text_patch("email", limits::EMAIL_CHARS)?,
-        image: fields.text_patch("image", limits::URL_CHARS)?,
-        role: fields.text_patch("role", limits::ROLE_CHARS)?,
+        name: shown(fields.text_patch("name", limits::NAME_CHARS)?),
+        email: shown(fields.text_patch("email", limits::EMAIL_CHARS)?),
+        image: shown(fields.text_patch("image", limits::URL_CHARS)?),
+        role: shown(fields.text_patch("role", limits::ROLE_CHARS)?),
     };
     let user = call.chat().put_user(call.caller, call.path("id"), patch).await?;
     Ok(Reply::ok(&Person::full(&user)))
@@ -71,15 +81,15 @@ async fn put_listing(mut call: Call) -> Result<Reply> {
         None => None,
         Some(Value::Null) => Some(None),
         Some(price @ Value::Number(_)) => Some(Some(price.to_string())),
-        Some(price @ Value::String(text)) if text.chars().count() <= limits::PRICE_CHARS => {
-            Some(Some(price.to_string()))
+        Some(Value::String(text)) if text.chars().count() <= limits::PRICE_CHARS => {
+            Some(Some(Value::String(without_controls(text)).to_string()))
         }
         Some(_) => return Err(Error::invalid("price must be a number or a short string.")),
     };
     let patch = ListingPatch {
-        title: fields.text_patch("title", limits::TITLE_CHARS)?,
-        image: fields.text_patch("image", limits::URL_CHARS)?,
-        url: fields.text_patch("url", limits::URL_CHARS)?,
+        title: shown(fields.text_patch("title", limits::TITLE_CHARS)?),
+        image: shown(fields.text_patch("image", limits::URL_CHARS)?),
+        url: shown(fields.text_patch("url", limits::URL_CHARS)?),
         price,
         owner: None,
     };

@@ -193,3 +193,22 @@ async fn key(chat: &Chat, person: &str) -> Result<UserKey> {
 async fn caller(chat: &Chat, person: &str) -> Result<Caller> {
     key(chat, person).await.map(Caller::User)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dozen_conversations_and_a_group_are_told_in_order() {
+        let groups = TALKS
+            .iter()
+            .filter(|talk| matches!(talk.way, Way::Group { .. }))
+            .count();
+        assert_eq!((TALKS.len() - groups, groups), (12, 1));
+        let ends: Vec<i64> = TALKS.iter().map(|talk| talk.ended_minutes_ago).collect();
+        assert!(ends.is_sorted_by(|earlier, later| earlier > later), "{ends:?}");
+        for talk in &TALKS {
+            assert!(talk.lines.len() >= 5, "{} is no lively conversation", talk.name);
+        }
+    }
+}

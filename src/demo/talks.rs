@@ -42,7 +42,7 @@ pub struct Talk {
 const DAY: i64 = 24 * 60;
 
 /// From the oldest to the newest, as their last messages were written.
-pub const TALKS: [Talk; 12] = [
+pub const TALKS: [Talk; 13] = [
     Talk {
         name: "garden",
         way: Way::Property {
@@ -288,6 +288,48 @@ pub const TALKS: [Talk; 12] = [
             ),
         ],
         unread: &[("priya", 1)],
+    },
+    Talk {
+        name: "tower",
+        way: Way::Listing {
+            renter: "greta",
+            listing: "studio-tower",
+        },
+        ended_minutes_ago: 9 * 60 + 21,
+        lines: &[
+            (
+                "greta",
+                0,
+                "Omar, the studio on the eleventh floor, for January and February. In winter the Spit belongs to the wind, and my husband has asked for central heating as an anniversary present.",
+            ),
+            (
+                "omar",
+                18,
+                "Greta! You live in a lighthouse and would like to move into a tower?",
+            ),
+            ("greta", 3, "I would like to live in one that has a lift."),
+            (
+                "omar",
+                2,
+                "It has one. You should know that it rests on Tuesday mornings for its service. Then it is 198 stairs.",
+            ),
+            (
+                "greta",
+                4,
+                "So on Tuesdays we stay in and feel superior, he has practice. Can one see the North Spit from the window?",
+            ),
+            (
+                "omar",
+                5,
+                "On clear evenings. You could see who is looking after your lamp, and whether they do it properly.",
+            ),
+            (
+                "greta",
+                2,
+                "Then we take it. And please do not tell him that this was the reason.",
+            ),
+        ],
+        unread: &[("omar", 1)],
     },
     Talk {
         name: "houseboat",

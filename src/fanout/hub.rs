@@ -67,6 +67,14 @@ impl Hub {
         }
     }
 
+    /// Calls `visit` with every socket, as [`each_of`](Self::each_of) does: one part of the register after the other.
+    pub fn each(&self, mut visit: impl FnMut(&Arc<LiveSocket>)) {
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+            shard.values().flatten().for_each(&mut visit);
+        }
+    }
+
     /// The socket that a REST request says it comes from, if it is the caller's own.
     pub fn own_socket(&self, user: UserKey, socket_id: &str) -> Option<Origin> {
         let mut found = None;

@@ -1,7 +1,7 @@
 //! A live socket: one person's one connection, the contract that it speaks, and what it has joined.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering},
@@ -36,6 +36,17 @@ pub enum Audience {
     Nobody,
 }
 
+/// What became of a message for a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// The socket is not in the audience, or has gone.
+    Not,
+    Queued,
+    /// Queued; and much waits for this socket, and has not for long, so that its connection may just not have had its
+    /// turn. The publisher should take a breath.
+    Crowded,
+}
+
 pub struct LiveSocket {
     pub number: Origin,
     pub user: UserKey,
@@ -49,9 +60,11 @@ pub struct LiveSocket {
 struct Ties {
     /// Taken away when the connection ends: the connection keeps this socket, and this socket the way to it.
     outlet: Option<Box<dyn Outlet>>,
-    /// Since when much has been waiting for this socket.
-    crowded_since: Option<Instant>,
-    joined: HashSet<ConversationKey>,
+    /// Breaths that were taken for this socket, and since when they are counted.
+    breaths: u32,
+    breaths_since: Option<Instant>,
+    /// With the end of the history that was answered to the join: what lies below is no news, however late it comes.
+    joined: HashMap<ConversationKey, Seq>,
     user_room: bool,
     /// Joins whose answer is still being read: what comes meanwhile waits behind the answer.
     splices: Vec<Splice>,
@@ -60,12 +73,14 @@ struct Ties {
 struct Splice {
     conversation: ConversationKey,
     held: Vec<(Seq, Frame)>,
+    held_bytes: usize,
 }
 
 /// So much waiting for one socket is more than a burst of messages: a quarter of what closes it.
 const CROWDED_BYTES: usize = limits::WAITING_PUSH_BYTES / 4;
-/// A reader that takes longer is slow itself; the others do not wait for it.
-const CROWDED_PATIENCE: Duration = Duration::from_millis(100);
+/// Breaths for one socket in a period. A reader that needs more is slow itself; the others do not wait for it.
+const BREATHS: u32 = 100;
+const BREATHS_PERIOD: Duration = Duration::from_secs(10);
 
 /// No contract was named and no event has told one yet.
 const UNTOLD: u8 = u8::MAX;
@@ -128,13 +143,13 @@ impl LiveSocket {
     }
 
     pub fn has_joined(&self, conversation: ConversationKey) -> bool {
-        self.ties().joined.contains(&conversation)
+        self.ties().joined.contains_key(&conversation)
     }
 
     /// Would one more join be over the limit?
     pub fn is_full(&self, conversation: ConversationKey) -> bool {
         let ties = self.ties();
-        ties.joined.len() >= limits::JOINED_CONVERSATIONS && !ties.joined.contains(&conversation)
+        ties.joined.len() >= limits::JOINED_CONVERSATIONS && !ties.joined.contains_key(&conversation)
     }
 
     pub fn join_user_room(&self) {
@@ -148,7 +163,7 @@ impl LiveSocket {
 
     /// Joins without an answer that holds history: news flow from here on.
     pub fn join(&self, conversation: ConversationKey) {
-        self.ties().joined.insert(conversation);
+        self.ties().joined.entry(conversation).or_insert(0);
     }
 
     /// Joins, and holds the conversation's messages back until the answer with its history has been given.
@@ -157,10 +172,11 @@ impl LiveSocket {
     /// comes after is held here. The joiner must drop the guard when the answer is queued, or has failed.
     pub fn join_with_history(&self, conversation: ConversationKey) -> JoinGuard<'_> {
         let mut ties = self.ties();
-        ties.joined.insert(conversation);
+        ties.joined.entry(conversation).or_insert(0);
         ties.splices.push(Splice {
             conversation,
             held: Vec::new(),
+            held_bytes: 0,
         });
         JoinGuard {
             socket: self,
@@ -169,12 +185,11 @@ impl LiveSocket {
         }
     }
 
-    /// A message of a conversation, if this socket is in the audience. `true` asks for a breath: much waits for this
-    /// socket, and has not for long, so that its connection may just not have had its turn.
-    pub fn push_message(&self, audience: Audience, conversation: ConversationKey, seq: Seq, frame: &Frame) -> bool {
+    /// A message of a conversation, if this socket is in the audience.
+    pub fn push_message(&self, audience: Audience, conversation: ConversationKey, seq: Seq, frame: &Frame) -> Pushed {
         let mut ties = self.ties();
-        if !ties.reached(audience, conversation) {
-            return false;
+        if !ties.reached(audience, conversation) || ties.joined.get(&conversation).is_some_and(|end| seq <= *end) {
+            return Pushed::Not;
         }
         if let Some(splice) = ties
             .splices
@@ -182,7 +197,14 @@ impl LiveSocket {
             .find(|splice| splice.conversation == conversation)
         {
             splice.held.push((seq, frame.clone()));
-            false
+            splice.held_bytes += frame.len();
+            if splice.held_bytes > limits::WAITING_PUSH_BYTES
+                && let Some(outlet) = &ties.outlet
+            {
+                // As if they had waited in the connection's own queue.
+                outlet.close();
+            }
+            Pushed::Queued
         } else {
             // Inside the lock, so that nothing overtakes what a splice lets go at this moment.
             ties.push(frame)
@@ -203,21 +225,29 @@ impl LiveSocket {
 }
 
 impl Ties {
-    fn push(&mut self, frame: &Frame) -> bool {
-        let Some(outlet) = &self.outlet else { return false };
+    fn push(&mut self, frame: &Frame) -> Pushed {
+        let Some(outlet) = &self.outlet else { return Pushed::Not };
         if outlet.push(frame) < CROWDED_BYTES {
-            self.crowded_since = None;
-            return false;
+            return Pushed::Queued;
         }
         let now = Instant::now();
-        let since = *self.crowded_since.get_or_insert(now);
-        now.duration_since(since) < CROWDED_PATIENCE
+        if self
+            .breaths_since
+            .is_none_or(|since| now.duration_since(since) > BREATHS_PERIOD)
+        {
+            (self.breaths, self.breaths_since) = (0, Some(now));
+        }
+        self.breaths += 1;
+        match self.breaths <= BREATHS {
+            true => Pushed::Crowded,
+            false => Pushed::Queued,
+        }
     }
 
     fn reached(&self, audience: Audience, conversation: ConversationKey) -> bool {
         match audience {
-            Audience::Joined => self.joined.contains(&conversation),
-            Audience::JoinedOrUserRoom => self.user_room || self.joined.contains(&conversation),
+            Audience::Joined => self.joined.contains_key(&conversation),
+            Audience::JoinedOrUserRoom => self.user_room || self.joined.contains_key(&conversation),
             Audience::Every => true,
             Audience::Nobody => false,
         }
@@ -249,6 +279,9 @@ impl Drop for JoinGuard<'_> {
             return;
         };
         let splice = ties.splices.remove(at);
+        if let Some(end) = ties.joined.get_mut(&self.conversation) {
+            *end = self.last_seq.max(*end);
+        }
         for (seq, frame) in splice.held {
             if seq > self.last_seq {
                 ties.push(&frame);
@@ -301,8 +334,21 @@ mod tests {
         socket.answer(Frame::event("history", &"up to 5"));
         guard.answered_up_to(5);
         drop(guard);
-        socket.push_message(Audience::Joined, HERE, 7, &frame(7));
+        let pushed = socket.push_message(Audience::Joined, HERE, 7, &frame(7));
+        assert_eq!(pushed, Pushed::Queued);
         assert_eq!(recorder.0.lock().unwrap().len(), 3, "the history, 6 and 7");
+    }
+
+    #[test]
+    fn a_message_of_the_history_that_is_published_late_is_not_pushed_again() {
+        let (socket, recorder) = socket();
+        let mut guard = socket.join_with_history(HERE);
+        socket.answer(Frame::event("history", &"up to 5"));
+        guard.answered_up_to(5);
+        drop(guard);
+        socket.push_message(Audience::Joined, HERE, 5, &frame(5));
+        socket.push_message(Audience::Joined, HERE, 6, &frame(6));
+        assert_eq!(recorder.0.lock().unwrap().len(), 2, "the history and 6");
     }
 
     #[test]
@@ -322,6 +368,18 @@ mod tests {
             socket.push_message(Audience::Joined, HERE, 1, &frame(1));
             guard
         });
+        assert_eq!(recorder.0.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_reaches_nobody_is_said_to_be_so() {
+        let (socket, recorder) = socket();
+        let push = || socket.push_message(Audience::Joined, HERE, 1, &frame(1));
+        assert_eq!(push(), Pushed::Not, "it has not joined");
+        socket.join(HERE);
+        assert_eq!(push(), Pushed::Queued);
+        socket.detach();
+        assert_eq!(push(), Pushed::Not, "it has gone");
         assert_eq!(recorder.0.lock().unwrap().len(), 1);
     }
 

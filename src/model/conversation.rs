@@ -132,6 +132,33 @@ pub struct Entry {
     pub last_read_at: Vec<Option<Timestamp>>,
 }
 
+impl Entry {
+    /// As it stood when `viewer` left, if they did: who came later, who left later and what was read later is not told.
+    pub fn frozen_for(mut self, viewer: UserKey) -> Self {
+        let Some(left_at) = self.conversation.member(viewer).and_then(|member| member.left_at) else {
+            return self;
+        };
+        let mut conversation = Conversation::clone(&self.conversation);
+        let mut marks = Vec::new();
+        let mut members = Vec::new();
+        let known_marks = self.last_read_at.iter().copied().chain(std::iter::repeat(None));
+        for (mut member, mark) in std::mem::take(&mut conversation.members).into_iter().zip(known_marks) {
+            if member.joined_at <= left_at {
+                member.left_at = member.left_at.filter(|at| *at <= left_at);
+                members.push(member);
+                marks.push(mark.filter(|at| *at <= left_at));
+            }
+        }
+        conversation.members = members;
+        self.conversation = Arc::new(conversation);
+        self.last_read_at = marks;
+        if let Some(message) = &mut self.last_message {
+            message.read_at = message.read_at.filter(|at| *at <= left_at);
+        }
+        self
+    }
+}
+
 /// A reader's mark that has risen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {

@@ -121,7 +121,8 @@ pub const CONVERSATION_PUSH_INTERVAL: Duration = Duration::from_secs(1);
 pub const PRESENCE_GRACE: Duration = Duration::from_secs(5);
 /// A REST request counts as being online for so long: five polls of 3 seconds.
 pub const PRESENCE_REST: Duration = Duration::from_secs(15);
-/// Keys (users or addresses) whose rate is remembered at once, for each kind of rate. 64 bytes each, so 8 MB a kind.
+/// Keys (users or addresses) whose rate is remembered at once, for each kind of rate. Under 64 bytes each, so at most
+/// 8 MB a kind.
 pub const RATE_KEYS: usize = 131_072;
 
 // The store.

@@ -35,7 +35,9 @@ impl Authenticator {
 
     /// `now_ms`: milliseconds since the epoch.
     pub fn verify(&self, token: &str, now_ms: i64) -> std::result::Result<Claims, TokenFault> {
-        self.verifier.verify(token, now_ms)
+        self.verifier
+            .verify(token, now_ms)
+            .inspect_err(|fault| tracing::debug!(code = fault.code(), reason = %fault, "a token was refused"))
     }
 
     /// The first kind of credential that is present decides; a bad one is not made good by another.

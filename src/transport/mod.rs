@@ -1,9 +1,8 @@
-//! Carries bytes for the contracts: connections, tokens, origins, rates, metrics, logs. Knows no chat.
+//! Carries bytes for the contracts: connections, tokens, origins, metrics, logs. Knows no chat.
 
 pub mod auth;
 pub mod health;
 pub mod http;
-pub mod limit;
 pub mod logging;
 pub mod metrics;
 pub mod origin;

@@ -259,12 +259,15 @@ fn user_id(claims: &Map<String, Value>) -> Result<String, TokenFault> {
     }
 }
 
-fn is_user_id(text: &str) -> bool {
+/// Does the text have the form of a user id?
+pub fn is_user_id(text: &str) -> bool {
     (1..=limits::ID_CHARS).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:@-".contains(&b))
 }
 
-/// A claim for display. One that cannot be shown is left out: it is no reason to lock its bearer out.
+/// A claim for display. One that cannot be shown, or is longer than such a text may be, is left out whole: it is no
+/// reason to lock its bearer out, who did not write the token. The host, which can mend what it sends, is answered 413
+/// for the same length by `PUT /v1/users/{id}`.
 fn text(claims: &Map<String, Value>, name: &str, most_chars: usize) -> Option<String> {
     let clean: String = claims
         .get(name)?

@@ -317,3 +317,17 @@ test('for a stranger a conversation does not exist, at any door', async (t) => {
   }
   assert.equal(good(await server.api(ann).get('/api/messages/conversations')).conversations.find((c) => c.id === group.id).title, 'closed circle');
 });
+
+test('control characters are kept in no name, title or role that the host puts', async () => {
+  const id = unique('u');
+  const user = good(await server.host.put(`/v1/users/${id}`, { name: 'An\u0000n\u001b[31m Lee\u009f\n', role: 'ow\u0007ner\u007f', email: 'a\r@example.com', image: 'https://x/\ta.png' }));
+  has(user, { name: 'Ann[31m Lee', role: 'owner', email: 'a@example.com', image: 'https://x/a.png' });
+  const listing = good(await server.host.put(`/v1/listings/${id}`, { title: 'Lo\u0085ft\u0008 \u2028ü🙂', price: '1\u00001', url: 'https://x/\u0001b' }));
+  has(listing, { title: 'Loft \u2028ü🙂', price: '11', url: 'https://x/b' });
+});
+
+test('a claim that is too long to be shown is left out, and its token is taken all the same', async () => {
+  const token = sign({ sub: unique('ann'), exp: now() + 60, name: 'n'.repeat(201), role: 'owner' });
+  const socket = await server.socket(token, { path: '/api/socketio' });
+  has((await socket.once('connection:success')).user, { name: null, role: 'owner' });
+});

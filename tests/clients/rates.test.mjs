@@ -107,3 +107,16 @@ test('too many connections at once all come in by themselves, a little later', a
     assert.deepEqual(final, [], 'none was told by a connect_error, from which a stock client does not come back');
   }
 });
+
+test('a group with somebody unknown in a closed directory is refused at no cost', async (t) => {
+  const closed = await Doorbell.start({ env: { DOORBELL_DIRECTORY: 'closed', DOORBELL_RATE_LIMITS: 'conversations=2/h' } });
+  t.after(() => closed.stop());
+  const [ann, bob, cem] = await closed.people('ann', 'bob', 'cem');
+  for (const _ of range(5)) {
+    const answer = await closed.api(ann).post('/api/conversations', { isGroup: true, title: 'x', participantIds: [bob.id, unique('nobody')] });
+    assert.equal(answer.body.code, 'NOT_FOUND', answer.text);
+  }
+  for (const _ of range(2)) await closed.group(ann, [bob, cem]);
+  const beyond = await closed.api(ann).post('/api/conversations', { isGroup: true, title: 'x', participantIds: [bob.id, cem.id] });
+  assert.equal(beyond.body.code, 'RATE_LIMITED', beyond.text);
+});

@@ -1,6 +1,6 @@
 // Starting, watching, configuring and stopping it, as whoever runs it does.
 import assert from 'node:assert/strict';
-import { Doorbell, eventually, good, has, JWT_SECRET, mint, range, run, test, unique } from './support/doorbell.mjs';
+import { Doorbell, eventually, good, has, JWT_SECRET, mint, range, refusal, run, test, unique } from './support/doorbell.mjs';
 import * as shape from './support/shapes.mjs';
 
 test('health, readiness and metrics answer without a sign-in', async (t) => {
@@ -35,6 +35,7 @@ const WRONG = [
   ['DOORBELL_RATE_LIMITS', 'sends=banana'],
   ['DOORBELL_RATE_LIMITS', 'sneezes=20/s'],
   ['DOORBELL_SHOW_EMAIL', 'perhaps'],
+  ['DOORBELL_LOG', 'loud'],
   ['DOORBELL_DATABASE_URL', 'mysql://db.example/chat'],
   ['DOORBELL_PUBLIC_URL', 'not a url'],
   ['FRONTEND_URL', 'not a url'],
@@ -192,4 +193,44 @@ test('neither tokens nor texts nor keys stand in the logs', async (t) => {
   const found = server.logs.split('\n').filter((line) => line.includes('MARKER') || line.includes(ann.token) || line.includes(ann.token.split('.')[2]) || line.includes(JWT_SECRET));
   assert.deepEqual(found, []);
   assert.doesNotMatch(server.logs, /an-api-key-for-tests/);
+});
+
+test('at debug the log follows one client: its refusals and its end', async (t) => {
+  const server = await Doorbell.start({ env: { DOORBELL_LOG: 'debug' } });
+  t.after(() => server.stop());
+  const ann = await server.person('ann');
+  const socket = await server.socket(ann, { contract: 'conversations' });
+  await socket.refused('NOT_FOUND', 'message:send', { conversationId: 'none', content: 'MARKER-text' });
+  refusal(await server.api(ann).get('/api/messages?conversationId=none'), 404, 'NOT_FOUND');
+  await server.turnedAway('MARKER.token');
+  socket.socket.disconnect();
+  const lines = () => server.logs.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  const line = (fields) => lines().find((found) => Object.entries(fields).every(([name, value]) => found[name] === value));
+  await eventually('the end is logged', () => line({ level: 'DEBUG', user: ann.id, reason: 'client namespace disconnect' }));
+  const wanted = [
+    { level: 'DEBUG', message: 'an event was refused', user: ann.id, event: 'message:send', code: 'NOT_FOUND' },
+    { level: 'DEBUG', message: 'a request was refused', method: 'GET', route: '/api/messages', code: 'NOT_FOUND' },
+    { level: 'DEBUG', message: 'a token was refused', code: 'TOKEN_INVALID' },
+    { level: 'INFO', message: 'starting' },
+    { level: 'INFO', message: 'listening' },
+  ];
+  for (const fields of wanted) assert.ok(line(fields), `${JSON.stringify(fields)} is not in\n${server.logs}`);
+  assert.doesNotMatch(server.logs, /MARKER/);
+  await server.terminate();
+  assert.ok(line({ level: 'INFO', message: 'stopped' }), server.logs);
+});
+
+test('a method that a route does not have is 405 with `Allow` and a sentence, everywhere', async (t) => {
+  for (const command of ['serve', 'demo']) {
+    const server = await Doorbell.start({ command });
+    t.after(() => server.stop());
+    const ways = [['DELETE', '/api/conversations'], ['PATCH', '/v1/users/u1'], ['POST', '/healthz'], ['DELETE', '/metrics'], ['PUT', '/']];
+    for (const [method, path] of command === 'demo' ? [...ways, ['GET', '/api/demo/sign-in']] : ways) {
+      const answer = await fetch(server.url + path, { method });
+      const text = await answer.text();
+      assert.equal(answer.status, 405, `${method} ${path}`);
+      assert.ok(answer.headers.get('allow'), `${method} ${path} tells what is allowed`);
+      refusal({ status: answer.status, text, body: JSON.parse(text || 'null') ?? {} }, 405, 'INVALID');
+    }
+  }
 });

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{File, ListingShape, Person, View, message_id};
+use super::{ListingShape, Person, View, message_id};
 use crate::model::{Conversation, ConversationId, Entry, Message, MessageId, Seq, Timestamp, UserId};
 
 /// A message of `media-chat`'s events (contracts §4).
@@ -15,8 +15,10 @@ pub struct MediaMessage<'a> {
     receiver_id: Option<&'a UserId>,
     content: &'a str,
     r#type: &'static str,
-    #[serde(flatten)]
-    file: File,
+    file_url: Option<&'a str>,
+    file_name: Option<&'a str>,
+    file_size: Option<u64>,
+    file_type: Option<&'a str>,
     read: bool,
     read_at: Option<Timestamp>,
     created_at: Timestamp,
@@ -33,7 +35,11 @@ impl<'a> MediaMessage<'a> {
             receiver_id: view.other_id(conversation, message.sender),
             content: &message.content,
             r#type: message.kind.as_str(),
-            file: File::default(),
+            // A text carries no file.
+            file_url: None,
+            file_name: None,
+            file_size: None,
+            file_type: None,
             read: message.read_at.is_some(),
             read_at: message.read_at,
             created_at: message.created_at,

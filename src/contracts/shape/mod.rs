@@ -136,16 +136,6 @@ impl<'a> ListingShape<'a> {
     }
 }
 
-/// The file that a message carries. Text messages carry none.
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct File {
-    file_url: Option<String>,
-    file_name: Option<String>,
-    file_size: Option<u64>,
-    file_type: Option<String>,
-}
-
 /// A list that is written as a JSON array while it is made.
 pub struct Each<F>(pub F);
 

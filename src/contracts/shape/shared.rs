@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{File, ListingShape, Person, View, message_id, preview};
+use super::{ListingShape, Person, View, message_id, preview};
 use crate::model::{Conversation, ConversationId, Entry, Member, Message, MessageId, Seq, Timestamp, UserId};
 
 /// A message (contracts §6).
@@ -20,8 +20,10 @@ pub struct SharedMessage<'a> {
     content: &'a str,
     text: &'a str,
     r#type: &'static str,
-    #[serde(flatten)]
-    file: File,
+    file_url: Option<&'a str>,
+    file_name: Option<&'a str>,
+    file_size: Option<u64>,
+    file_type: Option<&'a str>,
     read: bool,
     read_at: Option<Timestamp>,
     created_at: Timestamp,
@@ -43,7 +45,11 @@ impl<'a> SharedMessage<'a> {
             content: &message.content,
             text: &message.content,
             r#type: message.kind.as_str(),
-            file: File::default(),
+            // A text carries no file.
+            file_url: None,
+            file_name: None,
+            file_size: None,
+            file_type: None,
             read: message.read_at.is_some(),
             read_at: message.read_at,
             created_at: message.created_at,

@@ -34,6 +34,30 @@ pub async fn the_newest_activity_comes_first(fixture: Fixture) {
     assert_eq!(keys(&fixture, dora).await, [group]);
 }
 
+pub async fn who_joins_late_finds_the_group_among_the_newest(fixture: Fixture) {
+    let [anna, bea, carl] = fixture.users().await;
+    let group = fixture.group(anna, &[bea]).await;
+    fixture.say(group, anna, "before Carl").await;
+    fixture.clock.move_by(1);
+    let direct = fixture.direct(anna, carl).await;
+    fixture.say(direct, anna, "hello").await;
+    let joined_at = fixture.clock.move_by(1);
+    done(fixture.put_member(Actor::User(anna), group, carl).await);
+    assert_eq!(fixture.entry(group, carl).await.activity_at, joined_at);
+    assert_eq!(keys(&fixture, carl).await, [group, direct]);
+    assert_eq!(
+        keys(&fixture, anna).await,
+        [direct, group],
+        "nothing moves for who was there"
+    );
+    // Gone without having seen a word: it stays where it came in.
+    fixture.clock.move_by(1);
+    fixture.leave(group, carl).await;
+    fixture.clock.move_by(1);
+    fixture.say(group, anna, "after Carl").await;
+    assert_eq!(fixture.entry(group, carl).await.activity_at, joined_at);
+}
+
 pub async fn pages_of_a_list_hold_each_conversation_once(fixture: Fixture) {
     let anna = fixture.user("anna").await;
     let mut all = Vec::new();

@@ -30,10 +30,7 @@ pub async fn who_is_added_later_sees_what_comes_after(mut fixture: Fixture) {
     assert!(fixture.seen(group, carl).await.is_empty());
     let entry = fixture.entry(group, carl).await;
     assert!(entry.last_message.is_none());
-    assert_eq!(
-        (entry.unread, entry.activity_at, entry.updated_at),
-        (0, TestClock::START, at)
-    );
+    assert_eq!((entry.unread, entry.activity_at, entry.updated_at), (0, at, at));
     fixture.say(group, bea, "after").await;
     assert_eq!(fixture.seen(group, carl).await, [2]);
     assert_eq!(fixture.unread(group, carl).await, 1);

@@ -89,6 +89,7 @@ macro_rules! suite {
             histories::a_stranger_has_no_history
             histories::one_message_is_seen_by_those_who_may
             inboxes::the_newest_activity_comes_first
+            inboxes::who_joins_late_finds_the_group_among_the_newest
             inboxes::pages_of_a_list_hold_each_conversation_once
             inboxes::a_conversation_that_was_left_stays_where_it_was
             inboxes::an_entry_tells_what_its_viewer_may_know

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{
     connection::{Connection, Done},
     conversations, messages, participation,
+    text::text_or_null,
 };
 use crate::{
     model::{ConversationKey, Entry, Timestamp, UserKey},
@@ -19,7 +20,7 @@ const PAGE: &str = "
     SELECT conversation FROM (
         SELECT p.conversation,
                CASE WHEN p.to_seq IS NULL AND c.last_seq > p.from_seq THEN c.last_message_at
-                    ELSE coalesce(p.kept_at, c.created_at) END AS activity_at
+                    ELSE coalesce(p.kept_at, p.joined_at) END AS activity_at
         FROM doorbell.participant p JOIN doorbell.conversation c ON c.key = p.conversation
         WHERE p.user_key = $1
     ) entry
@@ -59,9 +60,19 @@ pub(super) async fn entry(
     let Some(participation) = participation::find(connection, viewer, conversation).await? else {
         return Ok(None);
     };
-    let Some(loaded) = conversations::find(connection, conversation).await? else {
+    let Some(mut loaded) = conversations::find(connection, conversation).await? else {
         return Ok(None);
     };
+    if participation.has_left() {
+        // Who has left is told nothing of what came after, not even a new title.
+        let kept = connection
+            .one(
+                "SELECT kept_title FROM doorbell.participant WHERE user_key = $1 AND conversation = $2",
+                &[&viewer.0, &conversation.0],
+            )
+            .await?;
+        loaded.conversation.title = text_or_null(&kept, 0)?;
+    }
     Ok(Some(Entry {
         conversation: Arc::new(loaded.conversation),
         last_message: messages::find(connection, conversation, participation.newest_seq()).await?,

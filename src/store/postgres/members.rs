@@ -241,7 +241,8 @@ impl Write for RemoveMember {
             .connection()
             .execute(
                 "UPDATE doorbell.participant
-                 SET to_seq = $3, left_at = $4, kept_seq = $5, kept_at = $6, is_admin = false
+                 SET to_seq = $3, left_at = $4, kept_seq = $5, kept_at = $6, is_admin = false,
+                     kept_title = (SELECT title FROM doorbell.conversation WHERE key = $2)
                  WHERE user_key = $1 AND conversation = $2",
                 &[
                     &self.user.0,

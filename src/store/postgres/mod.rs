@@ -44,6 +44,7 @@ use super::{
     Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, Marked, Pending, Result, Store,
     Window,
     rules::directory::{PutListing, PutUser},
+    sqlite::Stats,
 };
 use crate::model::{
     Clock, Comment, Conversation, ConversationId, ConversationKey, Entry, Listing, ListingId, ListingKey, Message,
@@ -81,6 +82,7 @@ impl Default for Options {
 pub struct PostgresStore {
     queues: Queues,
     readers: Readers,
+    stats: Arc<Stats>,
 }
 
 impl PostgresStore {
@@ -96,18 +98,26 @@ impl PostgresStore {
         while connections.len() < options.writers {
             connections.push(address.connect_any().await?);
         }
+        let stats = Arc::new(Stats::default());
         let work = Work {
             config: address.config.clone(),
             begin: if flushes { BEGIN_WRITING } else { BEGIN_WRITING_FLUSHED },
             clock,
             facts,
+            stats: stats.clone(),
             queue_max: options.queue_max.max(1),
             batch_max: options.batch_max.max(1),
         };
         Ok(PostgresStore {
             queues: work.start(connections),
             readers: Readers::new(address.config, options.readers),
+            stats,
         })
+    }
+
+    /// What the writers can be watched by, all of them together.
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.stats
     }
 }
 

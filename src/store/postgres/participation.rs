@@ -13,7 +13,7 @@ use crate::{
 macro_rules! participation_columns {
     () => {
         "p.from_seq, p.to_seq, p.read_seq, p.sent, p.sent_at_read, p.kept_seq, p.kept_at, p.returns,
-         c.last_seq, c.last_message_at, c.latest_at, c.is_active, c.created_at,
+         c.last_seq, c.last_message_at, c.latest_at, c.is_active, p.joined_at,
          coalesce(p.left_at, c.updated_at), p.user_key, p.conversation"
     };
 }
@@ -50,7 +50,7 @@ pub(super) fn of(row: &Row) -> Done<Participation> {
         last_message_at: row.try_get::<_, Option<i64>>(9)?.map(Timestamp),
         latest_at: Timestamp(row.try_get(10)?),
         is_active: row.try_get(11)?,
-        created_at: Timestamp(row.try_get(12)?),
+        joined_at: Timestamp(row.try_get(12)?),
         updated_at: Timestamp(row.try_get(13)?),
         user: UserKey(row.try_get(14)?),
         conversation: ConversationKey(row.try_get(15)?),

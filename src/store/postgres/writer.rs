@@ -8,7 +8,7 @@
 
 use std::{
     hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     model::{Clock, ConversationKey, Fact, Timestamp},
-    store::{Appended, Draft, Facts, Pending, Result, StoreError},
+    store::{Appended, Draft, Facts, Pending, Result, StoreError, sqlite::Stats},
 };
 
 /// Between two tries to connect, at first and at most.
@@ -115,6 +115,7 @@ pub(super) struct Queues {
     writers: Vec<mpsc::Sender<Order>>,
     /// True when the writer has ended.
     ended: Vec<watch::Receiver<bool>>,
+    stats: Arc<Stats>,
 }
 
 impl Queues {
@@ -144,11 +145,18 @@ impl Queues {
         // The same in every process, though nothing depends on it.
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
         let writer = &self.writers[(hash % self.writers.len() as u64) as usize];
-        match writer.try_send(order) {
-            Ok(()) => pending,
-            Err(TrySendError::Full(_)) => Pending::refused(StoreError::Overloaded),
-            Err(TrySendError::Closed(_)) => Pending::refused(StoreError::Closed),
-        }
+        // Counted first: the writer may take it before this goes on.
+        self.stats.queued.fetch_add(1, Relaxed);
+        let refusal = match writer.try_send(order) {
+            Ok(()) => return pending,
+            Err(TrySendError::Full(_)) => {
+                self.stats.refused.fetch_add(1, Relaxed);
+                StoreError::Overloaded
+            }
+            Err(TrySendError::Closed(_)) => StoreError::Closed,
+        };
+        self.stats.queued.fetch_sub(1, Relaxed);
+        Pending::refused(refusal)
     }
 
     /// Ends when all that was queued before is committed and answered, and the connections are closed.
@@ -182,6 +190,7 @@ pub(super) struct Work {
     pub(super) begin: &'static str,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) facts: Facts,
+    pub(super) stats: Arc<Stats>,
     pub(super) queue_max: usize,
     pub(super) batch_max: usize,
 }
@@ -192,6 +201,7 @@ impl Work {
         let mut queues = Queues {
             writers: Vec::new(),
             ended: Vec::new(),
+            stats: self.stats.clone(),
         };
         for connection in connections {
             let (orders, receiver) = mpsc::channel(self.queue_max);
@@ -247,6 +257,7 @@ impl Writer {
                     break;
                 }
                 batch.push(order);
+                self.work.stats.queued.fetch_sub(1, Relaxed);
                 if batch.len() >= self.work.batch_max {
                     break;
                 }
@@ -260,7 +271,10 @@ impl Writer {
                 while let Ok(order) = orders.try_recv() {
                     match order {
                         Order::Close => open = false,
-                        order => order.answer(Err(self.unavailable())),
+                        order => {
+                            self.work.stats.queued.fetch_sub(1, Relaxed);
+                            order.answer(Err(self.unavailable()));
+                        }
                     }
                 }
             }
@@ -277,6 +291,7 @@ impl Writer {
                 if batch.len() > 1 {
                     tracing::warn!(writes = batch.len(), error = %broken.failure, "a batch failed and is tried one by one");
                 }
+                self.work.stats.retried.fetch_add(batch.len() as u64, Relaxed);
                 for order in batch {
                     self.commit_alone(order).await;
                 }
@@ -304,6 +319,7 @@ impl Writer {
         let Line::Up(connection) = &mut self.line else {
             return Err(self.down());
         };
+        let started = Instant::now();
         let mut facts = Vec::with_capacity(orders.len());
         let applied = async {
             connection.begin(self.work.begin).await?;
@@ -325,6 +341,7 @@ impl Writer {
             }
         };
         if let Err(broken) = &outcome {
+            self.work.stats.failed.fetch_add(1, Relaxed);
             let is_fatal = matches!(&broken.failure, Failure::Database(error) if is_ending(error));
             if connection.is_lost() || is_fatal {
                 tracing::warn!(error = %broken.failure, "a writer lost its connection to PostgreSQL");
@@ -336,6 +353,9 @@ impl Writer {
             }
         }
         outcome?;
+        let stats = &self.work.stats;
+        stats.commit_microseconds.observe(started.elapsed().as_micros() as u64);
+        stats.batch_writes.observe(orders.len() as u64);
         if !facts.is_empty() {
             // Waits while the receiver is slow. Without a receiver nobody wants to know.
             let _ = self.work.facts.send(facts).await;

@@ -19,7 +19,7 @@ pub(in crate::store) struct Participation {
     pub(in crate::store) last_message_at: Option<Timestamp>,
     pub(in crate::store) latest_at: Timestamp,
     pub(in crate::store) is_active: bool,
-    pub(in crate::store) created_at: Timestamp,
+    pub(in crate::store) joined_at: Timestamp,
     /// For someone who left, the leaving was the last change.
     pub(in crate::store) updated_at: Timestamp,
 }
@@ -73,13 +73,14 @@ impl Participation {
         }
     }
 
-    /// When the newest message that this person may see came, else when the conversation was made.
+    /// When the newest message that this person may see came, else when they came in: for the first members that is when the
+    /// conversation was made, and who joins later finds it where new things are.
     pub(in crate::store) fn activity_at(&self) -> Timestamp {
         let newest = match self.to_seq {
             None if self.sees_last_span() => self.last_message_at,
             _ => self.kept_at,
         };
-        newest.unwrap_or(self.created_at)
+        newest.unwrap_or(self.joined_at)
     }
 
     /// What `kept_seq` and `kept_at` become when the membership ends now.

@@ -17,7 +17,7 @@ use crate::{
 pub(super) const PAGE: &str = "
     SELECT p.conversation,
            CASE WHEN p.to_seq IS NULL AND c.last_seq > p.from_seq THEN c.last_message_at
-                ELSE ifnull(p.kept_at, c.created_at) END AS activity_at
+                ELSE ifnull(p.kept_at, p.joined_at) END AS activity_at
     FROM participant p JOIN conversation c ON c.key = p.conversation
     WHERE p.user = ?1 AND (activity_at < ?2 OR (activity_at = ?2 AND p.conversation < ?3))
     ORDER BY activity_at DESC, p.conversation DESC
@@ -57,9 +57,15 @@ pub(super) fn entry(
     let Some(participation) = Participation::find(connection, viewer, conversation)? else {
         return Ok(None);
     };
-    let Some(loaded) = conversations::find(connection, conversation)? else {
+    let Some(mut loaded) = conversations::find(connection, conversation)? else {
         return Ok(None);
     };
+    if participation.has_left() {
+        // Who has left is told nothing of what came after, not even a new title.
+        loaded.conversation.title = connection
+            .statement("SELECT kept_title FROM participant WHERE user = ?1 AND conversation = ?2")?
+            .query_row([viewer.0, conversation.0], |row| row.get(0))?;
+    }
     Ok(Some(Entry {
         conversation: Arc::new(loaded.conversation),
         last_message: messages::find(connection, conversation, participation.newest_seq())?,

@@ -226,7 +226,8 @@ impl Write for RemoveMember {
         change
             .connection()
             .statement(
-                "UPDATE participant SET to_seq = ?3, left_at = ?4, kept_seq = ?5, kept_at = ?6, is_admin = 0
+                "UPDATE participant SET to_seq = ?3, left_at = ?4, kept_seq = ?5, kept_at = ?6, is_admin = 0,
+                        kept_title = (SELECT title FROM conversation WHERE key = ?2)
                  WHERE user = ?1 AND conversation = ?2",
             )?
             .execute(params![

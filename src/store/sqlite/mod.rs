@@ -25,6 +25,7 @@ pub mod stats;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
 mod tests;
+mod trouble;
 mod writer;
 
 use std::{path::Path, sync::Arc};
@@ -103,6 +104,7 @@ impl SqliteStore {
             facts,
             checkpoints,
             stats: stats.clone(),
+            trouble: trouble::Trouble::default(),
             batch_max: options.batch_max.max(1),
             lock,
         };
@@ -111,7 +113,7 @@ impl SqliteStore {
     }
 
     /// What the writer can be watched by.
-    pub fn stats(&self) -> &Stats {
+    pub fn stats(&self) -> &Arc<Stats> {
         &self.stats
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 const FIND: &str = "
     SELECT p.from_seq, p.to_seq, p.read_seq, p.sent, p.sent_at_read, p.kept_seq, p.kept_at, p.returns,
-           c.last_seq, c.last_message_at, c.latest_at, c.is_active, c.created_at,
+           c.last_seq, c.last_message_at, c.latest_at, c.is_active, p.joined_at,
            ifnull(p.left_at, c.updated_at)
     FROM participant p JOIN conversation c ON c.key = p.conversation
     WHERE p.user = ?1 AND p.conversation = ?2";
@@ -45,7 +45,7 @@ impl Participation {
             last_message_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
             latest_at: Timestamp(row.get(10)?),
             is_active: row.get(11)?,
-            created_at: Timestamp(row.get(12)?),
+            joined_at: Timestamp(row.get(12)?),
             updated_at: Timestamp(row.get(13)?),
         })
     }

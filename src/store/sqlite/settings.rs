@@ -8,6 +8,7 @@ use super::{
     statement::Statements,
     writer::{Write, Writing},
 };
+use crate::model::limits;
 
 pub(super) struct KeepSetting {
     pub(super) name: &'static str,
@@ -35,8 +36,14 @@ pub fn read_setting(path: &Path, name: &str) -> rusqlite::Result<Option<String>>
         .optional()
 }
 
-/// Writes a row and flushes it, to see whether that works.
+/// Writes as much as a long message does, and flushes it, to see whether that works.
+///
+/// A row alone would often still fit where the disk is full and no message does: into what is left of the log's last
+/// block. So the probe needs new pages each time, and random ones: SQLite does not write a page that has not changed.
 pub(super) struct Probe;
+
+/// Random bytes that the probe writes, twice as many as digits: the longest message, in characters of four bytes.
+const PROBE_BYTES: usize = limits::CONTENT_CHARS * 4 / 2;
 
 impl Write for Probe {
     type Outcome = ();
@@ -49,6 +56,13 @@ impl Write for Probe {
                  ON CONFLICT (only) DO UPDATE SET written_at = excluded.written_at",
             )?
             .execute([writing.now.0])?;
+        writing
+            .connection
+            .statement(
+                "INSERT INTO setting (name, value) VALUES ('probe', hex(randomblob(?1)))
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )?
+            .execute([PROBE_BYTES as i64])?;
         Ok(())
     }
 }

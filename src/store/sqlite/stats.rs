@@ -7,6 +7,9 @@ pub const BOUNDS: [u64; 12] = [
     1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304,
 ];
 
+/// A frame of the write-ahead log, in bytes: a page of the database.
+pub const WAL_FRAME_BYTES: u64 = 4_096;
+
 /// Counts by size. Each observation is in one bucket: the first whose bound it does not exceed, or the last, unbounded.
 #[derive(Debug, Default)]
 pub struct Histogram {
@@ -15,7 +18,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    pub(super) fn observe(&self, value: u64) {
+    pub(in crate::store) fn observe(&self, value: u64) {
         let bucket = BOUNDS.partition_point(|bound| *bound < value);
         self.counts[bucket].fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(value, Ordering::Relaxed);
@@ -39,13 +42,15 @@ pub struct Stats {
     pub commit_microseconds: Histogram,
     /// Writes in a committed transaction.
     pub batch_writes: Histogram,
+    /// Writes that wait for the writer now; those of its transaction under way do not.
+    pub queued: AtomicU64,
     /// Writes refused since the queue was full.
     pub refused: AtomicU64,
     /// Transactions that failed.
     pub failed: AtomicU64,
     /// Writes that were tried again alone.
     pub retried: AtomicU64,
-    /// Frames in the write-ahead log, when it was last looked at. A frame is a page of 4 KiB.
+    /// Frames in the write-ahead log, when it was last looked at; [`WAL_FRAME_BYTES`] each.
     pub wal_frames: AtomicU64,
 }
 

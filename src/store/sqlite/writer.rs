@@ -13,7 +13,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use super::{checkpoint::Checkpoints, open::FileLock, statement::Statements, stats::Stats};
+use super::{checkpoint::Checkpoints, open::FileLock, statement::Statements, stats::Stats, trouble::Trouble};
 use crate::{
     model::{Clock, Fact, Timestamp},
     store::{Facts, Pending, Result, StoreError},
@@ -86,14 +86,18 @@ impl Queue {
             outcome: None,
             reply,
         });
-        match self.orders.try_send(Order::Write(job)) {
-            Ok(()) => pending,
+        // Before it is queued: afterwards the writer may have taken it already, and the count would fall below none.
+        self.stats.queued.fetch_add(1, Ordering::Relaxed);
+        let refused = match self.orders.try_send(Order::Write(job)) {
+            Ok(()) => return pending,
             Err(TrySendError::Full(_)) => {
                 self.stats.refused.fetch_add(1, Ordering::Relaxed);
-                Pending::refused(StoreError::Overloaded)
+                StoreError::Overloaded
             }
-            Err(TrySendError::Disconnected(_)) => Pending::refused(StoreError::Closed),
-        }
+            Err(TrySendError::Disconnected(_)) => StoreError::Closed,
+        };
+        self.stats.queued.fetch_sub(1, Ordering::Relaxed);
+        Pending::refused(refused)
     }
 
     /// Ends when all that was queued before is committed and answered, and the file is closed.
@@ -118,6 +122,7 @@ pub(super) struct Writer {
     pub(super) facts: Facts,
     pub(super) checkpoints: Checkpoints,
     pub(super) stats: Arc<Stats>,
+    pub(super) trouble: Trouble,
     pub(super) batch_max: usize,
     pub(super) lock: FileLock,
 }
@@ -154,6 +159,7 @@ impl Writer {
                 }
                 next = orders.try_recv();
             };
+            self.stats.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
             self.commit(&mut batch);
             self.checkpoints.after_batch(&self.connection);
         }
@@ -172,7 +178,8 @@ impl Writer {
         }
         match self.transaction(batch) {
             Err(error) if batch.len() > 1 => {
-                tracing::warn!(writes = batch.len(), %error, "a batch failed and is tried one by one");
+                // At debug: what fails alone as well is told by `Trouble`, and not once a batch.
+                tracing::debug!(writes = batch.len(), %error, "a batch failed and is tried one by one");
                 self.stats.retried.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 for mut job in batch.drain(..) {
                     let committed = self.transaction(std::slice::from_mut(&mut job));
@@ -197,8 +204,12 @@ impl Writer {
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
             self.stats.failed.fetch_add(1, Ordering::Relaxed);
+            if jobs.len() == 1 {
+                self.trouble.failed(&error, Instant::now());
+            }
             return Err(StoreError::Unavailable(error.to_string()));
         }
+        self.trouble.succeeded(Instant::now());
         self.stats
             .commit_microseconds
             .observe(started.elapsed().as_micros() as u64);

@@ -1,4 +1,4 @@
-//! How fast is too fast: a token bucket for each user or address.
+//! How fast is too fast: a token bucket for each key, which may be a user's or an address.
 //!
 //! A bucket is one number, the time at which it will be full again (the generic cell rate algorithm), so a full bucket
 //! need not be kept at all. Memory is bounded: buckets that are full again are dropped, and when too many are in use
@@ -6,13 +6,13 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    hash::{BuildHasher, Hash, RandomState},
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use crate::model::limits::{self, Rate, RateLimits};
+use super::limits::{self, Rate};
 
 /// Too fast: try again after this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,50 +21,29 @@ pub struct RetryAfter(pub Duration);
 impl RetryAfter {
     /// For the header `Retry-After`: whole seconds, at least one, never too few.
     pub fn seconds(self) -> u64 {
-        (self.0.as_millis().div_ceil(1000) as u64).max(1)
+        (self.0.as_nanos().div_ceil(1_000_000_000) as u64).max(1)
     }
 
     /// For `retryAfterMs`: at least one.
     pub fn milliseconds(self) -> u64 {
-        (self.0.as_micros().div_ceil(1000) as u64).max(1)
+        (self.0.as_nanos().div_ceil(1_000_000) as u64).max(1)
     }
 }
 
 /// Time since some fixed moment. Tests give their own.
-pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
-
-/// One limiter for each kind of thing that is limited.
-pub struct Rates {
-    pub sends: Limiter,
-    pub uploads: Limiter,
-    pub conversations: Limiter,
-    pub connections: Limiter,
-    pub requests: Limiter,
-}
-
-impl Rates {
-    pub fn new(limits: &RateLimits) -> Self {
-        Rates {
-            sends: Limiter::new(limits.sends),
-            uploads: Limiter::new(limits.uploads),
-            conversations: Limiter::new(limits.conversations),
-            connections: Limiter::new(limits.connections),
-            requests: Limiter::new(limits.requests),
-        }
-    }
-}
+pub type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 const SHARDS: usize = 16;
 const SHARD_KEYS: usize = limits::RATE_KEYS / SHARDS;
 /// Below so many buckets a shard is not searched for full ones.
 const SWEEP_FROM: usize = 64;
 
-/// Counts events by key (a user's id, or [`address_key`]). May be shared between threads.
-pub struct Limiter {
+/// Counts events by key (a user's, or an [`address_key`]). May be shared between threads.
+pub struct Limiter<K> {
     spacing: Option<Spacing>,
-    clock: Clock,
+    elapsed: Elapsed,
     hasher: RandomState,
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Mutex<Shard<K>>; SHARDS],
 }
 
 #[derive(Clone, Copy)]
@@ -75,20 +54,20 @@ struct Spacing {
     tolerance: u64,
 }
 
-struct Shard {
+struct Shard<K> {
     /// When each bucket is full again, in nanoseconds of the clock.
-    full_at: HashMap<Box<str>, u64>,
+    full_at: HashMap<K, u64>,
     sweep_at: usize,
 }
 
-impl Limiter {
+impl<K: Hash + Eq + Clone> Limiter<K> {
     /// `None` limits nothing.
     pub fn new(rate: Option<Rate>) -> Self {
         let start = Instant::now();
         Self::with_clock(rate, Arc::new(move || start.elapsed()))
     }
 
-    pub fn with_clock(rate: Option<Rate>, clock: Clock) -> Self {
+    pub fn with_clock(rate: Option<Rate>, elapsed: Elapsed) -> Self {
         let spacing = rate.map(|rate| {
             let interval =
                 (rate.per.as_nanos() / u128::from(rate.count.max(1))).clamp(1, u128::from(u64::MAX / 4)) as u64;
@@ -99,7 +78,7 @@ impl Limiter {
         });
         Limiter {
             spacing,
-            clock,
+            elapsed,
             hasher: RandomState::new(),
             shards: std::array::from_fn(|_| {
                 Mutex::new(Shard {
@@ -111,7 +90,7 @@ impl Limiter {
     }
 
     /// Counts one event of `key`, or says when there is room for it. What is refused is not counted.
-    pub fn check(&self, key: &str) -> Result<(), RetryAfter> {
+    pub fn check(&self, key: &K) -> Result<(), RetryAfter> {
         let Some(spacing) = self.spacing else { return Ok(()) };
         let now = self.now();
         let mut shard = self.shard(key);
@@ -121,14 +100,14 @@ impl Limiter {
             }
             None => {
                 shard.make_room(now);
-                shard.full_at.insert(key.into(), now.saturating_add(spacing.interval));
+                shard.full_at.insert(key.clone(), now.saturating_add(spacing.interval));
             }
         }
         Ok(())
     }
 
     /// As [`check`](Self::check), without counting.
-    pub fn peek(&self, key: &str) -> Result<(), RetryAfter> {
+    pub fn peek(&self, key: &K) -> Result<(), RetryAfter> {
         let Some(spacing) = self.spacing else { return Ok(()) };
         let now = self.now();
         match self.shard(key).full_at.get(key) {
@@ -138,7 +117,7 @@ impl Limiter {
     }
 
     /// Takes back one counted event, which turned out to be a repeat of an earlier one.
-    pub fn give_back(&self, key: &str) {
+    pub fn give_back(&self, key: &K) {
         let Some(spacing) = self.spacing else { return };
         if let Some(full_at) = self.shard(key).full_at.get_mut(key) {
             *full_at = full_at.saturating_sub(spacing.interval);
@@ -151,10 +130,10 @@ impl Limiter {
     }
 
     fn now(&self) -> u64 {
-        (self.clock)().as_nanos() as u64
+        (self.elapsed)().as_nanos() as u64
     }
 
-    fn shard(&self, key: &str) -> std::sync::MutexGuard<'_, Shard> {
+    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K>> {
         lock(&self.shards[self.hasher.hash_one(key) as usize % SHARDS])
     }
 }
@@ -169,7 +148,7 @@ impl Spacing {
     }
 }
 
-impl Shard {
+impl<K: Hash + Eq> Shard<K> {
     fn make_room(&mut self, now: u64) {
         if self.full_at.len() < self.sweep_at {
             return;
@@ -186,17 +165,17 @@ impl Shard {
 }
 
 /// A panic elsewhere cannot leave a bucket half written: each is one number.
-fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
+fn lock<K>(shard: &Mutex<Shard<K>>) -> MutexGuard<'_, Shard<K>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The key of somebody who has not signed in. An IPv6 customer has a network of 2^64 addresses: the network counts.
-pub fn address_key(address: IpAddr) -> String {
+pub fn address_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }
@@ -206,11 +185,15 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    fn limiter(rate: Rate) -> (Limiter, Arc<AtomicU64>) {
+    fn limiter(rate: Rate) -> (Limiter<String>, Arc<AtomicU64>) {
         let milliseconds = Arc::new(AtomicU64::new(1_000));
         let clock = Arc::clone(&milliseconds);
-        let clock: Clock = Arc::new(move || Duration::from_millis(clock.load(Ordering::Relaxed)));
+        let clock: Elapsed = Arc::new(move || Duration::from_millis(clock.load(Ordering::Relaxed)));
         (Limiter::with_clock(Some(rate), clock), milliseconds)
+    }
+
+    fn key(name: &str) -> String {
+        name.to_owned()
     }
 
     const TWENTY_A_SECOND: Rate = Rate::new(20, Duration::from_secs(1), 60);
@@ -219,20 +202,27 @@ mod tests {
     fn a_burst_passes_and_then_the_steady_rate() {
         let (limiter, clock) = limiter(TWENTY_A_SECOND);
         for n in 0..60 {
-            assert_eq!(limiter.check("ann"), Ok(()), "send {n}");
+            assert_eq!(limiter.check(&key("ann")), Ok(()), "send {n}");
         }
-        assert_eq!(limiter.peek("ann"), Err(RetryAfter(Duration::from_millis(50))));
-        assert_eq!(limiter.check("ann"), Err(RetryAfter(Duration::from_millis(50))));
-        assert_eq!(limiter.check("bob"), Ok(()), "another user's bucket is another one");
+        assert_eq!(limiter.peek(&key("ann")), Err(RetryAfter(Duration::from_millis(50))));
+        assert_eq!(limiter.check(&key("ann")), Err(RetryAfter(Duration::from_millis(50))));
+        assert_eq!(
+            limiter.check(&key("bob")),
+            Ok(()),
+            "another user's bucket is another one"
+        );
         clock.fetch_add(49, Ordering::Relaxed);
-        assert_eq!(limiter.check("ann"), Err(RetryAfter(Duration::from_millis(1))));
+        assert_eq!(limiter.check(&key("ann")), Err(RetryAfter(Duration::from_millis(1))));
         clock.fetch_add(1, Ordering::Relaxed);
-        assert_eq!(limiter.peek("ann"), Ok(()));
-        assert_eq!(limiter.check("ann"), Ok(()));
-        assert!(limiter.check("ann").is_err(), "peeking had not counted, the check has");
+        assert_eq!(limiter.peek(&key("ann")), Ok(()));
+        assert_eq!(limiter.check(&key("ann")), Ok(()));
+        assert!(
+            limiter.check(&key("ann")).is_err(),
+            "peeking had not counted, the check has"
+        );
         clock.fetch_add(10_000, Ordering::Relaxed);
         assert_eq!(
-            (0..100).filter(|_| limiter.check("ann").is_ok()).count(),
+            (0..100).filter(|_| limiter.check(&key("ann")).is_ok()).count(),
             60,
             "no more than a burst after a rest"
         );
@@ -243,7 +233,7 @@ mod tests {
         let (limiter, clock) = limiter(Rate::new(60, Duration::from_secs(3600), 60));
         let mut passed = 0;
         for _ in 0..3600 {
-            passed += u32::from(limiter.check("ann").is_ok());
+            passed += u32::from(limiter.check(&key("ann")).is_ok());
             clock.fetch_add(1_000, Ordering::Relaxed);
         }
         assert!(
@@ -256,18 +246,18 @@ mod tests {
     fn a_repeat_costs_nothing_once_it_is_given_back() {
         let (limiter, _clock) = limiter(Rate::new(1, Duration::from_secs(1), 1));
         for _ in 0..10 {
-            assert_eq!(limiter.check("ann"), Ok(()));
-            limiter.give_back("ann");
+            assert_eq!(limiter.check(&key("ann")), Ok(()));
+            limiter.give_back(&key("ann"));
         }
-        assert_eq!(limiter.check("ann"), Ok(()));
-        assert!(limiter.check("ann").is_err());
-        limiter.give_back("nobody");
+        assert_eq!(limiter.check(&key("ann")), Ok(()));
+        assert!(limiter.check(&key("ann")).is_err());
+        limiter.give_back(&key("nobody"));
     }
 
     #[test]
     fn without_a_rate_nothing_is_limited_or_remembered() {
         let limiter = Limiter::new(None);
-        assert!((0..10_000).all(|_| limiter.check("ann").is_ok() && limiter.peek("ann").is_ok()));
+        assert!((0..10_000).all(|_| limiter.check(&key("ann")).is_ok() && limiter.peek(&key("ann")).is_ok()));
         assert_eq!(limiter.remembered(), 0);
     }
 
@@ -285,14 +275,14 @@ mod tests {
     fn a_flood_of_users_fills_no_more_than_its_room_and_frees_no_fast_one() {
         let (limiter, _clock) = limiter(Rate::new(1, Duration::from_secs(60), 3));
         for _ in 0..3 {
-            limiter.check("flooder").unwrap();
+            limiter.check(&key("flooder")).unwrap();
         }
         for n in 0..2 * limits::RATE_KEYS {
             limiter.check(&format!("user-{n}")).unwrap();
         }
         assert!(limiter.remembered() <= limits::RATE_KEYS);
         assert!(
-            limiter.check("flooder").is_err(),
+            limiter.check(&key("flooder")).is_err(),
             "who is at the limit is forgotten last"
         );
     }
@@ -301,7 +291,7 @@ mod tests {
     fn threads_together_get_no_more_than_one_would() {
         let (limiter, _clock) = limiter(TWENTY_A_SECOND);
         let passed: usize = std::thread::scope(|scope| {
-            let count = || (0..1_000).filter(|_| limiter.check("ann").is_ok()).count();
+            let count = || (0..1_000).filter(|_| limiter.check(&key("ann")).is_ok()).count();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
@@ -314,13 +304,16 @@ mod tests {
         assert_eq!(RetryAfter(Duration::from_millis(1001)).seconds(), 2);
         assert_eq!(RetryAfter(Duration::from_nanos(1)).milliseconds(), 1);
         assert_eq!(RetryAfter(Duration::from_micros(1001)).milliseconds(), 2);
+        let a_little_more = Duration::from_secs(1) + Duration::from_nanos(1);
+        assert_eq!(RetryAfter(a_little_more).seconds(), 2);
+        assert_eq!(RetryAfter(a_little_more).milliseconds(), 1001);
     }
 
     #[test]
     fn an_address_counts_by_its_customer() {
         let key = |text: &str| address_key(text.parse().unwrap());
-        assert_eq!(key("192.0.2.7"), "192.0.2.7");
-        assert_eq!(key("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(key("192.0.2.7").to_string(), "192.0.2.7");
+        assert_eq!(key("::ffff:192.0.2.7").to_string(), "192.0.2.7");
         assert_eq!(key("2001:db8:1:2:3::4"), key("2001:db8:1:2:ffff::9"));
         assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
     }

@@ -1,0 +1,252 @@
+//! Live sockets: who connects, and which contract they speak. What becomes of their events stands in [`asked`].
+
+mod asked;
+mod endings;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use doorbell_socketio::{Accept, Connecting, Event, Frame, Handler, Reason, Refusal, Refused, Socket, Turn};
+use futures_util::future::BoxFuture;
+use http::request::Parts;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use self::asked::Asked;
+pub use self::endings::{Endings, close_ended};
+use super::{json, shape::Person};
+use crate::{
+    chat::Chat,
+    fanout::{LiveSocket, Outlet},
+    model::{Clock, Code, Contract, Origin, User, UserId, limits},
+    transport::{
+        auth::Authenticator,
+        metrics::Metrics,
+        origin::{OriginPolicy, OriginVerdict},
+        token::TokenFault,
+    },
+};
+
+/// Everything that connects by Socket.IO.
+pub struct Sockets {
+    pub chat: Arc<Chat>,
+    pub authenticator: Arc<Authenticator>,
+    pub origins: Arc<OriginPolicy>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    /// One contract for every socket, whatever it says.
+    pub fixed_contract: Option<Contract>,
+    pub show_email: bool,
+    pub numbers: AtomicU64,
+    pub endings: Endings,
+}
+
+/// What is kept of a handshake: which contract its address tells.
+pub struct Handshake {
+    contract: Option<String>,
+    is_api_path: bool,
+}
+
+/// What is kept for a connected socket.
+pub struct Connected {
+    live: Arc<LiveSocket>,
+    user_id: UserId,
+    /// When its token ends.
+    ends_at: Instant,
+}
+
+impl Handler for Sockets {
+    type Session = Handshake;
+    type Socket = Connected;
+
+    fn handshake(self: &Arc<Self>, request: &Parts, _peer: SocketAddr) -> std::result::Result<Handshake, Refusal> {
+        if self.origins.judge_request(&request.headers) == OriginVerdict::Foreign {
+            return Err(Refusal::forbidden(
+                "This origin is not allowed; the server's FRONTEND_URL names those that are.",
+            ));
+        }
+        let query = request.uri.query().unwrap_or_default();
+        Ok(Handshake {
+            contract: super::query::parse(query)
+                .ok()
+                .and_then(|query| query.get("contract").map(str::to_owned)),
+            is_api_path: request.uri.path().starts_with("/api/"),
+        })
+    }
+
+    fn connect(
+        self: &Arc<Self>,
+        connecting: Connecting<Handshake>,
+    ) -> BoxFuture<'static, std::result::Result<Accept<Connected>, Refused>> {
+        let sockets = Arc::clone(self);
+        Box::pin(async move { sockets.accept(connecting).await })
+    }
+
+    fn connected(self: &Arc<Self>, socket: &Socket<Self>) {
+        let connected = socket.state();
+        connected.live.attach(Box::new(Way(socket.clone())));
+        self.endings.add(connected);
+        self.chat.connected(Arc::clone(&connected.live));
+    }
+
+    fn event(self: &Arc<Self>, socket: &Socket<Self>, event: Event) -> Turn {
+        let asked = Asked {
+            sockets: Arc::clone(self),
+            live: Arc::clone(&socket.state().live),
+            user_id: socket.state().user_id.clone(),
+            contract: Contract::MediaChat,
+            ack: event.ack,
+            event: event.name,
+            client_message_id: None,
+        };
+        asked.begin(&event.args)
+    }
+
+    fn disconnected(self: &Arc<Self>, socket: &Socket<Self>, reason: Reason) {
+        let connected = socket.state();
+        connected.live.detach();
+        self.endings.remove(connected);
+        tracing::debug!(user = %connected.user_id, %reason, "a socket has gone");
+        self.chat.disconnected(&connected.live);
+    }
+}
+
+struct Way(Socket<Sockets>);
+
+impl Outlet for Way {
+    fn push(&self, frame: &Frame) -> usize {
+        self.0.push(frame);
+        self.0.waiting_push_bytes()
+    }
+
+    fn answer(&self, frame: Frame) {
+        self.0.answer(frame);
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConnectionSuccess<'a> {
+    user_id: &'a UserId,
+    user: Person<'a>,
+    session_id: &'a str,
+    contract: Option<&'static str>,
+}
+
+impl Sockets {
+    async fn accept(&self, connecting: Connecting<Handshake>) -> std::result::Result<Accept<Connected>, Refused> {
+        if connecting.namespace != "/" {
+            return Err(refused("Invalid namespace", "INVALID"));
+        }
+        let auth = match &connecting.auth {
+            Some(auth) => {
+                json::parse(auth.get().as_bytes()).map_err(|_| refused("auth is not valid JSON", "INVALID"))?
+            }
+            None => Value::Null,
+        };
+        let token = match auth.get("token") {
+            Some(Value::String(token)) => token.strip_prefix("Bearer ").unwrap_or(token),
+            _ => "",
+        };
+        let now = self.clock.now();
+        let claims = self
+            .authenticator
+            .verify(token, now.as_millis())
+            .map_err(|fault| unauthenticated(&fault))?;
+        let contract = self.contract(&auth, &connecting.session)?;
+        let left_ms = match claims.expires_at_ms - now.as_millis() {
+            // Taken within the leeway: it ends with it, or the client would come back at once, again and again.
+            ended if ended <= 0 => ended + limits::TOKEN_LEEWAY.as_millis() as i64,
+            left => left,
+        };
+        let left = Duration::from_millis(left_ms.max(0) as u64).min(limits::TOKEN_LIFETIME_MAX);
+        let user = self
+            .chat
+            .sign_in(&super::claims(&claims))
+            .await
+            .map_err(|error| match error.code {
+                Code::Unavailable | Code::RateLimited => Refused::CloseTransport,
+                _ => refused(&error.message, error.code.as_str()),
+            })?;
+        // Waiting helps: so the transport is closed, and the stock client comes back by itself.
+        self.chat
+            .count_connection(user.key)
+            .map_err(|_| Refused::CloseTransport)?;
+        let number = Origin(self.numbers.fetch_add(1, Ordering::Relaxed));
+        let live = LiveSocket::new(number, user.key, connecting.socket_id.clone(), contract);
+        Ok(Accept {
+            greeting: greeting(contract, &user, &connecting.socket_id),
+            fields: serde_json::Map::new(),
+            state: Connected {
+                live: Arc::new(live),
+                user_id: user.id.clone(),
+                ends_at: Instant::now() + left,
+            },
+        })
+    }
+
+    /// The contract that the configuration fixes, else that the client names, else that the path tells.
+    fn contract(&self, auth: &Value, handshake: &Handshake) -> std::result::Result<Option<Contract>, Refused> {
+        let named = match auth.get("contract") {
+            None | Some(Value::Null) => handshake.contract.as_deref(),
+            Some(Value::String(name)) => Some(name.as_str()),
+            Some(_) => return Err(refused("auth.contract must be the name of a contract", "INVALID")),
+        };
+        match named {
+            Some(name) => match Contract::parse(name) {
+                Some(contract) => Ok(Some(self.fixed_contract.unwrap_or(contract))),
+                None => Err(refused("There is no contract of this name", "INVALID")),
+            },
+            None if self.fixed_contract.is_some() => Ok(self.fixed_contract),
+            None if handshake.is_api_path => Ok(Some(Contract::Conversations)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// For what waiting will not change: the stock client stays away.
+fn refused(message: &str, code: &str) -> Refused {
+    Refused::Error {
+        message: message.to_owned(),
+        data: Some(json!({ "code": code, "message": message })),
+    }
+}
+
+fn unauthenticated(fault: &TokenFault) -> Refused {
+    Refused::Error {
+        message: "Authentication error".to_owned(),
+        data: Some(json!({ "code": fault.code(), "message": fault.to_string() })),
+    }
+}
+
+/// What a contract's clients wait for before they begin; both of them where no contract is told yet.
+fn greeting(contract: Option<Contract>, user: &User, socket_id: &str) -> Vec<Frame> {
+    let connected = || Frame::event("connected", &json!({ "userId": user.id, "socketId": socket_id }));
+    let success = || {
+        Frame::event(
+            "connection:success",
+            &ConnectionSuccess {
+                user_id: &user.id,
+                user: Person::full(user),
+                session_id: socket_id,
+                contract: contract.map(Contract::as_str),
+            },
+        )
+    };
+    match contract {
+        None => vec![connected(), success()],
+        Some(Contract::MediaChat) => vec![connected()],
+        Some(Contract::Conversations) => vec![success()],
+        Some(Contract::PropertyChat | Contract::TenantChat | Contract::ListingChat) => Vec::new(),
+    }
+}

@@ -1,0 +1,138 @@
+//! Whether the file can be written, as the operator is told: once when trouble begins, once when it is over.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::ErrorCode;
+
+/// So long nothing must have failed before trouble counts as over. On a full disk small writes still succeed between
+/// large ones that fail, and each of them would be told as a recovery.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The writer's memory of failed writes.
+#[derive(Default)]
+pub(super) struct Trouble {
+    now: Option<Failing>,
+}
+
+struct Failing {
+    since: Instant,
+    last: Instant,
+    refused: u64,
+}
+
+impl Trouble {
+    /// A write failed, tried alone.
+    pub(super) fn failed(&mut self, error: &rusqlite::Error, at: Instant) {
+        if !is_of_the_disk(error) {
+            tracing::warn!(%error, "a write failed; others go on");
+            return;
+        }
+        match &mut self.now {
+            Some(failing) => {
+                failing.last = at;
+                failing.refused += 1;
+            }
+            None => {
+                tracing::warn!(%error, "the store cannot be written; what is sent is refused until it can");
+                self.now = Some(Failing {
+                    since: at,
+                    last: at,
+                    refused: 1,
+                });
+            }
+        }
+    }
+
+    /// Writes were committed.
+    pub(super) fn succeeded(&mut self, at: Instant) {
+        let over = self.now.take_if(|failing| at.duration_since(failing.last) >= QUIET);
+        if let Some(Failing { since, refused, .. }) = over {
+            let seconds = at.duration_since(since).as_secs();
+            tracing::warn!(seconds, refused, "the store can be written again");
+        }
+    }
+}
+
+/// Is it the disk, or the file, that refuses? Other errors are of the one write.
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn error(code: i32, words: &str) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(words.to_owned()))
+    }
+
+    #[test]
+    fn trouble_is_told_once_when_it_begins_and_once_when_it_is_over() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut trouble = Trouble::default();
+            let begin = Instant::now();
+            let after = |seconds| begin + Duration::from_secs(seconds);
+            let full = error(rusqlite::ffi::SQLITE_FULL, "database or disk is full");
+            trouble.succeeded(begin);
+            for second in 0..60 {
+                trouble.failed(&full, after(second));
+                // Small writes in between.
+                trouble.succeeded(after(second));
+            }
+            for second in 60..90 {
+                trouble.succeeded(after(second));
+            }
+            trouble.failed(&error(rusqlite::ffi::SQLITE_CONSTRAINT, "CHECK failed"), after(90));
+            trouble.succeeded(after(100));
+            trouble.failed(&error(rusqlite::ffi::SQLITE_IOERR, "disk I/O error"), after(101));
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let wanted = [
+            "the store cannot be written; what is sent is refused until it can error=database or disk is full",
+            "the store can be written again seconds=64 refused=60",
+            "a write failed; others go on error=CHECK failed",
+            "the store cannot be written; what is sent is refused until it can error=disk I/O error",
+        ];
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), wanted.len(), "{text}");
+        for (line, wanted) in lines.iter().zip(wanted) {
+            assert!(line.contains(" WARN ") && line.ends_with(wanted), "{line}");
+        }
+    }
+}
