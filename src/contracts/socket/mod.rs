@@ -90,6 +90,7 @@ impl Handler for Sockets {
 
     fn connected(self: &Arc<Self>, socket: &Socket<Self>) {
         let connected = socket.state();
+        tracing::debug!(user = %connected.user_id, "a socket has come");
         connected.live.attach(Box::new(Way(socket.clone())));
         self.endings.add(connected);
         self.chat.connected(Arc::clone(&connected.live));

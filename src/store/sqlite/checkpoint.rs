@@ -14,7 +14,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::stats::Stats;
+use super::{stats::Stats, trouble::StuckLog};
 
 /// Between two looks at a log that grows.
 const EVERY: Duration = Duration::from_millis(50);
@@ -94,6 +94,7 @@ impl Drop for Checkpoints {
 }
 
 fn work(shared: &Shared, connection: &Connection, stats: &Stats) {
+    let mut stuck = StuckLog::default();
     while !shared.stopped.load(Ordering::Acquire) {
         if !shared.dirty.swap(false, Ordering::Acquire) {
             std::thread::park();
@@ -108,13 +109,14 @@ fn work(shared: &Shared, connection: &Connection, stats: &Stats) {
         }
         match checkpoint(connection, "PASSIVE") {
             Ok(frames) => {
+                stuck.moved();
                 stats.wal_frames.store(frames, Ordering::Relaxed);
                 if frames > RESTART_FRAMES {
                     shared.overgrown.store(frames, Ordering::Relaxed);
                 }
             }
             // A full disk, say: the log keeps everything until it can be moved.
-            Err(error) => tracing::warn!(%error, "the write-ahead log could not be moved into the database"),
+            Err(error) => stuck.failed(&error),
         }
     }
 }

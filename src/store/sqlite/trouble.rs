@@ -53,6 +53,24 @@ impl Trouble {
     }
 }
 
+/// The checkpoint's memory of failures: it tries again after every batch, and is told once.
+#[derive(Default)]
+pub(super) struct StuckLog(bool);
+
+impl StuckLog {
+    pub(super) fn failed(&mut self, error: &rusqlite::Error) {
+        if !std::mem::replace(&mut self.0, true) {
+            tracing::warn!(%error, "the write-ahead log cannot be moved into the database; it grows until it can");
+        }
+    }
+
+    pub(super) fn moved(&mut self) {
+        if std::mem::take(&mut self.0) {
+            tracing::warn!("the write-ahead log can be moved into the database again");
+        }
+    }
+}
+
 /// Is it the disk, or the file, that refuses? Other errors are of the one write.
 fn is_of_the_disk(error: &rusqlite::Error) -> bool {
     matches!(
@@ -121,6 +139,13 @@ mod tests {
             trouble.failed(&error(rusqlite::ffi::SQLITE_CONSTRAINT, "CHECK failed"), after(90));
             trouble.succeeded(after(100));
             trouble.failed(&error(rusqlite::ffi::SQLITE_IOERR, "disk I/O error"), after(101));
+            let mut stuck = StuckLog::default();
+            stuck.moved();
+            for _ in 0..60 {
+                stuck.failed(&full);
+            }
+            stuck.moved();
+            stuck.moved();
         });
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let wanted = [
@@ -128,6 +153,8 @@ mod tests {
             "the store can be written again seconds=64 refused=60",
             "a write failed; others go on error=CHECK failed",
             "the store cannot be written; what is sent is refused until it can error=disk I/O error",
+            "the write-ahead log cannot be moved into the database; it grows until it can error=database or disk is full",
+            "the write-ahead log can be moved into the database again",
         ];
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), wanted.len(), "{text}");
