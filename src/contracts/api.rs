@@ -1,7 +1,6 @@
 //! The routes under `/api` that `conversations`, `media-chat` and `listing-chat` share: one reading of what each of
 //! them sends, and one JSON that carries each one's fields (contracts §3, §4, §6).
 
-use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
@@ -71,9 +70,7 @@ async fn media_list(call: Call) -> Result<Reply> {
 }
 
 async fn open(mut call: Call) -> Result<Reply> {
-    call.caller.user()?;
-    let fields = call.fields().await?;
-    draft::must_be_caller(&fields, &call.person()?.id)?;
+    let fields = call.own_fields().await?;
     let chat = call.chat();
     let opened = if fields.boolean("isGroup")? == Some(true) {
         let others = fields
@@ -130,25 +127,17 @@ async fn messages(call: Call) -> Result<Reply> {
 
 async fn send(mut call: Call) -> Result<Reply> {
     let sender = call.caller.user()?;
-    let fields = call.fields().await?;
-    draft::must_be_caller(&fields, &call.person()?.id)?;
+    let fields = call.own_fields().await?;
     draft::must_see_named(&call, &fields).await?;
     let mut request = draft::decode(&fields, &call.headers)?;
     request.origin = call.origin();
     let sent = call.chat().send(sender, request).await?;
-    let status = if sent.repeated {
-        StatusCode::OK
-    } else {
-        StatusCode::CREATED
-    };
     let message = SharedMessage::new(&sent.conversation, &sent.message, call.view(&sent.people));
-    Ok(Reply::json(status, &MessageBody { message }))
+    Ok(Reply::made(!sent.repeated, &MessageBody { message }))
 }
 
 async fn mark(mut call: Call) -> Result<Reply> {
-    call.caller.user()?;
-    let fields = call.fields().await?;
-    draft::must_be_caller(&fields, &call.person()?.id)?;
+    let fields = call.own_fields().await?;
     draft::must_see_named(&call, &fields).await?;
     let target = ReadTarget::Conversation {
         id: fields.required_id("conversationId")?,

@@ -48,9 +48,7 @@ async fn list(call: Call) -> Result<Reply> {
 }
 
 async fn comment(mut call: Call) -> Result<Reply> {
-    call.caller.user()?;
-    let fields = call.fields().await?;
-    super::draft::must_be_caller(&fields, &call.person()?.id)?;
+    let fields = call.own_fields().await?;
     let post_id = fields.required_id("postId")?;
     let text = match fields.text("text")? {
         Some(text) => text,

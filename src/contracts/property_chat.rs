@@ -1,7 +1,5 @@
 //! `property-chat`: one chat for a person, an agent, and a property or none (contracts §2).
 
-use http::StatusCode;
-
 use super::{
     draft,
     history::{HistoryShape, array_body, history},
@@ -23,9 +21,7 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn open(mut call: Call) -> Result<Reply> {
-    call.caller.user()?;
-    let fields = call.fields().await?;
-    draft::must_be_caller(&fields, &call.person()?.id)?;
+    let fields = call.own_fields().await?;
     let (agent, property) = (fields.required_id("agentId")?, fields.id("propertyId")?);
     let opened = call
         .chat()
@@ -86,13 +82,8 @@ async fn send(mut call: Call) -> Result<Reply> {
     request.conversation = Some(id);
     request.origin = call.origin();
     let sent = call.chat().send(sender, request).await?;
-    let status = if sent.repeated {
-        StatusCode::OK
-    } else {
-        StatusCode::CREATED
-    };
-    Ok(Reply::json(
-        status,
+    Ok(Reply::made(
+        !sent.repeated,
         &PropertyMessage::new(&sent.conversation, &sent.message, call.view(&sent.people)),
     ))
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
+    draft,
     json::{self, Fields},
     query::{self, Query},
     shape::View,
@@ -221,6 +222,14 @@ impl Call {
             Some(boundary) => form_fields(bytes, boundary).await,
             None => Fields::from_json(json::parse(&bytes)?),
         }
+    }
+
+    /// The body of a person's request. Another identity in it is refused before anything else is judged.
+    pub async fn own_fields(&mut self) -> Result<Fields> {
+        self.caller.user()?;
+        let fields = self.fields().await?;
+        draft::must_be_caller(&fields, &self.person()?.id)?;
+        Ok(fields)
     }
 
     /// The body as fields, where there is one.

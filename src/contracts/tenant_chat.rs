@@ -1,7 +1,5 @@
 //! `tenant-chat`: people write to people, and the conversation follows (contracts §5).
 
-use http::StatusCode;
-
 use super::{
     draft,
     history::{HistoryShape, array_body, history},
@@ -62,19 +60,13 @@ async fn messages(call: Call) -> Result<Reply> {
 
 async fn send(mut call: Call) -> Result<Reply> {
     let sender = call.caller.user()?;
-    let fields = call.fields().await?;
-    draft::must_be_caller(&fields, &call.person()?.id)?;
+    let fields = call.own_fields().await?;
     draft::must_see_named(&call, &fields).await?;
     let mut request = draft::decode(&fields, &call.headers)?;
     request.origin = call.origin();
     let sent = call.chat().send(sender, request).await?;
-    let status = if sent.repeated {
-        StatusCode::OK
-    } else {
-        StatusCode::CREATED
-    };
-    Ok(Reply::json(
-        status,
+    Ok(Reply::made(
+        !sent.repeated,
         &TenantMessage::new(&sent.conversation, &sent.message, call.view(&sent.people)),
     ))
 }
