@@ -97,7 +97,7 @@ impl Counters {
                 Fact::MessageStored { .. } => &self.stored,
                 Fact::Opened(_) => &self.opened,
                 Fact::Read { .. } => &self.advanced,
-                Fact::MembershipChanged { .. } | Fact::ConversationChanged(_) | Fact::CommentAdded(_) => continue,
+                _ => continue,
             };
             counter.fetch_add(1, Relaxed);
         }

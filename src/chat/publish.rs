@@ -17,7 +17,7 @@ use super::{
     render::{News, Whose},
 };
 use crate::fanout::{Audience, Pushed};
-use crate::model::{Contract, Conversation, Fact, Message, Origin, Result, UserKey, conversation::Read};
+use crate::model::{Contract, Conversation, Fact, Message, Origin, Recorded, Result, UserKey, conversation::Read};
 
 /// Time for connections to write what waits for them.
 const BREATH: Duration = Duration::from_millis(1);
@@ -62,7 +62,7 @@ impl Chat {
     }
 
     /// Delivers what the store hands over, until the store is closed.
-    pub async fn publish(self: Arc<Self>, mut facts: mpsc::Receiver<Vec<Fact>>) {
+    pub async fn publish(self: Arc<Self>, mut facts: mpsc::Receiver<Vec<Recorded<Fact>>>) {
         let Some(mut waiting) = self.settling.take() else {
             return;
         };
@@ -84,7 +84,8 @@ impl Chat {
         }
     }
 
-    async fn deliver_batch(&self, batch: Vec<Fact>) {
+    async fn deliver_batch(&self, batch: Vec<Recorded<Fact>>) {
+        let batch: Vec<Fact> = batch.into_iter().map(|recorded| recorded.what).collect();
         self.counters.count_facts(&batch);
         for fact in batch {
             // What cannot be delivered can be read: the fact is stored, and the next message shows the gap.
@@ -108,17 +109,29 @@ impl Chat {
                 self.update_everyone(&conversation);
                 Ok(())
             }
-            Fact::MembershipChanged { conversation, user } => {
+            Fact::MembershipChanged {
+                conversation,
+                user,
+                is_member,
+            } => {
                 self.conversations.put(&conversation);
-                if !conversation.is_current_member(user) {
+                if !is_member {
                     self.hub.each_of(user, |socket| socket.leave(conversation.key));
                 }
                 self.update_everyone(&conversation);
                 self.update_list(user, conversation.key, true, None);
                 Ok(())
             }
-            Fact::CommentAdded(comment) => {
-                self.waiting.posts.ring(comment.post_id.as_str());
+            Fact::CommentAdded(post_id) => {
+                self.waiting.posts.ring(post_id.as_str());
+                Ok(())
+            }
+            Fact::UserChanged(user) => {
+                self.directory_changed(user);
+                Ok(())
+            }
+            Fact::ListingChanged(listing) => {
+                self.listing_changed(listing);
                 Ok(())
             }
         }

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    comment::Comment,
     conversation::{Conversation, Read},
-    id::UserKey,
+    id::{ListingKey, UserKey},
     message::Message,
 };
 
-/// The live socket that a change came from: a number that this process gave it. Its own contract may answer it
-/// otherwise than the rest.
+/// The session of the live socket that a change came from. Its own contract may answer it otherwise than the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin(pub u64);
 
@@ -29,12 +27,18 @@ pub enum Fact {
     },
     /// A conversation that did not exist before.
     Opened(Arc<Conversation>),
-    /// Somebody was added, brought back, removed or given another role. `conversation` is how it stands after.
+    /// Somebody was added, brought back, removed or given another role. `conversation` is how it stands after, or later
+    /// still; `is_member` is whether they were in it right after.
     MembershipChanged {
         conversation: Arc<Conversation>,
         user: UserKey,
+        is_member: bool,
     },
     /// Title or `isActive` changed.
     ConversationChanged(Arc<Conversation>),
-    CommentAdded(Arc<Comment>),
+    /// Under the post with this id.
+    CommentAdded(String),
+    /// An entry of the directory says something else now.
+    UserChanged(UserKey),
+    ListingChanged(ListingKey),
 }

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 
 use super::{Actor, Appended, Changed, Draft, Facts, Marked, Store, Window};
 use crate::model::{
-    Clock, Conversation, ConversationKey, Entry, Fact, Message, MessageKind, Seq, Timestamp, UserId, UserKey,
+    Clock, Conversation, ConversationKey, Entry, Fact, Message, MessageKind, Recorded, Seq, Timestamp, UserId, UserKey,
     conversation::Read,
     user::{UserPatch, UserSource},
 };
@@ -149,7 +149,7 @@ impl Clock for TestClock {
 pub struct Fixture {
     pub store: Arc<dyn Store>,
     pub clock: Arc<TestClock>,
-    facts: mpsc::Receiver<Vec<Fact>>,
+    facts: mpsc::Receiver<Vec<Recorded<Fact>>>,
     _keep: Box<dyn Any + Send>,
 }
 
@@ -171,7 +171,7 @@ impl Fixture {
     pub fn news(&mut self) -> Vec<Fact> {
         let mut news = Vec::new();
         while let Ok(batch) = self.facts.try_recv() {
-            news.extend(batch);
+            news.extend(batch.into_iter().map(|recorded| recorded.what));
         }
         news
     }

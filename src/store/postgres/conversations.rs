@@ -24,7 +24,7 @@ const FIND: &str = "
 
 /// Longest-standing first.
 const MEMBERS: &str = "
-    SELECT user_key, is_admin, joined_at, left_at, read_at FROM doorbell.participant
+    SELECT user_key, is_admin, joined_at, left_at, read_at, from_seq, to_seq FROM doorbell.participant
     WHERE conversation = $1 ORDER BY standing";
 
 const FIND_PAIR: &str = "
@@ -42,6 +42,8 @@ pub(super) async fn find(connection: &Connection, key: ConversationKey) -> Done<
             role: if row.try_get(1)? { Role::Admin } else { Role::Member },
             joined_at: Timestamp(row.try_get(2)?),
             left_at: row.try_get::<_, Option<i64>>(3)?.map(Timestamp),
+            from_seq: row.try_get(5)?,
+            to_seq: row.try_get(6)?,
         });
         last_read_at.push(row.try_get::<_, Option<i64>>(4)?.map(Timestamp));
     }

@@ -358,7 +358,20 @@ impl Writer {
         stats.batch_writes.observe(orders.len() as u64);
         if !facts.is_empty() {
             // Waits while the receiver is slow. Without a receiver nobody wants to know.
-            let _ = self.work.facts.send(facts).await;
+            let _ = self
+                .work
+                .facts
+                .send(
+                    facts
+                        .into_iter()
+                        .map(|what| crate::model::Recorded {
+                            position: crate::model::Position { slot: 0, number: 0 },
+                            after: None,
+                            what,
+                        })
+                        .collect(),
+                )
+                .await;
         }
         Ok(())
     }

@@ -216,7 +216,16 @@ impl Writer {
         self.stats.batch_writes.observe(jobs.len() as u64);
         if !facts.is_empty() {
             // Waits while the receiver is slow. Without a receiver nobody wants to know.
-            let _ = self.facts.blocking_send(facts);
+            let _ = self.facts.blocking_send(
+                facts
+                    .into_iter()
+                    .map(|what| crate::model::Recorded {
+                        position: crate::model::Position { slot: 0, number: 0 },
+                        after: None,
+                        what,
+                    })
+                    .collect(),
+            );
         }
         Ok(())
     }

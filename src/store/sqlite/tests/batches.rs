@@ -13,7 +13,7 @@ use super::{
     *,
 };
 use crate::{
-    model::{ConversationKey, Fact, UserId, UserKey, user::UserSource},
+    model::{ConversationKey, Fact, Recorded, UserId, UserKey, user::UserSource},
     store::{
         Appended, Pending, StoreError, Window,
         conformance::{draft, named, repeated, stored},
@@ -52,7 +52,7 @@ impl Write for Bad {
 
 struct House {
     store: SqliteStore,
-    facts: mpsc::Receiver<Vec<Fact>>,
+    facts: mpsc::Receiver<Vec<Recorded<Fact>>>,
     conversation: ConversationKey,
     anna: UserKey,
     bea: UserKey,
@@ -106,7 +106,7 @@ impl House {
     fn news(&mut self) -> Vec<i64> {
         let mut seqs = Vec::new();
         while let Ok(batch) = self.facts.try_recv() {
-            seqs.extend(batch.iter().map(|fact| match fact {
+            seqs.extend(batch.iter().map(|fact| match &fact.what {
                 Fact::MessageStored { message, .. } => message.seq,
                 other => panic!("{other:?}"),
             }));
@@ -222,7 +222,7 @@ async fn a_stalled_receiver_of_news_slows_and_loses_nothing() {
     let mut told = house.news();
     while told.len() < 100 {
         let batch = house.facts.recv().await.expect("more news");
-        told.extend(batch.iter().map(|fact| match fact {
+        told.extend(batch.iter().map(|fact| match &fact.what {
             Fact::MessageStored { message, .. } => message.seq,
             other => panic!("{other:?}"),
         }));
