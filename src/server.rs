@@ -1,10 +1,6 @@
 //! Wiring and ordered shutdown.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -187,11 +183,14 @@ impl Node {
             open_directory: settings.directory == Directory::Open,
             group_max: settings.group_max,
             rates: settings.rates,
+            recovery_window: settings.recovery_window,
         };
         let wire = Wire {
             show_email: settings.show_email,
         };
-        let chat = Chat::new(Arc::clone(&store), Arc::clone(&clock), Box::new(wire), policy);
+        let node = store.enter_node(settings.node_url.clone()).await?;
+        let chat = Chat::new(Arc::clone(&store), node, Arc::clone(&clock), Box::new(wire), policy);
+        chat.remember().await?;
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
 
@@ -210,7 +209,6 @@ impl Node {
             metrics: Arc::clone(&metrics),
             fixed_contract: settings.contract,
             show_email: settings.show_email,
-            numbers: AtomicU64::new(1),
             endings: Default::default(),
         });
         tokio::spawn(close_ended(Arc::clone(&sockets)));

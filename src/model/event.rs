@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::{
     conversation::{Conversation, Read},
     id::{ListingKey, UserKey},
@@ -11,6 +13,14 @@ use super::{
 /// The session of the live socket that a change came from. Its own contract may answer it otherwise than the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin(pub u64);
+
+impl Origin {
+    /// Of the live socket with this id, on whichever node it is. Told by somebody else than its owner it means nothing.
+    pub fn of_socket(id: &str) -> Self {
+        let digest = Sha256::digest(id);
+        Origin(u64::from_be_bytes(std::array::from_fn(|index| digest[index])))
+    }
+}
 
 /// One committed change. Whoever delivers it may lose it: every gap can be closed from the store.
 #[derive(Debug, Clone)]

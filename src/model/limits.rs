@@ -150,6 +150,26 @@ pub const RECOVERY_WINDOW: Duration = Duration::from_secs(2 * 60);
 /// Longest `DOORBELL_RECOVERY_WINDOW`.
 pub const RECOVERY_WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Beyond the window, for which what happened is remembered: the longest that a dead connection goes unnoticed
+/// (heartbeat and waiting pushes), the pause between two signs of a node's life, and some more.
+pub const RECOVERY_MARGIN: Duration = Duration::from_secs(2 * 60);
+/// What a client has got for certain: everything that was pushed so long before its connection ended. A dead one is
+/// noticed by then.
+pub const SURELY_RECEIVED: Duration = Duration::from_secs(70);
+/// Facts that a node remembers, to know what a client missed: at some 70 bytes each, 35 MB. At 1,000 a second they reach
+/// back 8 minutes.
+pub const RECENT_FACTS: usize = 500_000;
+/// Most news that are replayed to one client; who missed more has to load its pages anew.
+pub const REPLAYED_NEWS: usize = 5_000;
+/// Sessions that begin or go on at the same time: a crowd that comes at once is served in turns, and what is live goes on.
+pub const ARRIVALS_AT_ONCE: usize = 128;
+/// A node gives a sign of life so often.
+pub const NODE_BEAT: Duration = Duration::from_secs(3);
+/// The journal is looked at so often for what no hint has told of: the longest that news wait without a bus.
+pub const JOURNAL_SWEEP: Duration = Duration::from_secs(2);
+/// Notes read from the journal at a time, of each slot.
+pub const JOURNAL_PAGE: usize = 2_000;
+
 // Files.
 
 /// Largest image or file, unless `DOORBELL_MAX_IMAGE` says otherwise.
