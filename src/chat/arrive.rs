@@ -209,6 +209,12 @@ impl Chat {
             .resume_session(id, coming.user, self.holder(connection), self.policy.recovery_window)
             .await?;
         let Some(session) = resumed else { return Ok(None) };
+        // A connection that is dead, and has not been noticed for it.
+        self.hub.each_of(coming.user, |socket| {
+            if socket.session == Some(id) {
+                socket.close();
+            }
+        });
         let mut from = session.received.clone();
         if let Some(offset) = offset {
             from.join(offset);

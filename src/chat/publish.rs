@@ -146,10 +146,10 @@ impl Chat {
                     self.tell(&mut merge).await;
                     let _ = done.send(());
                 }
-                _ = self.hint.notified() => drop(self.follow(&mut merge).await),
+                _ = self.hint.notified() => self.catch_up(&mut merge).await,
                 _ = sweep.tick() => {
                     if self.store.is_shared() || merge.len() > 0 {
-                        self.follow(&mut merge).await;
+                        self.catch_up(&mut merge).await;
                     }
                 }
             }
@@ -166,6 +166,13 @@ impl Chat {
             } else if merge.len() == 0 || !self.follow(merge).await {
                 return;
             }
+        }
+    }
+
+    /// Tells everything that has been recorded by now.
+    async fn catch_up(&self, merge: &mut Merge<Telling>) {
+        while self.follow(merge).await {
+            self.tell(merge).await;
         }
     }
 
