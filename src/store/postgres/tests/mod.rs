@@ -1,7 +1,9 @@
 //! The common suite on PostgreSQL, and what only PostgreSQL can be asked.
 
+mod bouncer;
 mod failures;
 mod server;
+mod together;
 
 use std::sync::Arc;
 
