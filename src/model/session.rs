@@ -3,11 +3,11 @@
 use std::{fmt, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 
 use super::{
     contract::Contract,
-    event::Origin,
-    id::{ConversationKey, UserKey},
+    id::{ConversationKey, Seq, UserKey},
     journal::Cut,
 };
 
@@ -33,9 +33,10 @@ impl SessionId {
             .then(|| SessionId(u128::from_be_bytes(std::array::from_fn(|index| bytes[index]))))
     }
 
-    /// By which the changes that came from this session are known, whichever connection it has.
-    pub fn origin(self) -> Origin {
-        Origin(self.0 as u64)
+    /// `socket.id` of its live socket: the same whenever it comes back, and no way to the session.
+    pub fn socket_id(self) -> String {
+        let digest = Sha256::digest(self.0.to_be_bytes());
+        URL_SAFE_NO_PAD.encode(&digest[..16])
     }
 }
 
@@ -91,8 +92,9 @@ pub struct Session {
     pub id: SessionId,
     pub user: UserKey,
     pub contract: Option<Contract>,
-    /// What it had joined, in any order. Whether the user may still see it is to be judged anew.
-    pub joined: Vec<ConversationKey>,
+    /// What it had joined, in any order, with the end of the history that it was given. Whether the user may still see it
+    /// is to be judged anew.
+    pub joined: Vec<(ConversationKey, Seq)>,
     /// It had joined its user's own room.
     pub user_room: bool,
     /// Everything up to here has reached the client for certain.
@@ -107,7 +109,11 @@ pub enum SessionChange {
     /// It was told which contract to speak.
     Contract(Contract),
     JoinedUserRoom,
-    Joined(ConversationKey),
+    /// Again: the later end counts.
+    Joined {
+        conversation: ConversationKey,
+        end: Seq,
+    },
     Left(ConversationKey),
 }
 

@@ -299,6 +299,11 @@ pub trait Store: Send + Sync + 'static {
     fn add_comment(&self, post_id: String, author: UserKey, text: String) -> Pending<Arc<Comment>>;
     async fn comments(&self, post_id: &str, window: Window) -> Result<Comments>;
 
+    /// Do others write into the same database?
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     // ---- the journal: every fact leaves a note there, in the transaction that makes it true
 
     /// The notes above `from`, as of one moment: of each slot the oldest, in its order, at most `limit` of them.
