@@ -6,3 +6,4 @@ pub(super) mod journal;
 pub(super) mod page;
 pub(super) mod participation;
 pub(super) mod passed;
+pub(super) mod sessions;
