@@ -132,6 +132,9 @@ pub const RATE_KEYS: usize = 131_072;
 pub const WRITER_QUEUE: usize = 2_000;
 /// Most writes in a transaction: larger ones gain little and make everyone in them wait.
 pub const WRITER_BATCH: usize = 512;
+/// A node that has given no sign of life for longer counts as dead: several in a row must be missing, since a machine
+/// that is short of breath is not.
+pub const NODE_SILENCE: Duration = Duration::from_secs(10);
 
 // Tokens and sessions.
 

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_postgres::{
-    Client, Config, NoTls, Row,
+    Client, Config, NoTls, Row, SimpleQueryMessage, SimpleQueryRow,
     types::{ToSql, Type},
 };
 
@@ -138,6 +138,15 @@ impl Connection {
     /// Statements without parameters.
     pub(super) async fn run(&self, sql: &str) -> Done<()> {
         self.in_time(self.client.batch_execute(sql)).await
+    }
+
+    /// Statements without parameters, in one go. The first row that any of them returns, as texts.
+    pub(super) async fn first_line(&self, sql: &str) -> Done<Option<SimpleQueryRow>> {
+        let answers = self.in_time(self.client.simple_query(sql)).await?;
+        Ok(answers.into_iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        }))
     }
 
     pub(super) async fn rows(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Vec<Row>> {

@@ -8,7 +8,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::open::{APPLICATION_ID, FileLock, OpenError, connect_writing};
 
 /// Step `n` is at `n - 1`. A step that was released is never changed; there is no way down.
-const STEPS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_first.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_first.sql"),
+    include_str!("../../../migrations/sqlite/0002_journal_and_sessions.sql"),
+];
 
 /// From which schema to which a database was brought. 0 is an empty file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,9 +31,9 @@ fn a_database_is_made_with_its_folder_and_migrated_once() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("not/there/yet/doorbell.db");
     let made = migrate(&path).unwrap();
-    assert_eq!((made.from, made.to), (0, 1));
+    assert_eq!((made.from, made.to), (0, 2));
     let again = migrate(&path).unwrap();
-    assert_eq!((again.from, again.to), (1, 1));
+    assert_eq!((again.from, again.to), (2, 2));
     let database = Connection::open(&path).unwrap();
     let header: (i32, i32, String) = database
         .query_row(
@@ -86,13 +86,13 @@ fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(
         sentence(open_at(&path)),
         format!(
-            "{} has schema 7, and this Doorbell knows those up to 1: start the newer Doorbell that wrote it, or restore a backup",
+            "{} has schema 7, and this Doorbell knows those up to 2: start the newer Doorbell that wrote it, or restore a backup",
             path.display()
         )
     );
     assert!(matches!(
         migrate(&path),
-        Err(OpenError::Newer { found: 7, known: 1, .. })
+        Err(OpenError::Newer { found: 7, known: 2, .. })
     ));
     let version: i64 = database
         .pragma_query_value(None, "user_version", |row| row.get(0))
