@@ -205,7 +205,6 @@ pub struct Comments {
 }
 
 /// One engine. `conformance` is what every engine must pass.
-#[allow(unused_variables)]
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     // ---- directory
@@ -282,9 +281,7 @@ pub trait Store: Send + Sync + 'static {
     /// One message, if the viewer may see it.
     async fn message(&self, conversation: ConversationKey, viewer: UserKey, seq: Seq) -> Result<Option<Message>>;
     /// Those of these messages that there are, in any order, for telling the news of them: nobody's eyes are asked for.
-    async fn messages(&self, places: &[(ConversationKey, Seq)]) -> Result<Vec<Message>> {
-        Err(StoreError::Closed)
-    }
+    async fn messages(&self, places: &[(ConversationKey, Seq)]) -> Result<Vec<Message>>;
     /// Raises the reader's mark to `up_to`, else to the newest message. It never falls.
     fn mark(
         &self,
@@ -300,42 +297,26 @@ pub trait Store: Send + Sync + 'static {
     async fn comments(&self, post_id: &str, window: Window) -> Result<Comments>;
 
     /// Do others write into the same database?
-    fn is_shared(&self) -> bool {
-        false
-    }
+    fn is_shared(&self) -> bool;
 
     // ---- the journal: every fact leaves a note there, in the transaction that makes it true
 
     /// The notes above `from`, as of one moment: of each slot the oldest, in its order, at most `limit` of them.
-    async fn journal(&self, from: &Cut, limit: usize) -> Result<Vec<Recorded<Note>>> {
-        Err(StoreError::Closed)
-    }
-    async fn journal_ends(&self) -> Result<JournalEnds> {
-        Err(StoreError::Closed)
-    }
+    async fn journal(&self, from: &Cut, limit: usize) -> Result<Vec<Recorded<Note>>>;
+    async fn journal_ends(&self) -> Result<JournalEnds>;
     /// Takes the notes up to here away. Positions are never given again.
-    fn prune_journal(&self, up_to: Cut) -> Pending<()> {
-        Pending::refused(StoreError::Closed)
-    }
+    fn prune_journal(&self, up_to: Cut) -> Pending<()>;
 
     // ---- nodes and sessions
 
     /// A node begins. `address` is where others reach it.
-    fn enter_node(&self, address: Option<String>) -> Pending<NodeKey> {
-        Pending::refused(StoreError::Closed)
-    }
+    fn enter_node(&self, address: Option<String>) -> Pending<NodeKey>;
     /// A sign of life. `received`: every client whose session this node has is sure to have got all up to here.
-    fn beat(&self, node: NodeKey, received: Cut) -> Pending<()> {
-        Pending::refused(StoreError::Closed)
-    }
+    fn beat(&self, node: NodeKey, received: Cut) -> Pending<()>;
     /// Those that gave a sign of life within this time.
-    async fn nodes(&self, within: Duration) -> Result<Vec<Node>> {
-        Err(StoreError::Closed)
-    }
+    async fn nodes(&self, within: Duration) -> Result<Vec<Node>>;
 
-    fn open_session(&self, session: NewSession) -> Pending<()> {
-        Pending::refused(StoreError::Closed)
-    }
+    fn open_session(&self, session: NewSession) -> Pending<()>;
     /// Takes a session over for another connection of the same user, if it is there and has not been away for longer than
     /// `window`. From then on its former holder changes nothing.
     fn resume_session(
@@ -344,25 +325,15 @@ pub trait Store: Send + Sync + 'static {
         user: UserKey,
         holder: Holder,
         window: Duration,
-    ) -> Pending<Option<Session>> {
-        Pending::refused(StoreError::Closed)
-    }
+    ) -> Pending<Option<Session>>;
     /// Notes what a session does, if this connection still has it.
-    fn change_session(&self, id: SessionId, holder: Holder, change: SessionChange) -> Pending<()> {
-        Pending::refused(StoreError::Closed)
-    }
+    fn change_session(&self, id: SessionId, holder: Holder, change: SessionChange) -> Pending<()>;
     /// The connection is gone, and may come back: `received` is what is sure to have reached the client.
-    fn suspend_session(&self, id: SessionId, holder: Holder, received: Cut) -> Pending<()> {
-        Pending::refused(StoreError::Closed)
-    }
+    fn suspend_session(&self, id: SessionId, holder: Holder, received: Cut) -> Pending<()>;
     /// The client has gone for good.
-    fn forget_session(&self, id: SessionId, holder: Holder) -> Pending<()> {
-        Pending::refused(StoreError::Closed)
-    }
+    fn forget_session(&self, id: SessionId, holder: Holder) -> Pending<()>;
     /// Forgets the sessions that have been away for longer than `window`, and nodes that are silent and have none left.
-    fn sweep_sessions(&self, window: Duration) -> Pending<()> {
-        Pending::refused(StoreError::Closed)
-    }
+    fn sweep_sessions(&self, window: Duration) -> Pending<()>;
 
     // ---- the installation
 

@@ -162,7 +162,7 @@ test('who was removed meanwhile is sent nothing from then on', async () => {
   await client.ok('conversation:join', group.id);
   const { back } = cut(client);
   await server.say(ada, group.id, 'eve may still see this in the history');
-  good(await server.api(ada).delete(`/api/conversations/${group.id}/participants/${eve.id}`), 200, 204);
+  good(await server.api(ada).delete(`/v1/conversations/${group.id}/participants/${eve.id}`), 200, 204);
   await server.say(ada, group.id, 'not for eve');
   await back();
   assert.equal(client.socket.recovered, true);
@@ -231,17 +231,17 @@ test('an offset of an earlier session, of nowhere or of the future does no harm'
     const client = await returning(ben, { contract: 'tenant-chat' });
     client.socket._lastOffset = offset;
     const { back } = cut(client);
-    await server.say(ada, id, `with ${offset.slice(0, 9)}`);
+    await server.say(ada, id, `with <${offset.slice(0, 9)}>`);
     await back();
     if (client.socket.recovered) await client.count('receive_message', 1);
     const got = contents(client.all('receive_message'));
-    assert.deepEqual(got, client.socket.recovered ? [`with ${offset.slice(0, 9)}`] : [], offset.slice(0, 9));
+    assert.deepEqual(got, client.socket.recovered ? [`with <${offset.slice(0, 9)}>`] : [], offset.slice(0, 9));
     client.close();
   }
 });
 
 test('after the window a new session begins, and the client is told so', async () => {
-  const own = await Doorbell.start({ env: { DOORBELL_RECOVERY_WINDOW: '1' } });
+  const own = await Doorbell.start({ env: { DOORBELL_RECOVERY_WINDOW: '1s' } });
   try {
     const ada = await own.person('ada');
     const client = own.dial(ada, { ...RECONNECT, reconnectionDelay: 2500, reconnectionDelayMax: 2500, contract: 'tenant-chat' });

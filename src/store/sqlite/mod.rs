@@ -334,6 +334,11 @@ impl Store for SqliteStore {
             .await
     }
 
+    /// The file is locked.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     // ---- the journal
 
     async fn journal(&self, from: &Cut, limit: usize) -> Result<Vec<Recorded<Note>>> {
