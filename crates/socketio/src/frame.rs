@@ -92,9 +92,20 @@ impl Frame {
     }
 
     /// A CONNECT packet, which tells the client its socket's id.
-    pub(crate) fn connected(namespace: &str, fields: &serde_json::Map<String, serde_json::Value>) -> Self {
+    pub(crate) fn connected(
+        namespace: &str,
+        sid: &str,
+        fields: &serde_json::Map<String, serde_json::Value>,
+    ) -> Self {
+        #[derive(Serialize)]
+        struct Connected<'a> {
+            // First, as the reference has it.
+            sid: &'a str,
+            #[serde(flatten)]
+            fields: &'a serde_json::Map<String, serde_json::Value>,
+        }
         let mut message = Message::packet(kind::CONNECT, namespace, None, 0);
-        message.json(fields);
+        message.json(&Connected { sid, fields });
         message.finish(&[])
     }
 
