@@ -109,6 +109,7 @@ export class Guarded {
 
   /** Ends it by a signal, and keeps its folder. */
   async end(signal = `SIG${this.signal}`) {
+    this.guard.ref();
     this.guard.stdin.write('keep\n');
     process.kill(this.pid, signal);
     await this.ended;
@@ -116,6 +117,7 @@ export class Guarded {
 
   /** Ends it, and removes its folder. */
   async remove() {
+    this.guard.ref();
     this.guard.stdin.end();
     await this.ended;
     rmSync(this.folder, { recursive: true, force: true });
