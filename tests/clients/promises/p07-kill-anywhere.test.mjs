@@ -1,7 +1,7 @@
 // kill -9 at random moments under load. What was acknowledged is there afterwards, once, in its place.
 import assert from 'node:assert/strict';
-import { Doorbell, good, range, Rest, test, unique } from './support/doorbell.mjs';
-import * as shape from './support/shapes.mjs';
+import { Doorbell, good, range, Rest, test, unique } from '../support/doorbell.mjs';
+import * as shape from '../support/shapes.mjs';
 
 const KILLS = Number(process.env.DOORBELL_SOAK_KILLS ?? 50);
 const WRITERS = 4;
