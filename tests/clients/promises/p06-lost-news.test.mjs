@@ -1,3 +1,4 @@
+// Setups: cluster.
 // P6: news that the bus has lost are noticed at the next, or by a sweep within 5 seconds, and come from the database.
 import assert from 'node:assert/strict';
 import { Doorbell, onlyOn, range, sleep } from '../support/doorbell.mjs';

@@ -105,10 +105,10 @@ export class Postgres {
     return stdout.trim();
   }
 
-  /** A new, empty database that belongs to an ordinary role. */
+  /** A new, empty database that belongs to an ordinary role, in `tablespace` where a test has set that. */
   async newDatabase() {
     const name = `t${process.pid}_${(databases += 1)}_${Math.random().toString(36).slice(2, 8)}`;
-    await this.sql('postgres', `CREATE DATABASE ${name} OWNER ${ROLE}`);
+    await this.sql('postgres', `CREATE DATABASE ${name} OWNER ${ROLE}${this.tablespace ? ` TABLESPACE ${this.tablespace}` : ''}`);
     return { name, url: this.urlOf(name) };
   }
 
