@@ -1,21 +1,23 @@
 //! Wiring and ordered shutdown.
 
+mod front;
+mod nodes;
+
 use std::{
-    net::SocketAddr,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
-use axum::{Router, body::Body, routing::get};
+use axum::{Router, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use doorbell_socketio::IdSuffix;
+use http::{HeaderMap, StatusCode, header};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
 };
-use tower_service::Service;
 
+use self::{front::Front, nodes::KnownNodes};
 use crate::{
     chat::{Chat, Policy},
     config::{ConfigFault, DatabaseUrl, Directory, Secret, Settings},
@@ -35,6 +37,7 @@ use crate::{
     },
     transport::{
         auth::Authenticator,
+        handover::{Handover, HandoverLimits},
         health,
         http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
         metrics::{Metrics, NO_ROUTE, Page},
@@ -214,9 +217,31 @@ impl Node {
             endings: Default::default(),
         });
         tokio::spawn(close_ended(Arc::clone(&sockets)));
-        let engine = doorbell_socketio::Server::new(engine_config(), sockets);
-
+        // Before the node is known to others: they reach it from then on.
         let listeners = bind(&settings.listen).await?;
+        let (drain, draining) = watch::channel(false);
+        let mut connection_limit = connections_that_fit(limits::OPEN_CONNECTIONS);
+        let (mut id_suffix, mut handover) = (IdSuffix::default(), None);
+        if let Some(url) = &settings.node_url {
+            let key = nodes::enter(&*store, url).await?;
+            tracing::info!(node = %key, %url, "one of several nodes");
+            id_suffix = IdSuffix::new(&key.to_string())?;
+            // What is handed over needs a second connection, and a file for it.
+            connection_limit = (connection_limit / 3 * 2).max(16);
+            let handover_limits = HandoverLimits {
+                at_once: connection_limit / 2,
+                ..Default::default()
+            };
+            handover = Some(Arc::new(Handover::new(
+                Arc::new(KnownNodes::new(Arc::clone(&store))),
+                nodes::cluster_key(&*store).await?,
+                handover_limits,
+                Arc::clone(&metrics),
+                draining.clone(),
+            )));
+            tokio::spawn(nodes::beat(Arc::clone(&store), key, draining.clone()));
+        }
+        let engine = doorbell_socketio::Server::new(engine_config(id_suffix), sockets);
         let api = Arc::new(Api {
             chat,
             authenticator,
@@ -226,7 +251,6 @@ impl Node {
             settings,
             secret,
         });
-        let (drain, draining) = watch::channel(false);
         page.add(Observed {
             chat: Arc::clone(&api.chat),
             stats,
@@ -240,9 +264,10 @@ impl Node {
             router,
             engine: engine.clone(),
             origins: Arc::clone(&api.origins),
+            handover,
         };
         let limits = HttpLimits {
-            open_connections: connections_that_fit(limits::OPEN_CONNECTIONS),
+            open_connections: connection_limit,
             ..Default::default()
         };
         let connections = tokio::spawn(serve_connections(
@@ -298,7 +323,7 @@ impl Node {
     }
 }
 
-fn engine_config() -> doorbell_socketio::Config {
+fn engine_config(id_suffix: IdSuffix) -> doorbell_socketio::Config {
     doorbell_socketio::Config {
         ping_interval: limits::PING_INTERVAL,
         ping_timeout: limits::PING_TIMEOUT,
@@ -309,6 +334,7 @@ fn engine_config() -> doorbell_socketio::Config {
         push_queue_age: limits::WAITING_PUSH_TIME,
         body_timeout: limits::BODY_TIME,
         max_pending_turns: limits::EVENTS_UNDER_WAY,
+        id_suffix,
         ..Default::default()
     }
 }
@@ -389,32 +415,4 @@ fn refuse_other_methods(router: Router, metrics: Arc<Metrics>) -> Router {
         metrics.http_answered(NO_ROUTE, response.status().as_u16());
         response
     })
-}
-
-/// What every request meets first: Socket.IO or a route, and the rules about origins.
-#[derive(Clone)]
-struct Front {
-    router: Router,
-    engine: SocketServer,
-    origins: Arc<OriginPolicy>,
-}
-
-impl Front {
-    async fn answer(mut self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        if let Some(preflight) = self.origins.preflight(request.method(), request.headers()) {
-            return preflight;
-        }
-        let headers = request.headers().clone();
-        let mut response = match request.uri().path() {
-            "/socket.io" | "/socket.io/" | "/api/socketio" | "/api/socketio/" => {
-                self.engine.serve(request, peer).await.map(Body::new)
-            }
-            _ => match self.router.call(request.map(Body::new)).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
-        };
-        self.origins.decorate(&headers, response.headers_mut());
-        response
-    }
 }
