@@ -93,6 +93,8 @@ impl Nodes for Addresses {
 struct TestNode {
     address: SocketAddr,
     engine: Server<App>,
+    /// Requests that have reached it.
+    arrived: Arc<AtomicUsize>,
     page: Page,
     drain: watch::Sender<bool>,
     served: Option<tokio::task::JoinHandle<()>>,
@@ -133,14 +135,20 @@ impl TestNode {
                 origins: Arc::new(OriginPolicy::new(None, None)),
                 handover: Some(Arc::new(handover)),
             };
-            let answer = move |request, peer| front.clone().answer(request, peer);
+            let arrived = Arc::<AtomicUsize>::default();
+            let counted = Arc::clone(&arrived);
+            let answer = move |request, peer| {
+                counted.fetch_add(1, SeqCst);
+                front.clone().answer(request, peer)
+            };
             let served = tokio::spawn(serve(listeners, answer, HttpLimits::default(), draining));
-            (address, engine, page, served)
+            (address, engine, arrived, page, served)
         });
-        let (address, engine, page, served) = started.await.unwrap();
+        let (address, engine, arrived, page, served) = started.await.unwrap();
         TestNode {
             address,
             engine,
+            arrived,
             page,
             drain,
             served: Some(served),
@@ -235,6 +243,17 @@ impl Cluster {
         let answer = self.get(&sid).await;
         assert!(answer.body.starts_with("40{"), "{answer:?}");
         sid
+    }
+
+    /// A poll through `b` that the owner holds.
+    async fn held(&self, sid: &str) -> TcpStream {
+        let arrived = self.a.arrived.load(SeqCst);
+        let held = begin(self.b.address, "GET", &polling(sid), b"").await;
+        until("the poll has reached the owner", || {
+            self.a.arrived.load(SeqCst) > arrived
+        })
+        .await;
+        held
     }
 
     /// A session on `a` that has moved to a WebSocket through `b`.
@@ -341,10 +360,7 @@ async fn when_the_owner_is_killed_its_clients_are_told_at_once_to_begin_anew() {
     let mut cluster = cluster().await;
     let sid = cluster.session().await;
     let mut socket = cluster.upgraded().await;
-    let mut held = begin(cluster.b.address, "GET", &polling(&sid), b"").await;
-    // Through the other node it is sure to be held before the owner goes.
-    until("the poll is handed over", || cluster.a.engine.connections() == 2).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut held = cluster.held(&sid).await;
     cluster.a.kill();
     let begun = Instant::now();
     is_unknown_session(&finish(&mut held).await);
@@ -522,8 +538,7 @@ async fn the_answer_has_the_headers_of_cors_once_through_every_node() {
 async fn a_poll_that_its_client_cancels_is_cancelled_at_the_owner() {
     let cluster = cluster().await;
     let sid = cluster.session().await;
-    let held = begin(cluster.b.address, "GET", &polling(&sid), b"").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let held = cluster.held(&sid).await;
     assert_eq!(cluster.a.engine.connections(), 1);
     drop(held);
     until("the end of the session", || cluster.a.engine.connections() == 0).await;
@@ -539,8 +554,12 @@ async fn a_post_that_its_client_breaks_off_is_broken_off_at_the_owner() {
         "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n42[\"echo\"",
         polling(&sid)
     );
+    let arrived = cluster.a.arrived.load(SeqCst);
     stream.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("the POST has reached the owner", || {
+        cluster.a.arrived.load(SeqCst) > arrived
+    })
+    .await;
     assert_eq!(cluster.a.engine.connections(), 1);
     drop(stream);
     until("the end of the session", || cluster.a.engine.connections() == 0).await;
@@ -550,7 +569,7 @@ async fn a_post_that_its_client_breaks_off_is_broken_off_at_the_owner() {
 async fn a_post_that_is_too_large_is_refused_and_harms_nobody() {
     let cluster = cluster().await;
     let sid = cluster.session().await;
-    let fits = format!("42[\"echo\",\"{}\"]", "x".repeat(limits::PACKET_BYTES - 11));
+    let fits = format!("42[\"echo\",\"{}\"]", "x".repeat(limits::PACKET_BYTES - 13));
     assert_eq!(fits.len(), limits::PACKET_BYTES);
     let target = polling(&sid);
     let answer = http(cluster.b.address, "POST", &target, fits.as_bytes()).await;
@@ -579,8 +598,7 @@ async fn a_node_that_drains_lets_go_of_what_it_has_handed_over() {
     let mut cluster = cluster().await;
     let mut socket = cluster.upgraded().await;
     let sid = cluster.session().await;
-    let mut held = begin(cluster.b.address, "GET", &polling(&sid), b"").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut held = cluster.held(&sid).await;
     cluster.b.drain.send(true).unwrap();
     let answer = finish(&mut held).await;
     assert_eq!(answer.status, 503, "{answer:?}");
@@ -595,19 +613,9 @@ async fn more_at_once_than_there_are_places_for_are_sent_away_for_a_moment() {
     let limits = HandoverLimits { at_once: 1, ..QUICK };
     let cluster = cluster_with(limits, Config::default()).await;
     let sid = cluster.session().await;
-    let held = begin(cluster.b.address, "GET", &polling(&sid), b"").await;
-    let refused = async || {
-        let answer = http(cluster.b.address, "POST", &polling(&sid), b"2").await;
-        (answer.status == 503).then_some(answer)
-    };
-    let answer = in_time("a refusal", async {
-        loop {
-            if let Some(answer) = refused().await {
-                break answer;
-            }
-        }
-    })
-    .await;
+    let held = cluster.held(&sid).await;
+    let answer = http(cluster.b.address, "POST", &polling(&sid), b"3").await;
+    assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.head.contains("retry-after: 1"), "{answer:?}");
     drop(held);
     until("the place is free", || cluster.a.engine.connections() == 0).await;
@@ -615,26 +623,37 @@ async fn more_at_once_than_there_are_places_for_are_sent_away_for_a_moment() {
 }
 
 #[tokio::test]
-async fn a_websocket_lasts_as_long_as_its_heartbeat() {
+async fn a_websocket_lasts_while_its_heart_beats() {
     let limits = HandoverLimits {
-        silence: Duration::from_millis(400),
+        silence: Duration::from_secs(1),
         ..QUICK
     };
     let beating = Config {
-        ping_interval: Duration::from_millis(100),
-        ping_timeout: Duration::from_secs(20),
+        ping_interval: Duration::from_millis(200),
+        ping_timeout: Duration::from_millis(200),
         ..Config::default()
     };
     let cluster = cluster_with(limits, beating).await;
     let mut socket = cluster.upgraded().await;
     socket.show_pings = true;
+    // A ping may have gone by as the session was still polled: the next one waits for its answer.
+    socket.send("3").await;
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(1) {
+    while begun.elapsed() < Duration::from_millis(2_500) {
         assert_eq!(socket.text().await, "2");
         socket.send("3").await;
     }
-    // Who answers no more is told apart from who is slow by the silence alone.
-    in_time("the end", async { while socket.next().await != Got::End {} }).await;
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_websocket_whose_ends_say_nothing_is_given_up() {
+    let limits = HandoverLimits {
+        silence: Duration::from_millis(300),
+        ..QUICK
+    };
+    // The first ping would come after 25 s.
+    let cluster = cluster_with(limits, Config::default()).await;
+    let mut socket = cluster.upgraded().await;
+    assert_eq!(socket.next().await, Got::End);
     until("the end of the session", || cluster.a.engine.connections() == 0).await;
 }
