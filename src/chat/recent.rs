@@ -57,6 +57,8 @@ pub enum What {
 
 /// How often the time is noted.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+/// A process that was not run for so long, or whose machine slept.
+const STANDSTILL: Duration = Duration::from_secs(10);
 /// A list is told of its changes at most so long after the fact; twice that, to be sure.
 const LISTS_LAG: Duration = limits::CONVERSATION_PUSH_INTERVAL.saturating_mul(2);
 
@@ -118,6 +120,14 @@ impl Recent {
     /// where all is forgotten, as far as either is known.
     pub fn sample(&self, now: Instant, told: Cut, keep: Duration) -> Sampled {
         let mut state = self.lock();
+        if state
+            .samples
+            .back()
+            .is_some_and(|(at, _)| now.duration_since(*at) > STANDSTILL)
+        {
+            // Nobody was asked for a sign of life meanwhile: nothing is known of who got what.
+            state.samples.clear();
+        }
         let is_due = state
             .samples
             .back()
@@ -308,16 +318,30 @@ mod tests {
         message(&recent, HERE, 1);
         recent.sample(start + Duration::from_secs(1), cut(1), KEEP);
         message(&recent, HERE, 2);
-        let sampled = recent.sample(start + Duration::from_secs(80), cut(2), KEEP);
-        assert_eq!((sampled.received, sampled.outdated), (cut(1), None));
+        let mut sampled = Sampled::default();
+        let mut pass = |recent: &Recent, until: u64, from: u64| {
+            for second in from..=until {
+                sampled = recent.sample(start + Duration::from_secs(second), cut(2), KEEP);
+            }
+            (sampled.received.clone(), sampled.outdated.clone())
+        };
+        assert_eq!(pass(&recent, 71, 2), (cut(1), None));
         assert!(recent.missed(ANA, &[HERE], &cut(0), &cut(2)).is_some());
-        let sampled = recent.sample(start + Duration::from_secs(310), cut(2), KEEP);
-        assert_eq!(sampled.outdated, Some(cut(1)));
+        assert_eq!(pass(&recent, 301, 72).1, Some(cut(1)));
         assert!(
             recent.missed(ANA, &[HERE], &cut(0), &cut(2)).is_none(),
             "1 is forgotten"
         );
         assert_eq!(numbers(&recent.missed(ANA, &[HERE], &cut(1), &cut(2)).unwrap()), [2]);
+    }
+
+    #[test]
+    fn after_a_standstill_nobody_is_thought_to_have_got_anything() {
+        let recent = Recent::default();
+        let start = Instant::now();
+        recent.sample(start, cut(1), KEEP);
+        let sampled = recent.sample(start + Duration::from_secs(100), cut(1), KEEP);
+        assert_eq!(sampled, Sampled::default());
     }
 
     #[test]

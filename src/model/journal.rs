@@ -184,7 +184,7 @@ fn read_number(text: &str) -> Option<i64> {
     i64::from_str_radix(text, RADIX).ok()
 }
 
-fn write_number(f: &mut fmt::Formatter<'_>, mut number: i64) -> fmt::Result {
+pub(super) fn write_number(f: &mut fmt::Formatter<'_>, mut number: i64) -> fmt::Result {
     let mut digits = [0u8; 13];
     let mut at = digits.len();
     loop {

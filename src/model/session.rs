@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{
     contract::Contract,
     id::{ConversationKey, Seq, UserKey},
-    journal::Cut,
+    journal::{Cut, write_number},
 };
 
 /// The private id of a session (`pid` of Socket.IO's connection state recovery): 128 random bits. It opens nothing by
@@ -56,6 +56,13 @@ impl fmt::Debug for SessionId {
 /// A node's number, given by the store at each start and never again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeKey(pub i64);
+
+/// Base 36: short, since it stands in the id of each of the node's Socket.IO sessions.
+impl fmt::Display for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_number(f, self.0)
+    }
+}
 
 /// A node that has entered the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +127,13 @@ pub enum SessionChange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_s_name_is_its_number_in_base_36() {
+        for (key, name) in [(1, "1"), (35, "z"), (36, "10"), (i64::MAX, "1y2p0ij32e8e7")] {
+            assert_eq!(NodeKey(key).to_string(), name);
+        }
+    }
 
     #[test]
     fn an_id_reads_back_and_nothing_else_reads_as_one() {

@@ -92,11 +92,7 @@ impl Frame {
     }
 
     /// A CONNECT packet, which tells the client its socket's id.
-    pub(crate) fn connected(
-        namespace: &str,
-        sid: &str,
-        fields: &serde_json::Map<String, serde_json::Value>,
-    ) -> Self {
+    pub(crate) fn connected(namespace: &str, sid: &str, fields: &serde_json::Map<String, serde_json::Value>) -> Self {
         #[derive(Serialize)]
         struct Connected<'a> {
             // First, as the reference has it.
