@@ -228,6 +228,7 @@ impl Chat {
         let to = self.told.begun();
         live.replayed_up_to(to.clone());
         live.received_up_to(from.clone());
+        self.beating.returned(Instant::now(), &from);
         let Some(missed) = self.recent.missed(coming.user, &conversations, &from, &to) else {
             return Ok(None);
         };
@@ -338,7 +339,7 @@ impl Chat {
     pub(super) fn suspend(&self, live: &LiveSocket) {
         if let Some(session) = live.session {
             let mut received = live.received();
-            received.join(&self.surely_received());
+            received.join(&self.beating.received_since(live.since, Instant::now()));
             // Not waited for: an end that is not noted is the node's last sign of life.
             drop(self.store.suspend_session(session, self.holder(live.number), received));
         }

@@ -77,6 +77,8 @@ pub struct LiveSocket {
     pub socket_id: String,
     pub origin: Origin,
     pub session: Option<SessionId>,
+    /// When it came.
+    pub since: Instant,
     contract: AtomicU8,
     ties: Mutex<Ties>,
 }
@@ -134,6 +136,7 @@ impl LiveSocket {
             socket_id: who.socket_id,
             origin: who.origin,
             session: who.session,
+            since: Instant::now(),
             contract: AtomicU8::new(contract.map_or(UNTOLD, |contract| contract as u8)),
             ties: Mutex::default(),
         }

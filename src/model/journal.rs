@@ -136,6 +136,14 @@ impl Cut {
         }
     }
 
+    /// Moves back to what the other holds as well.
+    pub fn meet(&mut self, other: &Cut) {
+        for position in &mut self.0 {
+            position.number = position.number.min(other.number(position.slot));
+        }
+        self.0.retain(|position| position.number > 0);
+    }
+
     /// The slots in which anything was recorded, and how far.
     pub fn positions(&self) -> &[Position] {
         &self.0
@@ -236,6 +244,8 @@ mod tests {
         assert!(!cut.covers(&other));
         cut.join(&other);
         assert!(cut.covers(&other) && cut.covers(&Cut::default()));
+        cut.meet(&[at(2, 4), at(1, 10)].into_iter().collect());
+        assert_eq!(cut, [at(2, 4), at(1, 9)].into_iter().collect());
     }
 
     #[test]
