@@ -11,6 +11,7 @@ pub mod history;
 pub mod inbox;
 pub mod join;
 pub mod member;
+pub mod nodes;
 pub mod open;
 pub mod page;
 pub mod people;
@@ -31,7 +32,7 @@ pub use people::People;
 pub use render::Render;
 
 use crate::{
-    fanout::Hub,
+    fanout::{Bus, Hub},
     model::{Clock, Error, Result, UserKey, limits::RateLimits},
     store::{Actor, Store, StoreError},
 };
@@ -50,6 +51,7 @@ pub struct Policy {
 pub struct Chat {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) hub: Hub,
+    pub(crate) bus: Bus,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) render: Box<dyn Render>,
     pub(crate) policy: Policy,
@@ -105,11 +107,25 @@ impl From<Caller> for Actor {
 }
 
 impl Chat {
-    /// `render` makes the frames of each contract. Facts must be fed to [`Chat::publish`] by whoever opened the store.
+    /// The chat of the only node. `render` makes the frames of each contract. Facts must be fed to [`Chat::publish`] by
+    /// whoever opened the store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, render: Box<dyn Render>, policy: Policy) -> Arc<Self> {
+        Self::with_bus(store, clock, render, policy, Bus::alone())
+    }
+
+    /// The chat of one of several nodes, who share the store and the bus.
+    pub fn with_bus(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        render: Box<dyn Render>,
+        policy: Policy,
+        bus: Bus,
+    ) -> Arc<Self> {
         let counters = Arc::default();
         Arc::new(Chat {
-            rates: rates::Rates::new(&policy.rates, &counters),
+            rates: rates::Rates::new(&policy.rates, &counters, &bus),
+            presence: presence::Presence::new(bus.clone()),
+            bus,
             counters,
             store,
             clock,
@@ -122,7 +138,6 @@ impl Chat {
             opening: open::Opening::default(),
             sending: send::Sending::default(),
             typing: typing::Typing::default(),
-            presence: presence::Presence::default(),
             updates: updates::Updates::default(),
             waiting: wait::Waiting::default(),
         })
@@ -130,6 +145,11 @@ impl Chat {
 
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// The way to the other nodes.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// What was counted since the start.
@@ -158,12 +178,15 @@ impl Chat {
     }
 
     /// Starts what runs beside the verbs: typing that stops by itself, people who go offline, updates that were held
-    /// back. They end with the process.
+    /// back, what other nodes tell. They end with the process.
     pub fn start(self: &Arc<Self>) {
         tokio::spawn(typing::run(Arc::clone(self)));
         tokio::spawn(presence::run(Arc::clone(self)));
         tokio::spawn(presence::tell(Arc::clone(self)));
         tokio::spawn(updates::run(Arc::clone(self)));
+        if !self.bus.is_alone() {
+            tokio::spawn(nodes::hear(Arc::clone(self)));
+        }
     }
 }
 
