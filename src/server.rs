@@ -25,6 +25,7 @@ use crate::{
         wire::Wire,
     },
     demo::{self, SampleClock},
+    fanout::Bus,
     model::{Clock, Error, NodeKey, clock::SystemClock, limits},
     observed::Observed,
     store::{
@@ -157,6 +158,16 @@ async fn open_store(
     }
 }
 
+/// The way to the other nodes. One that cannot be used at the start is a fault of the configuration; later it may come and
+/// go.
+async fn open_bus(settings: &Settings) -> Result<Bus, Fault> {
+    let Some(redis) = &settings.redis else {
+        return Ok(Bus::alone());
+    };
+    let opened = Bus::redis(redis.url.expose(), &redis.prefix).await;
+    opened.map_err(|error| ConfigFault::new(format!("{error}.")).into())
+}
+
 type SocketServer = doorbell_socketio::Server<Sockets>;
 
 /// One running node.
@@ -179,6 +190,7 @@ impl Node {
     ) -> Result<Self, Fault> {
         let started_at = SystemClock.now();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = %shown(&settings.database), "starting");
+        let bus = open_bus(&settings).await?;
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let (store, stats) = open_store(&settings.database, Arc::clone(&clock), facts).await?;
         let secret = secret(&settings, &*store).await?;
@@ -207,7 +219,13 @@ impl Node {
                 );
             }
         };
-        let chat = Chat::new(Arc::clone(&store), node, Arc::clone(&clock), Box::new(wire), policy);
+        let chat = Chat::new(
+            Arc::clone(&store),
+            (node, bus),
+            Arc::clone(&clock),
+            Box::new(wire),
+            policy,
+        );
         chat.remember().await?;
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
@@ -329,6 +347,7 @@ impl Node {
         }
         let _ = self.connections.await;
         self.store.close().await;
+        self.api.chat.bus().close().await;
     }
 }
 

@@ -4,35 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+pub use crate::model::rate::RateKind;
 use crate::model::{Code, Contract, Fact};
-
-/// What may be done so fast and no faster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RateKind {
-    Sends,
-    Conversations,
-    Connections,
-    Requests,
-}
-
-impl RateKind {
-    pub const ALL: [RateKind; 4] = [
-        RateKind::Sends,
-        RateKind::Conversations,
-        RateKind::Connections,
-        RateKind::Requests,
-    ];
-
-    /// As the setting of the rates names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RateKind::Sends => "sends",
-            RateKind::Conversations => "conversations",
-            RateKind::Connections => "connections",
-            RateKind::Requests => "requests",
-        }
-    }
-}
 
 /// Messages handed to sockets of each contract, counted by one delivery and added up at its end.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -29,6 +29,7 @@ impl Chat {
             Fact::Opened(conversation) => {
                 self.conversations.put(conversation);
                 self.update_everyone(conversation);
+                self.became_peers(conversation.key);
                 Ok(())
             }
             Fact::ConversationChanged(conversation) => {
@@ -42,7 +43,9 @@ impl Chat {
                 is_member,
             } => {
                 self.conversations.put(conversation);
-                if !is_member {
+                if *is_member {
+                    self.became_peer(conversation.key, *user);
+                } else {
                     self.hub.each_of(*user, |socket| socket.leave(conversation.key));
                 }
                 self.update_everyone(conversation);

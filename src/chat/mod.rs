@@ -3,6 +3,7 @@
 //! A contract decodes a request into a verb's arguments and renders what the verb returns; it decides nothing itself.
 
 pub mod arrive;
+mod beat;
 pub mod cache;
 pub mod comment;
 pub mod conversation;
@@ -14,7 +15,7 @@ pub mod inbox;
 pub mod join;
 pub mod member;
 mod merge;
-pub mod node;
+pub mod nodes;
 pub mod open;
 pub mod page;
 pub mod people;
@@ -36,7 +37,7 @@ pub use people::People;
 pub use render::Render;
 
 use crate::{
-    fanout::Hub,
+    fanout::{Bus, Hub},
     model::{Clock, Error, NodeKey, Result, UserKey, limits::RateLimits},
     store::{Actor, Store, StoreError},
 };
@@ -57,6 +58,7 @@ pub struct Policy {
 pub struct Chat {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) hub: Hub,
+    pub(crate) bus: Bus,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) render: Box<dyn Render>,
     pub(crate) policy: Policy,
@@ -70,7 +72,7 @@ pub struct Chat {
     pub(crate) hint: tokio::sync::Notify,
     pub(crate) settling: publish::Settling,
     pub(crate) arriving: arrive::Arriving,
-    pub(crate) beating: node::Beating,
+    pub(crate) beating: beat::Beating,
     pub(crate) opening: open::Opening,
     pub(crate) sending: send::Sending,
     pub(crate) typing: typing::Typing,
@@ -119,17 +121,19 @@ impl From<Caller> for Actor {
 
 impl Chat {
     /// `render` makes the frames of each contract. Facts must be fed to [`Chat::publish`] by whoever opened the store.
-    /// `node` is what the store calls this one.
+    /// `node` is what the store calls this one; `bus` leads to the others.
     pub fn new(
         store: Arc<dyn Store>,
-        node: NodeKey,
+        (node, bus): (NodeKey, Bus),
         clock: Arc<dyn Clock>,
         render: Box<dyn Render>,
         policy: Policy,
     ) -> Arc<Self> {
         let counters = Arc::default();
         Arc::new(Chat {
-            rates: rates::Rates::new(&policy.rates, &counters),
+            rates: rates::Rates::new(&policy.rates, &counters, &bus),
+            presence: presence::Presence::new(bus.clone()),
+            bus,
             counters,
             store,
             clock,
@@ -144,11 +148,10 @@ impl Chat {
             hint: tokio::sync::Notify::new(),
             settling: publish::Settling::default(),
             arriving: arrive::Arriving::default(),
-            beating: node::Beating::default(),
+            beating: beat::Beating::default(),
             opening: open::Opening::default(),
             sending: send::Sending::default(),
             typing: typing::Typing::default(),
-            presence: presence::Presence::default(),
             updates: updates::Updates::default(),
             waiting: wait::Waiting::default(),
         })
@@ -156,6 +159,11 @@ impl Chat {
 
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// The way to the other nodes.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// What was counted since the start.
@@ -184,13 +192,16 @@ impl Chat {
     }
 
     /// Starts what runs beside the verbs: typing that stops by itself, people who go offline, updates that were held
-    /// back. They end with the process.
+    /// back, what other nodes tell. They end with the process.
     pub fn start(self: &Arc<Self>) {
         tokio::spawn(typing::run(Arc::clone(self)));
         tokio::spawn(presence::run(Arc::clone(self)));
         tokio::spawn(presence::tell(Arc::clone(self)));
         tokio::spawn(updates::run(Arc::clone(self)));
-        tokio::spawn(node::run(Arc::clone(self)));
+        tokio::spawn(beat::run(Arc::clone(self)));
+        if !self.bus.is_alone() {
+            tokio::spawn(nodes::hear(Arc::clone(self)));
+        }
     }
 }
 

@@ -129,24 +129,31 @@ impl Chat {
             return;
         };
         let mut merge = Merge::after(self.told.begun());
+        let mut hints = self.bus.hints();
         let mut sweep = tokio::time::interval(limits::JOURNAL_SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 batch = facts.recv() => match batch {
-                    Some(batch) => put(&mut merge, batch),
+                    Some(batch) => self.take_over(&mut merge, batch),
                     None => return,
                 },
                 Some(done) = waiting.recv() => {
                     // The store hands facts over before it answers, so theirs are in the channel now, or through it.
                     for _ in 0..facts.len() {
                         let Ok(batch) = facts.try_recv() else { break };
-                        put(&mut merge, batch);
+                        self.take_over(&mut merge, batch);
                     }
                     self.tell(&mut merge).await;
                     let _ = done.send(());
                 }
                 _ = self.hint.notified() => self.catch_up(&mut merge).await,
+                Ok(()) = hints.changed() => {
+                    let is_news = !merge.taken().covers(&hints.borrow_and_update());
+                    if is_news {
+                        self.catch_up(&mut merge).await;
+                    }
+                }
                 _ = sweep.tick() => {
                     if self.store.is_shared() || merge.len() > 0 {
                         self.catch_up(&mut merge).await;
@@ -154,6 +161,20 @@ impl Chat {
                 }
             }
             self.tell(&mut merge).await;
+        }
+    }
+
+    /// Takes what this node's own writers recorded, and lets the others know that there is something.
+    fn take_over(&self, merge: &mut Merge<Telling>, batch: Vec<Recorded<Fact>>) {
+        if let Some(last) = batch.last() {
+            self.bus.recorded(last.position);
+        }
+        for Recorded { position, after, what } in batch {
+            merge.put(Recorded {
+                position,
+                after,
+                what: Telling::Fact(what),
+            });
         }
     }
 
@@ -293,15 +314,5 @@ impl Chat {
             Note::UserChanged(user) => Some(Fact::UserChanged(*user)),
             Note::ListingChanged(listing) => Some(Fact::ListingChanged(*listing)),
         })
-    }
-}
-
-fn put(merge: &mut Merge<Telling>, batch: Vec<Recorded<Fact>>) {
-    for Recorded { position, after, what } in batch {
-        merge.put(Recorded {
-            position,
-            after,
-            what: Telling::Fact(what),
-        });
     }
 }

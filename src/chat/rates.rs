@@ -1,12 +1,21 @@
 //! How fast a person may do what, and the sentence for who is faster.
+//!
+//! Each node counts for itself, refuses by its own count, and tells the others what it let pass; they count it as well.
+//! So a rate holds over all nodes but for what passes on two of them within some 20 ms and the way between, and that is
+//! made up for by waiting longer after it. Nothing here waits for the bus. While the bus is lost each node counts alone:
+//! with n nodes, somebody who spreads over them may be up to n times as fast. That holds for each kind alike: none
+//! refuses because the bus is gone (they fail open towards the other nodes), and none stops to limit on its own node.
 
 use std::sync::Arc;
 
 use super::counters::{Counters, RateKind};
-use crate::model::{
-    Error, Result, UserKey,
-    limits::{Rate, RateLimits},
-    rate,
+use crate::{
+    fanout::{Bus, bus::Signal},
+    model::{
+        Error, Result, UserKey,
+        limits::{Rate, RateLimits},
+        rate,
+    },
 };
 
 pub struct Rates {
@@ -17,14 +26,27 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// What is refused is counted in `counters`.
-    pub fn new(settings: &RateLimits, counters: &Arc<Counters>) -> Self {
-        let limiter = |kind, rate| Limiter::new(kind, rate, Arc::clone(counters));
+    /// What is refused is counted in `counters`, what passes is told on the bus.
+    pub fn new(settings: &RateLimits, counters: &Arc<Counters>, bus: &Bus) -> Self {
+        let limiter = |kind, rate| Limiter::new(kind, rate, Arc::clone(counters), bus.clone());
         Rates {
             sends: limiter(RateKind::Sends, settings.sends),
             conversations: limiter(RateKind::Conversations, settings.conversations),
             connections: limiter(RateKind::Connections, settings.connections),
             requests: limiter(RateKind::Requests, settings.requests),
+        }
+    }
+
+    /// Counts what another node let pass.
+    pub fn count_elsewhere(&self, kind: RateKind, counts: &[(UserKey, i32)]) {
+        let limiter = match kind {
+            RateKind::Sends => &self.sends,
+            RateKind::Conversations => &self.conversations,
+            RateKind::Connections => &self.connections,
+            RateKind::Requests => &self.requests,
+        };
+        for (user, count) in counts {
+            limiter.people.count_elsewhere(user, *count);
         }
     }
 }
@@ -34,14 +56,25 @@ pub struct Limiter {
     kind: RateKind,
     people: rate::Limiter<UserKey>,
     counters: Arc<Counters>,
+    bus: Bus,
 }
 
 impl Limiter {
-    fn new(kind: RateKind, rate: Option<Rate>, counters: Arc<Counters>) -> Self {
+    fn new(kind: RateKind, rate: Option<Rate>, counters: Arc<Counters>, bus: Bus) -> Self {
         Limiter {
             kind,
             people: rate::Limiter::new(rate),
             counters,
+            bus,
+        }
+    }
+
+    fn tell_nodes(&self, user: UserKey, count: i32) {
+        if !self.bus.is_alone() && !self.people.is_off() {
+            self.bus.tell(Signal::Taken {
+                kind: self.kind,
+                counts: vec![(user, count)],
+            });
         }
     }
 
@@ -56,12 +89,15 @@ impl Limiter {
                 RateKind::Requests => "requests",
             };
             Error::rate_limited(what, wait.0)
-        })
+        })?;
+        self.tell_nodes(user, 1);
+        Ok(())
     }
 
     /// Gives one back that turned out not to count.
     pub fn give_back(&self, user: UserKey) {
         self.people.give_back(&user);
+        self.tell_nodes(user, -1);
     }
 
     /// Is there one to take? Takes none.
@@ -81,7 +117,7 @@ mod tests {
     fn who_is_too_fast_is_told_what_and_for_how_long() {
         let rate = Some(Rate::new(2, Duration::from_secs(3600), 3));
         let counters = Arc::default();
-        let limiter = Limiter::new(RateKind::Sends, rate, Arc::clone(&counters));
+        let limiter = Limiter::new(RateKind::Sends, rate, Arc::clone(&counters), Bus::alone());
         for _ in 0..3 {
             assert!(limiter.has(UserKey(1)));
             assert_eq!(limiter.take(UserKey(1)), Ok(()));
@@ -116,7 +152,7 @@ mod tests {
             requests: once,
             ..RateLimits::OFF
         };
-        let rates = Rates::new(&settings, &Arc::default());
+        let rates = Rates::new(&settings, &Arc::default(), &Bus::alone());
         assert_eq!(rates.sends.take(UserKey(1)), Ok(()));
         assert!(rates.sends.take(UserKey(1)).is_err());
         assert_eq!(rates.requests.take(UserKey(1)), Ok(()));

@@ -1,4 +1,7 @@
 //! Who is typing: told at most once a second, the last state always, and over by itself.
+//!
+//! What is told here is told to the other nodes, too. They tell their own sockets by the same rules, so that typing of
+//! which the end got lost is over there as soon as it would be here.
 
 use std::{
     collections::HashMap,
@@ -9,12 +12,24 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Caller, Chat, render::News};
-use crate::model::{Conversation, ConversationKey, Error, Result, UserId, UserKey, limits};
+use crate::{
+    fanout::bus::Signal,
+    model::{Conversation, ConversationKey, Error, Result, UserId, UserKey, limits},
+};
 
 #[derive(Default)]
 pub struct Typing {
-    people: Mutex<HashMap<(ConversationKey, UserKey), State>>,
+    people: Mutex<HashMap<Typist, State>>,
     wake: Notify,
+}
+
+/// Somebody who types in a conversation, on this node or elsewhere.
+type Typist = (ConversationKey, UserKey, Place);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    Here,
+    Elsewhere,
 }
 
 struct State {
@@ -63,29 +78,52 @@ impl State {
 }
 
 impl Typing {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(ConversationKey, UserKey), State>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Typist, State>> {
         self.people.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn note(&self, conversation: ConversationKey, user: UserKey, is_typing: bool, now: Instant) -> Option<bool> {
+        let typist = (conversation, user, Place::Here);
         let mut people = self.lock();
-        let state = people.entry((conversation, user)).or_insert(State {
-            is_typing: false,
-            expires: now,
-            told: None,
-            refreshed: false,
-        });
-        state.is_typing = is_typing;
-        if is_typing {
-            state.expires = now + EXPIRES;
-            state.refreshed = true;
-        }
+        let state = noted(&mut people, typist, is_typing, now);
         let tell = state.tell(now);
         if state.is_over(now) {
-            people.remove(&(conversation, user));
+            people.remove(&typist);
         }
         tell
     }
+
+    #[cfg(test)]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// What another node tells; the worker tells it to the sockets of this one.
+    pub(super) fn note_elsewhere(&self, conversation: ConversationKey, user: UserKey, is_typing: bool, now: Instant) {
+        let typist = (conversation, user, Place::Elsewhere);
+        let mut people = self.lock();
+        if !people.contains_key(&typist) && (!is_typing || people.len() >= limits::TYPING_ELSEWHERE) {
+            return;
+        }
+        noted(&mut people, typist, is_typing, now);
+        drop(people);
+        self.wake.notify_one();
+    }
+}
+
+fn noted(people: &mut HashMap<Typist, State>, typist: Typist, is_typing: bool, now: Instant) -> &mut State {
+    let state = people.entry(typist).or_insert(State {
+        is_typing: false,
+        expires: now,
+        told: None,
+        refreshed: false,
+    });
+    state.is_typing = is_typing;
+    if is_typing {
+        state.expires = now + EXPIRES;
+        state.refreshed = true;
+    }
+    state
 }
 
 /// Where somebody types.
@@ -128,9 +166,20 @@ impl Chat {
         let tell = self.typing.note(conversation.key, user, is_typing, Instant::now());
         self.typing.wake.notify_one();
         match tell {
-            Some(is_typing) => self.deliver_typing(&conversation, user, is_typing).await,
+            Some(is_typing) => {
+                self.tell_nodes_typing(conversation.key, user, is_typing);
+                self.deliver_typing(&conversation, user, is_typing).await
+            }
             None => Ok(()),
         }
+    }
+
+    fn tell_nodes_typing(&self, conversation: ConversationKey, user: UserKey, is_typing: bool) {
+        self.bus.tell(Signal::Typing {
+            conversation,
+            user,
+            is_typing,
+        });
     }
 
     async fn deliver_typing(&self, conversation: &Conversation, user: UserKey, is_typing: bool) -> Result<()> {
@@ -152,15 +201,18 @@ pub(super) async fn run(chat: Arc<Chat>) {
         let mut news = Vec::new();
         let is_quiet = {
             let mut people = chat.typing.lock();
-            people.retain(|&(conversation, user), state| {
+            people.retain(|&(conversation, user, place), state| {
                 if let Some(is_typing) = state.tell(now) {
-                    news.push((conversation, user, is_typing));
+                    news.push((conversation, user, place, is_typing));
                 }
                 !state.is_over(now)
             });
             people.is_empty()
         };
-        for (conversation, user, is_typing) in news {
+        for (conversation, user, place, is_typing) in news {
+            if place == Place::Here {
+                chat.tell_nodes_typing(conversation, user, is_typing);
+            }
             let told = match chat.conversation(conversation).await {
                 Ok(conversation) => chat.deliver_typing(&conversation, user, is_typing).await,
                 Err(error) => Err(error),
@@ -215,6 +267,29 @@ mod tests {
         assert_eq!(tick(&typing, start + Duration::from_millis(6_100)), [false]);
         assert_eq!(tick(&typing, start + Duration::from_millis(7_200)), [true; 0]);
         assert!(typing.lock().is_empty());
+    }
+
+    #[test]
+    fn typing_elsewhere_stops_by_itself_when_its_end_got_lost() {
+        let typing = Typing::default();
+        let start = Instant::now();
+        typing.note_elsewhere(HERE, ANA, true, start);
+        assert_eq!(tick(&typing, start), [true]);
+        assert_eq!(tick(&typing, start + Duration::from_millis(5_900)), [true; 0]);
+        assert_eq!(tick(&typing, start + Duration::from_millis(6_100)), [false]);
+        assert_eq!(tick(&typing, start + Duration::from_millis(7_200)), [true; 0]);
+        assert!(typing.lock().is_empty());
+        typing.note_elsewhere(HERE, ANA, false, start);
+        assert!(typing.lock().is_empty(), "the end of what was never heard of");
+    }
+
+    #[test]
+    fn a_flood_of_typing_elsewhere_fills_no_more_than_its_room() {
+        let typing = Typing::default();
+        for user in 0..2 * limits::TYPING_ELSEWHERE as i64 {
+            typing.note_elsewhere(HERE, UserKey(user), true, Instant::now());
+        }
+        assert_eq!(typing.lock().len(), limits::TYPING_ELSEWHERE);
     }
 
     #[test]

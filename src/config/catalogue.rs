@@ -181,7 +181,17 @@ pub const SETTINGS: &[Setting] = &[
         "redis_url",
         &["DOORBELL_REDIS_URL"],
         "redis://127.0.0.1:6379",
-        "The bus between several nodes. Not in this version yet.",
+        "The bus between several nodes on one PostgreSQL: Redis 6.2, Valkey 7.2 or later, as redis://user:password@host:6379, \
+         with rediss:// for TLS. Without it, this is the only node.",
+    ),
+    plain(
+        Group::Storage,
+        "redis_prefix",
+        &["DOORBELL_REDIS_PREFIX"],
+        "doorbell:",
+        "shop-2:",
+        "Begins the name of the channel on the bus: one and the same for all nodes of an installation, and another one \
+         for each installation that shares the server.",
     ),
     secret(
         Group::Identity,

@@ -42,6 +42,8 @@ pub struct Settings {
     pub database: DatabaseUrl,
     pub media_dir: PathBuf,
     pub media_shared: bool,
+    /// `None`: the only node.
+    pub redis: Option<RedisSettings>,
     pub jwt: JwtSettings,
     /// Any of them opens the server-to-server calls; empty: those are off.
     pub api_keys: Vec<Secret>,
@@ -63,6 +65,15 @@ pub struct Settings {
     pub log: String,
     /// What an operator should know, though it is no fault: to be logged once logging is on.
     pub notes: Vec<String>,
+}
+
+/// The bus to the other nodes.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// May hold a password.
+    pub url: Secret,
+    /// Begins the names of its channels.
+    pub prefix: String,
 }
 
 /// How tokens are verified.
@@ -144,7 +155,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
     let node_url = among_several(node_url, &database)?;
     let media_dir = reader.media_dir(&data_dir)?;
     let media_shared = reader.with_default("media_shared", values::switch)?;
-    reader.optional("redis_url", values::not_yet(&["redis", "rediss"], "redis://host:6379"))?;
+    let redis = reader.redis(&database)?;
     let jwt_secret = reader.optional("jwt_secret", values::secret)?;
     reader.optional(
         "jwks_url",
@@ -175,6 +186,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         database,
         media_dir,
         media_shared,
+        redis,
         jwt: JwtSettings {
             secret: jwt_secret,
             issuer,
@@ -372,6 +384,25 @@ impl Reader<'_> {
         }
         self.show_default(key, &format!("sqlite://{}", default.display()));
         Ok(DatabaseUrl::Sqlite(default))
+    }
+
+    fn redis(&mut self, database: &DatabaseUrl) -> Result<Option<RedisSettings>, ConfigFault> {
+        let prefix = self.with_default("redis_prefix", values::redis_prefix)?;
+        if self.keeps_to_itself("redis_url") {
+            self.show_default("redis_url", "");
+            return Ok(None);
+        }
+        let Some((url, found)) = self.optional_found("redis_url", values::redis_url)? else {
+            return Ok(None);
+        };
+        if matches!(database, DatabaseUrl::Sqlite(_)) {
+            return Err(ConfigFault::new(format!(
+                "{} is set, but the database is SQLite, which has room for one node, and one node needs no bus; leave it \
+                 out, or set DOORBELL_DATABASE_URL to the PostgreSQL that all nodes share.",
+                found.name
+            )));
+        }
+        Ok(Some(RedisSettings { url, prefix }))
     }
 
     fn media_dir(&mut self, data_dir: &std::path::Path) -> Result<PathBuf, ConfigFault> {

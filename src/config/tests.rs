@@ -200,8 +200,6 @@ fn the_data_folder_moves_what_lies_in_it_by_default() {
 #[test]
 fn what_this_version_cannot_do_is_refused_in_a_sentence() {
     for (name, value, expected) in [
-        ("DOORBELL_REDIS_URL", "redis://:hush@h:6379", "does not do yet"),
-        ("DOORBELL_REDIS_URL", "h:6379", "wrong form"),
         ("DOORBELL_JWKS_URL", "https://id/jwks", "does not do yet"),
         ("DOORBELL_MEDIA_URL", "s3://bucket/prefix", "does not use yet"),
     ] {
@@ -215,6 +213,47 @@ fn what_this_version_cannot_do_is_refused_in_a_sentence() {
         "{:?}",
         noted.notes
     );
+}
+
+#[test]
+fn the_bus_is_for_nodes_that_share_a_database() {
+    let postgres = ("DOORBELL_DATABASE_URL", "postgres://h/d");
+    let url = "rediss://ann:hush@redis.example:6380";
+    let loaded = load_env(&[postgres, ("DOORBELL_REDIS_URL", url)]).unwrap();
+    let redis = loaded.settings.redis.as_ref().unwrap();
+    assert_eq!((redis.url.expose(), redis.prefix.as_str()), (url, "doorbell:"));
+    let prefix = ("DOORBELL_REDIS_PREFIX", "shop-2:");
+    let named = settings(&[postgres, ("DOORBELL_REDIS_URL", url), prefix]);
+    assert_eq!(named.redis.unwrap().prefix, "shop-2:");
+    assert!(settings(&[postgres, prefix]).redis.is_none());
+    let alone = fault(&[("DOORBELL_REDIS_URL", url)]);
+    assert!(
+        alone.starts_with("DOORBELL_REDIS_URL is set, but the database is SQLite"),
+        "{alone}"
+    );
+    let shown = print::in_force(&loaded) + &format!("{loaded:?}") + &alone;
+    assert!(!shown.contains("hush"), "{shown}");
+    let demo = load(&sources(&[], &[("DOORBELL_REDIS_URL", url)], ""), Purpose::Demo).unwrap();
+    assert!(demo.settings.redis.is_none());
+}
+
+#[test]
+fn what_is_no_address_of_a_bus_is_refused_and_not_shown() {
+    let postgres = ("DOORBELL_DATABASE_URL", "postgres://h/d");
+    for (value, expected) in [
+        ("hush.example:6379", "not the URL of a Redis server"),
+        ("https://:hush@h", "not the URL of a Redis server"),
+        ("redis://:hush@", "names no host"),
+        ("redis:///hush", "names no host"),
+        ("rediss://:hush@h#insecure", "behind #"),
+    ] {
+        let sentence = fault(&[postgres, ("DOORBELL_REDIS_URL", value)]);
+        assert!(
+            sentence.starts_with("DOORBELL_REDIS_URL") && sentence.contains(expected),
+            "{sentence}"
+        );
+        assert!(!sentence.contains("hush") && sentence.ends_with('.'), "{sentence}");
+    }
 }
 
 #[test]
@@ -252,6 +291,7 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
         ("DOORBELL_DATABASE_URL", "sqlite://", "sqlite://"),
         ("DOORBELL_DATABASE_URL", "doorbell.db", "sqlite://"),
         ("DOORBELL_MEDIA_URL", "media", "file://"),
+        ("DOORBELL_REDIS_PREFIX", "two words", "doorbell:"),
         ("DOORBELL_DIRECTORY", "shut", "open or closed"),
         ("DOORBELL_CONTRACT", "Tenant-Chat", "tenant-chat"),
         ("DOORBELL_RECOVERY_WINDOW", "120", "2m"),

@@ -186,6 +186,40 @@ pub fn database_url(text: &str) -> Result<DatabaseScheme, Wrong> {
     }
 }
 
+/// `redis://` or `rediss://` with a host. Whether it is right in every part shows when it is used.
+pub fn redis_url(text: &str) -> Result<Secret, Wrong> {
+    const MEND: &str = "write redis://user:password@host:6379, or rediss:// for TLS";
+    let Some((scheme, rest)) = text.trim().split_once("://") else {
+        return wrong("is not the URL of a Redis server", MEND);
+    };
+    if !matches!(
+        scheme.to_ascii_lowercase().as_str(),
+        "redis" | "rediss" | "valkey" | "valkeys"
+    ) {
+        return wrong("is not the URL of a Redis server", MEND);
+    }
+    let host = rest.rsplit('@').next().unwrap_or_default();
+    if host.is_empty() || host.starts_with(['/', ':', '?', '#']) {
+        return wrong("names no host", MEND);
+    }
+    if rest.contains('#') {
+        return wrong("has a part behind #, which means nothing here", MEND);
+    }
+    Ok(Secret::new(text.trim()))
+}
+
+/// What channels of the bus begin with: 1 to 64 visible characters of ASCII.
+pub fn redis_prefix(text: &str) -> Result<String, Wrong> {
+    let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    match text.len() {
+        1..=64 if is_visible => Ok(text.to_owned()),
+        _ => wrong(
+            "is not 1 to 64 visible characters out of ASCII",
+            "write a name with a colon behind it, as doorbell:",
+        ),
+    }
+}
+
 /// `file://path`: the folder. S3 is for a later version.
 pub fn media_folder(text: &str) -> Result<PathBuf, Wrong> {
     const MEND: &str = "write file://doorbell-data/media (relative) or file:///var/lib/doorbell/media (absolute)";

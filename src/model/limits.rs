@@ -163,6 +163,33 @@ pub const PRESENCE_REST: Duration = Duration::from_secs(15);
 /// 8 MB a kind.
 pub const RATE_KEYS: usize = 131_072;
 
+// The bus between nodes.
+
+/// Longest frame: a few thousand signals. Redis passes it on to every node, and holds up the others meanwhile.
+pub const BUS_FRAME_BYTES: usize = 256 * 1024;
+/// Signals that wait on their way in, and on their way out those of each kind that are told by their last state: what a
+/// busy node tells in a second. More are dropped: none of them is needed for long.
+pub const BUS_SIGNALS: usize = 4_096;
+/// People whose presence waits to be told: a whole list of the largest node, and as many changes.
+pub const BUS_PEOPLE: usize = 200_000;
+/// People in one part of a node's list.
+pub const BUS_PEOPLE_PART: usize = 1_000;
+/// Nodes that are listened to, and slots of the journal of which hints are kept: far more than there are.
+pub const BUS_NODES: usize = 1_000;
+pub const BUS_SLOTS: usize = 64;
+/// What was taken from rates is told at most so often: a user who sends to two nodes at once gets at most what fits into
+/// this time, and the way, too much.
+pub const BUS_RATES_INTERVAL: Duration = Duration::from_millis(20);
+/// A node tells all its online people again so often ...
+pub const PRESENCE_LIST_INTERVAL: Duration = Duration::from_secs(10);
+/// ... and one that was not heard of for so long has nobody online: two lists may get lost, and who was on a node that
+/// was killed is offline within 30 s.
+pub const PRESENCE_SILENCE: Duration = Duration::from_secs(25);
+/// People online elsewhere who are remembered: at some 200 bytes each, 100 MB.
+pub const PRESENCE_ELSEWHERE: usize = 500_000;
+/// People typing elsewhere who are remembered, each for seconds.
+pub const TYPING_ELSEWHERE: usize = 10_000;
+
 // The store.
 
 /// Writes that wait for the store's writer. At 10,000 a second that is 0.2 s; beyond it a send is `UNAVAILABLE` at

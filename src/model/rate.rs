@@ -14,6 +14,34 @@ use std::{
 
 use super::limits::{self, Rate};
 
+/// What may be done so fast and no faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RateKind {
+    Sends,
+    Conversations,
+    Connections,
+    Requests,
+}
+
+impl RateKind {
+    pub const ALL: [RateKind; 4] = [
+        RateKind::Sends,
+        RateKind::Conversations,
+        RateKind::Connections,
+        RateKind::Requests,
+    ];
+
+    /// As the setting of the rates names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RateKind::Sends => "sends",
+            RateKind::Conversations => "conversations",
+            RateKind::Connections => "connections",
+            RateKind::Requests => "requests",
+        }
+    }
+}
+
 /// Too fast: try again after this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryAfter(pub Duration);
@@ -122,6 +150,36 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         if let Some(full_at) = self.shard(key).full_at.get_mut(key) {
             *full_at = full_at.saturating_sub(spacing.interval);
         }
+    }
+
+    /// Counts events that another node let pass, however many: for what is too much the key has to wait, at most as long
+    /// as a whole burst takes to come back. Below 0 they are given back.
+    pub fn count_elsewhere(&self, key: &K, count: i32) {
+        let Some(spacing) = self.spacing else { return };
+        let now = self.now();
+        let time = spacing.interval.saturating_mul(u64::from(count.unsigned_abs()));
+        let mut shard = self.shard(key);
+        let full_at = shard.full_at.get(key).copied();
+        if count < 0 {
+            if let Some(full_at) = shard.full_at.get_mut(key) {
+                *full_at = full_at.saturating_sub(time);
+            }
+            return;
+        }
+        if full_at.is_none() {
+            shard.make_room(now);
+        }
+        let burst = spacing.tolerance.saturating_add(spacing.interval);
+        let latest = now.saturating_add(burst.saturating_mul(2));
+        let counted = full_at.unwrap_or(0).max(now).saturating_add(time);
+        // Never earlier than it was: what is told from elsewhere frees nobody.
+        let full_at = counted.min(latest.max(full_at.unwrap_or(0)));
+        shard.full_at.insert(key.clone(), full_at);
+    }
+
+    /// Is anything limited at all?
+    pub fn is_off(&self) -> bool {
+        self.spacing.is_none()
     }
 
     /// Keys that are remembered now.
@@ -259,6 +317,34 @@ mod tests {
         let limiter = Limiter::new(None);
         assert!((0..10_000).all(|_| limiter.check(&key("ann")).is_ok() && limiter.peek(&key("ann")).is_ok()));
         assert_eq!(limiter.remembered(), 0);
+    }
+
+    #[test]
+    fn what_passes_elsewhere_counts_here() {
+        let (limiter, clock) = limiter(TWENTY_A_SECOND);
+        let ann = key("ann");
+        limiter.count_elsewhere(&ann, 50);
+        assert_eq!((0..60).filter(|_| limiter.check(&ann).is_ok()).count(), 10);
+        limiter.count_elsewhere(&ann, -2);
+        assert_eq!((0..60).filter(|_| limiter.check(&ann).is_ok()).count(), 2);
+        limiter.count_elsewhere(&ann, 20);
+        assert_eq!(
+            limiter.peek(&ann),
+            Err(RetryAfter(Duration::from_millis(1_050))),
+            "what was too much is waited for"
+        );
+        limiter.count_elsewhere(&ann, i32::MAX);
+        let RetryAfter(longest) = limiter.peek(&ann).unwrap_err();
+        assert_eq!(
+            longest,
+            Duration::from_millis(3_050),
+            "a burst of 60 more, whatever is told"
+        );
+        clock.fetch_add(1_000, Ordering::Relaxed);
+        limiter.count_elsewhere(&ann, 1);
+        assert!(limiter.peek(&ann).is_err());
+        limiter.count_elsewhere(&key("nobody"), -5);
+        assert_eq!(limiter.remembered(), 1);
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Collector for Observed {
         self.chat(&mut lines)?;
         self.connections(&mut lines)?;
         self.store(&mut lines)?;
+        self.bus(&mut lines)?;
         self.process(&mut lines)
     }
 }
@@ -199,6 +200,47 @@ impl Observed {
             Some(&Unit::Bytes),
             &bytes.cast_signed(),
         )
+    }
+
+    fn bus(&self, lines: &mut Lines<'_>) -> fmt::Result {
+        let bus = self.chat.bus();
+        let stats = bus.stats();
+        lines.gauge(
+            "bus_connected",
+            "1 while the bus to the other nodes can be used; 0 without one.",
+            None,
+            &i64::from(*bus.linked().borrow()),
+        )?;
+        lines.counters(
+            "bus_frames",
+            "Frames on the bus, by direction as the node sees it.",
+            "direction",
+            [
+                ("in", stats.frames_in.load(Relaxed)),
+                ("out", stats.frames_out.load(Relaxed)),
+            ],
+        )?;
+        for (name, help, counter) in [
+            (
+                "bus_dropped",
+                "Signals that found no room, and frames that were on their way when the bus was lost.",
+                &stats.dropped,
+            ),
+            (
+                "bus_unreadable",
+                "Frames of the bus that are none, and signals of unknown kinds.",
+                &stats.unreadable,
+            ),
+            (
+                "bus_repeated",
+                "Frames of the bus that came again, or too late.",
+                &stats.repeated,
+            ),
+            ("bus_lost", "Times that the bus was lost.", &stats.lost),
+        ] {
+            lines.counter(name, help, counter.load(Relaxed))?;
+        }
+        Ok(())
     }
 
     /// What the operating system does not tell is left out.
