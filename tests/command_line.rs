@@ -81,6 +81,27 @@ fn a_wrong_configuration_is_one_sentence_and_exit_code_2_in_every_command() {
 }
 
 #[test]
+fn a_bus_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
+    let shell = Shell::new();
+    let bus = ("DOORBELL_REDIS_URL", "redis://:hush-hush@127.0.0.1:1");
+    for (database, expected) in [
+        (
+            "sqlite://chat.db",
+            "DOORBELL_REDIS_URL is set, but the database is SQLite",
+        ),
+        ("postgres://127.0.0.1:1/d", "127.0.0.1:1, cannot be reached"),
+    ] {
+        let output = shell.run(&["serve"], &[("DOORBELL_DATABASE_URL", database), bus]);
+        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+        let said = err(&output);
+        let sentence = said.lines().last().expect("a sentence");
+        assert!(sentence.contains("DOORBELL_REDIS_URL"), "{said}");
+        assert!(sentence.contains(expected) && sentence.ends_with('.'), "{said}");
+        assert!(!said.contains("hush"), "{said}");
+    }
+}
+
+#[test]
 fn a_named_file_must_be_there() {
     let shell = Shell::new();
     let by_flag = shell.run(&["check-config", "--config", "no.toml"], &[]);

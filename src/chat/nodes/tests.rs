@@ -207,11 +207,13 @@ async fn who_is_on_two_nodes_goes_when_they_have_left_both() {
     let _cara = world.connect(1, cara).await;
     screen.shows(&presence(cara, true)).await;
     assert!(world.nodes[0].is_online(ben) && world.nodes[1].is_online(ben));
+    // By the telling of it, and perhaps by Ana's greeting as well.
+    let told = screen.count(&presence(ben, true));
     world.nodes[0].disconnected(&here, Departure::MayReturn);
     screen.shows(&presence(ben, false)).await;
     until(|| !world.nodes[1].is_online(ben)).await;
-    let told = [true, false].map(|online| screen.count(&presence(ben, online)));
-    assert_eq!(told, [1, 1], "each change once");
+    let counts = [true, false].map(|online| screen.count(&presence(ben, online)));
+    assert_eq!(counts, [told, 1], "the one change since, once");
     let began = Instant::now();
     while world.store.users(&[ben]).await.unwrap()[0].last_seen_at.is_none() {
         assert!(began.elapsed() < Duration::from_secs(30));
@@ -238,7 +240,7 @@ async fn a_node_that_comes_learns_who_is_there_and_one_that_stops_says_so() {
     third.start();
     until(|| third.is_online(ben)).await;
     assert!(
-        began.elapsed() < limits::PRESENCE_LIST_INTERVAL,
+        began.elapsed() < limits::PRESENCE_LIST_INTERVAL / 2,
         "it asked, and did not wait for the next list"
     );
     let (_ana, screen) = world.connect(1, ana).await;

@@ -219,11 +219,15 @@ impl Chat {
         let contract = socket.spoken();
         for peer in self.peers(socket.user).await? {
             if self.is_online(peer) {
-                let peer = self.user(peer).await?;
-                match self.render.presence(contract, &peer, true, Some(self.clock.now())) {
+                let user = self.user(peer).await?;
+                let Some(frame) = self.render.presence(contract, &user, true, Some(self.clock.now())) else {
+                    return Ok(());
+                };
+                // As it was told to others: what has changed since is told to this socket, too, and must not be overtaken.
+                let people = self.presence.lock();
+                if people.is_told_online(peer) {
                     // An answer to its coming, however many there are: paced, and no reason to close it for.
-                    Some(frame) => socket.answer(frame),
-                    None => return Ok(()),
+                    socket.answer(frame);
                 }
             }
         }
