@@ -1,6 +1,8 @@
 //! The common suite on PostgreSQL, and what only PostgreSQL can be asked.
 
 mod bouncer;
+mod coming_back;
+mod commits;
 mod failures;
 mod server;
 mod together;
