@@ -31,19 +31,23 @@ ALTER TABLE doorbell.conversation ADD COLUMN news_slot bigint, ADD COLUMN news_n
 -- A row for each start of a node. Times here and in `session` are the database's own, whatever the nodes' clocks say.
 CREATE TABLE doorbell.node (
     key      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- The last sign of life.
+    -- The last sign of life, and its number: they rise.
     beat_at  bigint NOT NULL,
+    beat     bigint NOT NULL DEFAULT 0,
     address  text,
-    -- What every client whose session it has is sure to have got: a cut, as text.
+    -- What every client whose session it had then is sure to have got: a cut, as text.
     received text NOT NULL
 ) WITH (fillfactor = 80);
 
 CREATE TABLE doorbell.session (
     id         bytea PRIMARY KEY,
     user_key   bigint NOT NULL,
-    -- The connection that has it, unique on its node.
+    -- The connection that has it, unique on its node; when it got it, and the number of the node's last sign of life
+    -- by then: what the node had said before is not about this session.
     node       bigint NOT NULL,
     connection bigint NOT NULL,
+    held_at    bigint NOT NULL,
+    held_beat  bigint NOT NULL,
     -- When that connection ended; NULL while it lasts, and where nobody lived to note it.
     ended_at   bigint,
     user_room  boolean NOT NULL,

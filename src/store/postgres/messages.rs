@@ -70,7 +70,7 @@ pub(super) async fn find_for(
     find(connection, conversation, seq).await
 }
 
-/// Those of these messages that there are, as they were sent: without when somebody read them.
+/// Those of these messages that there are, as they stand now. For no viewer.
 pub(super) async fn messages(connection: &Connection, places: &[(ConversationKey, Seq)]) -> Done<Vec<Message>> {
     let mut places = places.to_vec();
     places.sort_unstable();
@@ -79,13 +79,26 @@ pub(super) async fn messages(connection: &Connection, places: &[(ConversationKey
     let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
     let rows = connection
         .rows(
-            "SELECT m.seq, m.sender, m.created_at, m.reply_to, m.kind, m.client_message_id, m.content, m.conversation
+            "SELECT m.seq, m.sender, m.created_at, m.reply_to, m.kind, m.client_message_id, m.content, m.conversation,
+                    coalesce(first.at, second.at)
              FROM unnest($1::bigint[], $2::bigint[]) AS place (conversation, seq)
-             JOIN doorbell.message m ON m.conversation = place.conversation AND m.seq = place.seq",
+             JOIN doorbell.message m ON m.conversation = place.conversation AND m.seq = place.seq
+             LEFT JOIN LATERAL (
+                 SELECT * FROM doorbell.passed p
+                 WHERE p.conversation = m.conversation AND p.turn = 1 AND p.to_seq >= m.seq ORDER BY p.to_seq LIMIT 1
+             ) first ON first.from_seq < m.seq AND first.user_key <> m.sender
+             LEFT JOIN LATERAL (
+                 SELECT * FROM doorbell.passed p
+                 WHERE p.conversation = m.conversation AND p.turn = 2 AND p.to_seq >= m.seq ORDER BY p.to_seq LIMIT 1
+             ) second ON first.at IS NULL AND second.from_seq < m.seq AND second.user_key <> m.sender",
             &[&conversations, &seqs],
         )
         .await?;
-    let found = rows.iter().map(|row| message_of(ConversationKey(row.try_get(7)?), row));
+    let found = rows.iter().map(|row| {
+        let read_at = row.try_get::<_, Option<i64>>(8)?.map(Timestamp);
+        let message = message_of(ConversationKey(row.try_get(7)?), row)?;
+        Ok(Message { read_at, ..message })
+    });
     found.collect()
 }
 

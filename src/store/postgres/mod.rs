@@ -42,6 +42,7 @@ use async_trait::async_trait;
 
 use self::{
     connection::{BEGIN_WRITING, BEGIN_WRITING_FLUSHED, Failure},
+    nodes::Entered,
     open::Address,
     queue::Queues,
     readers::Readers,
@@ -94,6 +95,7 @@ pub struct PostgresStore {
     readers: Readers,
     /// What the writers are known by in the database.
     holders: Vec<i64>,
+    entered: Arc<Entered>,
     stats: Arc<Stats>,
 }
 
@@ -118,6 +120,7 @@ impl PostgresStore {
             })?;
             holders.push(random as i64);
         }
+        let entered = Arc::new(Entered::new(clock.now().0));
         let stats = Arc::new(Stats::default());
         let work = Work {
             config: address.config.clone(),
@@ -132,6 +135,7 @@ impl PostgresStore {
             queues: work.start(holders.iter().copied().zip(connections).collect()),
             readers: Readers::new(address.config, options.readers),
             holders,
+            entered,
             stats,
         })
     }
@@ -395,19 +399,19 @@ impl Store for PostgresStore {
     // ---- nodes and sessions
 
     fn enter_node(&self, address: Option<String>) -> Pending<NodeKey> {
-        self.queues.put_by("node", nodes::EnterNode { address })
+        let entered = self.entered.clone();
+        self.queues.put_by("node", nodes::EnterNode { address, entered })
     }
 
     fn beat(&self, node: NodeKey, received: Cut) -> Pending<()> {
-        let holders = self.holders.clone();
-        self.queues.put_by(
+        let beat = nodes::Beat {
             node,
-            nodes::Beat {
-                node,
-                received,
-                holders,
-            },
-        )
+            number: self.entered.next_beat(),
+            received,
+            holders: self.holders.clone(),
+            entered: self.entered.clone(),
+        };
+        self.queues.put_by(node, beat)
     }
 
     async fn nodes(&self, within: Duration) -> Result<Vec<Node>> {
@@ -417,7 +421,9 @@ impl Store for PostgresStore {
     }
 
     fn open_session(&self, session: NewSession) -> Pending<()> {
-        self.queues.put_session(session.id, Asked::Open(Box::new(session)))
+        let held_beat = self.entered.last_beat();
+        let new = Box::new(session);
+        self.queues.put_session(new.id, Asked::Open { new, held_beat })
     }
 
     fn resume_session(
@@ -427,7 +433,13 @@ impl Store for PostgresStore {
         holder: Holder,
         window: Duration,
     ) -> Pending<Option<Session>> {
-        self.queues.ask_session(id, Asked::Resume { user, holder, window })
+        let resume = Asked::Resume {
+            user,
+            holder,
+            held_beat: self.entered.last_beat(),
+            window,
+        };
+        self.queues.ask_session(id, resume)
     }
 
     fn change_session(&self, id: SessionId, holder: Holder, change: SessionChange) -> Pending<()> {

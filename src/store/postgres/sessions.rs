@@ -17,15 +17,13 @@ use super::{
     text::text_or_null,
     writer::{Write, Writing},
 };
-use crate::model::{
-    Contract, ConversationKey, Cut, NodeKey, Seq, Session, SessionId, UserKey,
-    session::{Holder, NewSession, SessionChange},
+use crate::{
+    model::{
+        Contract, ConversationKey, Cut, NodeKey, Seq, Session, SessionId, Timestamp, UserKey, limits,
+        session::{Holder, NewSession, SessionChange},
+    },
+    store::rules::sessions::away,
 };
-
-/// A node is taken for alive for so long after its last sign of life.
-const ALIVE_MILLIS: i64 = 10_000;
-/// A node without sessions is forgotten after so long: one that was only halted finds itself again.
-const NODE_KEPT_MILLIS: i64 = 3_600_000;
 
 /// What is asked of one session.
 pub(super) struct SessionWrite {
@@ -34,10 +32,15 @@ pub(super) struct SessionWrite {
 }
 
 pub(super) enum Asked {
-    Open(Box<NewSession>),
+    Open {
+        new: Box<NewSession>,
+        /// The number of the node's last sign of life that was asked for before this.
+        held_beat: i64,
+    },
     Resume {
         user: UserKey,
         holder: Holder,
+        held_beat: i64,
         window: Duration,
     },
     Change {
@@ -58,49 +61,57 @@ struct Kept {
     user: UserKey,
     contract: Option<Contract>,
     holder: Holder,
+    /// When that connection got it; `None`: within this batch.
+    held_at: Option<Timestamp>,
+    held_beat: i64,
     user_room: bool,
     received: Cut,
     end: End,
     is_changed: bool,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     /// Its connection lasts, or nobody noted its end.
     None,
-    /// It was noted so long ago, in milliseconds.
-    Noted(i64),
+    Noted(Timestamp),
     /// Within this batch.
     Now,
 }
 
 impl Kept {
     fn is_held_by(&self, holder: Holder) -> bool {
-        self.holder == holder && matches!(self.end, End::None)
+        self.holder == holder && self.end == End::None
     }
 
-    /// Milliseconds since it was last known to be connected; `None`: nobody knows any more.
-    fn away(&self, silent: Option<i64>) -> Option<i64> {
+    /// Time since it was last known to be connected.
+    fn away(&self, sign: Option<&LastSign>, now: Timestamp) -> Option<Duration> {
         match self.end {
-            End::Now => Some(0),
-            End::Noted(age) => Some(age.max(0)),
-            End::None => silent.map(|silent| if silent < ALIVE_MILLIS { 0 } else { silent }),
+            End::Now => Some(Duration::ZERO),
+            End::Noted(at) => away(Some(at), None, now),
+            // To get a session is a sign of life as well.
+            End::None => away(
+                None,
+                Some(self.held_at.unwrap_or(now)).max(sign.map(|sign| sign.at)),
+                now,
+            ),
         }
     }
 }
 
-/// A node as it is when a session of its goes on.
+/// The last that was heard of a node.
 struct LastSign {
-    /// Milliseconds since then.
-    silent: i64,
+    at: Timestamp,
+    beat: i64,
     received: Cut,
 }
 
 /// All that the batch needs of what is stored, and what it makes of it.
-#[derive(Default)]
 struct Sessions {
     /// In the order of their ids, in which every batch locks them.
     kept: BTreeMap<u128, Kept>,
+    /// The database's time.
+    now: Timestamp,
     nodes: HashMap<NodeKey, LastSign>,
     /// Only of those that may go on.
     rooms: HashMap<u128, HashMap<ConversationKey, Seq>>,
@@ -120,12 +131,19 @@ pub(super) async fn apply(connection: &Connection, writes: &mut [(&SessionWrite,
 
 impl Sessions {
     async fn load(connection: &Connection, writes: &[(&SessionWrite, &mut Option<Session>)]) -> Done<Self> {
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions {
+            kept: BTreeMap::new(),
+            now: Timestamp(0),
+            nodes: HashMap::new(),
+            rooms: HashMap::new(),
+            moves: BTreeMap::new(),
+            forgotten: HashSet::new(),
+        };
         let ids = |is_wanted: fn(&Asked) -> bool| -> HashSet<u128> {
             let wanted = writes.iter().filter(|(write, _)| is_wanted(&write.asked));
             wanted.map(|(write, _)| write.id.0).collect()
         };
-        let known = Ids::of(ids(|asked| !matches!(asked, Asked::Open(_))));
+        let known = Ids::of(ids(|asked| !matches!(asked, Asked::Open { .. })));
         let resumed = Ids::of(ids(|asked| matches!(asked, Asked::Resume { .. })));
         if known.0.is_empty() {
             return Ok(sessions);
@@ -139,11 +157,17 @@ impl Sessions {
         // Asked after the locks: as it stands once whoever had them is done.
         let resumed = resumed.bound();
         let parameters: [&dyn Parameter; 1] = [&resumed];
-        let (nodes, rooms) = tokio::try_join!(connection.rows(NODES, &[]), connection.rows(ROOMS, &parameters))?;
+        let (now, nodes, rooms) = tokio::try_join!(
+            connection.one(concat!("SELECT ", now!()), &[]),
+            connection.rows(NODES, &[]),
+            connection.rows(ROOMS, &parameters)
+        )?;
+        sessions.now = Timestamp(now.try_get(0)?);
         for row in nodes {
             let sign = LastSign {
-                silent: row.try_get(1)?,
-                received: cut_of(row.try_get(2)?)?,
+                at: Timestamp(row.try_get(1)?),
+                beat: row.try_get(2)?,
+                received: cut_of(row.try_get(3)?)?,
             };
             sessions.nodes.insert(NodeKey(row.try_get(0)?), sign);
         }
@@ -155,11 +179,13 @@ impl Sessions {
     }
 
     fn apply(&mut self, id: u128, asked: &Asked) -> Option<Session> {
-        if let Asked::Open(new) = asked {
+        if let Asked::Open { new, held_beat } = asked {
             let opened = Kept {
                 user: new.user,
                 contract: new.contract,
                 holder: new.holder,
+                held_at: None,
+                held_beat: *held_beat,
                 user_room: false,
                 received: new.received.clone(),
                 end: End::None,
@@ -170,8 +196,22 @@ impl Sessions {
         }
         let kept = self.kept.get_mut(&id)?;
         match asked {
-            Asked::Open(_) => {}
-            Asked::Resume { user, holder, window } => return self.resume(id, *user, *holder, *window),
+            Asked::Open { .. } => {}
+            Asked::Resume {
+                user,
+                holder,
+                held_beat,
+                window,
+            } => {
+                let outcome = self.resume(id, *user, *window)?;
+                let kept = self.kept.get_mut(&id)?;
+                kept.holder = *holder;
+                kept.held_at = None;
+                kept.held_beat = *held_beat;
+                kept.end = End::None;
+                kept.is_changed = true;
+                return Some(outcome);
+            }
             Asked::Change { holder, change } if kept.is_held_by(*holder) => match change {
                 SessionChange::Contract(contract) => {
                     kept.contract = Some(*contract);
@@ -203,19 +243,17 @@ impl Sessions {
         None
     }
 
-    fn resume(&mut self, id: u128, user: UserKey, holder: Holder, window: Duration) -> Option<Session> {
+    /// The session as it goes on, if this user may have it.
+    fn resume(&mut self, id: u128, user: UserKey, window: Duration) -> Option<Session> {
         let kept = self.kept.get_mut(&id).filter(|kept| kept.user == user)?;
         let sign = self.nodes.get(&kept.holder.node);
-        let away = kept.away(sign.map(|sign| sign.silent))?;
-        if away > millis(window) {
-            return None;
-        }
-        if let (End::None, Some(sign)) = (kept.end, sign) {
+        let away = kept.away(sign, self.now).filter(|away| *away <= window)?;
+        if let Some(sign) = sign
+            && kept.end == End::None
+            && sign.beat > kept.held_beat
+        {
             kept.received.join(&sign.received);
         }
-        kept.holder = holder;
-        kept.end = End::None;
-        kept.is_changed = true;
         let mut joined = self.rooms.get(&id).cloned().unwrap_or_default();
         let of_this = (id, ConversationKey(i64::MIN))..=(id, ConversationKey(i64::MAX));
         for ((_, conversation), end) in self.moves.range(of_this) {
@@ -234,7 +272,7 @@ impl Sessions {
             joined: joined.into_iter().collect(),
             user_room: kept.user_room,
             received: kept.received.clone(),
-            away: Duration::from_millis(away as u64),
+            away,
         })
     }
 
@@ -265,7 +303,7 @@ impl Sessions {
                     &column!(|kept: &Kept| kept.user.0),
                     &column!(|kept: &Kept| kept.holder.node.0),
                     &column!(|kept: &Kept| kept.holder.connection),
-                    &column!(|kept: &Kept| i64::from(matches!(kept.end, End::Now))),
+                    &column!(|kept: &Kept| i64::from(kept.end == End::Now)),
                     &column!(|kept: &Kept| i64::from(kept.user_room)),
                     &changed
                         .iter()
@@ -278,37 +316,38 @@ impl Sessions {
                     &rooms(false),
                     &forgotten.bound(),
                     &ends,
+                    &column!(|kept: &Kept| kept.held_at.map(Timestamp::as_millis)),
+                    &column!(|kept: &Kept| kept.held_beat),
                 ],
             )
             .await
     }
 }
 
-const LOCK: &str = concat!(
-    "SELECT id, user_key, node, connection, ",
-    now!(),
-    " - ended_at, user_room, contract, received
-      FROM doorbell.session WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE"
-);
+const LOCK: &str = "
+    SELECT id, user_key, node, connection, ended_at, user_room, contract, received, held_at, held_beat
+    FROM doorbell.session WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
 
 /// Few: those that live, and those whose sessions may still go on.
-const NODES: &str = concat!("SELECT key, ", now!(), " - beat_at, received FROM doorbell.node");
+const NODES: &str = "SELECT key, beat_at, beat, received FROM doorbell.node";
 
 const ROOMS: &str = "SELECT session, conversation, end_seq FROM doorbell.session_room WHERE session = ANY ($1)";
 
 const STORE: &str = concat!(
     "WITH kept AS (
          INSERT INTO doorbell.session AS old
-             (id, user_key, node, connection, ended_at, user_room, contract, received)
-         SELECT id, user_key, node, connection, CASE WHEN ends = 1 THEN ",
+             (id, user_key, node, connection, held_at, held_beat, ended_at, user_room, contract, received)
+         SELECT id, user_key, node, connection, coalesce(held_at, ",
+    now!(),
+    "), held_beat, CASE WHEN ends = 1 THEN ",
     now!(),
     " END, user_room = 1, contract, received
          FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
-                     $8::text[])
-             AS kept (id, user_key, node, connection, ends, user_room, contract, received)
+                     $8::text[], $15::bigint[], $16::bigint[])
+             AS kept (id, user_key, node, connection, ends, user_room, contract, received, held_at, held_beat)
          ON CONFLICT (id) DO UPDATE
          SET user_key = excluded.user_key, node = excluded.node, connection = excluded.connection,
-             ended_at = excluded.ended_at, user_room = excluded.user_room, contract = excluded.contract,
+             held_at = excluded.held_at, held_beat = excluded.held_beat, ended_at = excluded.ended_at, user_room = excluded.user_room, contract = excluded.contract,
              received = excluded.received
      ), joined AS (
          INSERT INTO doorbell.session_room AS room (session, conversation, end_seq)
@@ -350,7 +389,12 @@ fn kept_of(row: &Row) -> Done<Kept> {
             node: NodeKey(row.try_get(2)?),
             connection: row.try_get(3)?,
         },
-        end: row.try_get::<_, Option<i64>>(4)?.map_or(End::None, End::Noted),
+        held_at: Some(Timestamp(row.try_get(8)?)),
+        held_beat: row.try_get(9)?,
+        end: match row.try_get::<_, Option<i64>>(4)? {
+            Some(at) => End::Noted(Timestamp(at)),
+            None => End::None,
+        },
         user_room: row.try_get(5)?,
         // A contract that only a later version knows is as good as none.
         contract: text_or_null(row, 6)?.and_then(|name| Contract::parse(&name)),
@@ -363,9 +407,10 @@ fn cut_of(text: &str) -> Done<Cut> {
     Cut::parse(text).ok_or_else(|| Failure::Unexpected("a session's cut cannot be read".into()))
 }
 
-/// As the database counts. Longer than any age is as long as for ever.
+/// As the database counts. A thousand years are as good as for ever, and leave room to reckon with.
 pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    const MAX: i64 = 1_000 * 366 * 86_400_000;
+    i64::try_from(duration.as_millis()).unwrap_or(MAX).min(MAX)
 }
 
 /// Forgets who has been away for longer than the window. A session that goes on at this moment is locked, and stays.
@@ -381,35 +426,39 @@ impl Write for Sweep {
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<()> {
         let connection = writing.connection;
         let window = millis(self.window);
+        let silence = millis(self.window.max(limits::NODE_SILENCE));
         connection
             .execute(
                 concat!(
                     "WITH gone AS (
                          DELETE FROM doorbell.session WHERE id IN (
-                             SELECT id FROM doorbell.session s
-                             WHERE CASE WHEN s.ended_at IS NOT NULL THEN ",
+                             SELECT s.id FROM doorbell.session s
+                             WHERE CASE WHEN s.ended_at IS NOT NULL THEN s.ended_at < ",
                     now!(),
-                    "                          - s.ended_at > $1
-                                   ELSE NOT EXISTS (SELECT 1 FROM doorbell.node n
-                                                    WHERE n.key = s.node AND ",
+                    " - $1
+                                   ELSE s.held_at < ",
                     now!(),
-                    "                                     - n.beat_at <= greatest($1, $2)) END
-                             ORDER BY id FOR UPDATE SKIP LOCKED)
+                    " - $2
+                                        AND NOT EXISTS (SELECT 1 FROM doorbell.node n
+                                                        WHERE n.key = s.node AND n.beat_at >= ",
+                    now!(),
+                    " - $2) END
+                             ORDER BY s.id FOR UPDATE SKIP LOCKED)
                          RETURNING id
                      )
                      DELETE FROM doorbell.session_room WHERE session IN (SELECT id FROM gone)"
                 ),
-                &[&window, &(ALIVE_MILLIS - 1)],
+                &[&window, &silence],
             )
             .await?;
         connection
             .execute(
                 concat!(
-                    "DELETE FROM doorbell.node n WHERE ",
+                    "DELETE FROM doorbell.node n WHERE n.beat_at < ",
                     now!(),
-                    " - n.beat_at > $1 AND NOT EXISTS (SELECT 1 FROM doorbell.session s WHERE s.node = n.key)"
+                    " - $1 AND NOT EXISTS (SELECT 1 FROM doorbell.session s WHERE s.node = n.key)"
                 ),
-                &[&window.max(NODE_KEPT_MILLIS)],
+                &[&silence],
             )
             .await
     }

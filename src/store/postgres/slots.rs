@@ -37,8 +37,8 @@ pub(super) struct Lease {
 
 struct Claim {
     slot: Slot,
-    is_shared: bool,
-    made: Instant,
+    /// When to look for a free slot, where this one is another's; `None`: it is this writer's alone.
+    look_again: Option<Instant>,
 }
 
 impl Lease {
@@ -49,7 +49,7 @@ impl Lease {
     /// The slot to write in: the one that it has, else one that it leases now, outside of any transaction.
     pub(super) async fn slot(&mut self, connection: &Connection) -> Done<Slot> {
         if let Some(claim) = &self.claim
-            && !(claim.is_shared && claim.made.elapsed() >= LOOK_AGAIN)
+            && claim.look_again.is_none_or(|at| Instant::now() < at)
         {
             return Ok(claim.slot);
         }
@@ -69,7 +69,7 @@ impl Lease {
                 &[&self.holder],
             )
             .await?;
-        let is_shared = free.is_none();
+        let look_again = free.is_none().then(|| Instant::now() + LOOK_AGAIN);
         let found = match free {
             Some(row) => row,
             None => {
@@ -79,11 +79,7 @@ impl Lease {
             }
         };
         let slot = found.try_get(0)?;
-        self.claim = Some(Claim {
-            slot,
-            is_shared,
-            made: Instant::now(),
-        });
+        self.claim = Some(Claim { slot, look_again });
         Ok(slot)
     }
 
@@ -98,14 +94,17 @@ impl Lease {
         let last = number(0).ok_or_else(|| Failure::Unexpected("a slot of the journal is missing".into()))?;
         if let Some(claim) = &mut self.claim {
             // It may have been given to somebody else while this writer was idle.
-            claim.is_shared = number(1) != Some(self.holder);
+            claim.look_again = match number(1) == Some(self.holder) {
+                true => None,
+                false => claim.look_again.or(Some(Instant::now())),
+            };
         }
         Ok(last)
     }
 
     /// Is the slot this writer's alone, as far as it knows?
     pub(super) fn is_held(&self) -> bool {
-        self.claim.as_ref().is_some_and(|claim| !claim.is_shared)
+        self.claim.as_ref().is_some_and(|claim| claim.look_again.is_none())
     }
 
     /// Gives the slot back.

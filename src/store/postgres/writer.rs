@@ -34,6 +34,9 @@ use crate::{
 /// Between two tries to connect, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Writes other than sends and those of sessions in one transaction. Each takes several ways to the server: with more of
+/// them a slow one could not end in time, and all would be refused.
+const SINGLES_MAX: usize = 64;
 /// How often a write is applied again that another node's write made impossible (a deadlock).
 const COLLISIONS_MAX: usize = 5;
 
@@ -128,15 +131,17 @@ impl Writer {
             // All ways in are gone: the store was dropped without being closed.
             let Some(first) = orders.recv().await else { break };
             let mut batch = Vec::new();
+            let mut singles = 0;
             let mut next = Some(first);
             while let Some(order) = next {
                 if matches!(order, Order::Close) {
                     open = false;
                     break;
                 }
+                singles += usize::from(matches!(order, Order::Other(..)));
                 batch.push(order);
                 self.work.stats.queued.fetch_sub(1, Relaxed);
-                if batch.len() >= self.work.batch_max {
+                if batch.len() >= self.work.batch_max || singles >= SINGLES_MAX {
                     break;
                 }
                 next = orders.try_recv().ok();

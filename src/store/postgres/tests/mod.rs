@@ -1,6 +1,8 @@
 //! The common suite on PostgreSQL, and what only PostgreSQL can be asked.
 
 mod bouncer;
+mod coming_back;
+mod commits;
 mod failures;
 mod server;
 mod together;
@@ -18,17 +20,32 @@ use crate::{
     },
 };
 
-conformance::suite!(|| Box::new(Address(server::new_database())));
+conformance::suite!(|| Box::new(AtUrl(server::new_database())));
 
-/// The address of a database.
-struct Address(String);
+/// A database by its URL.
+struct AtUrl(String);
 
 #[async_trait]
-impl Database for Address {
+impl Database for AtUrl {
     async fn open(&self, clock: Arc<dyn Clock>, facts: Facts) -> Arc<dyn Store> {
         let store = PostgresStore::open(&self.0, clock, facts, Options::default()).await;
         Arc::new(store.expect("a store"))
     }
 
-    async fn age(&self, _: Duration) {}
+    /// The times of nodes and sessions are the server's own.
+    async fn age(&self, time: Duration) {
+        let millis = time.as_millis();
+        let connection = super::open::Address::read(&self.0)
+            .unwrap()
+            .connect_any()
+            .await
+            .unwrap();
+        connection
+            .run(&format!(
+                "UPDATE doorbell.node SET beat_at = beat_at - {millis};
+                 UPDATE doorbell.session SET held_at = held_at - {millis}, ended_at = ended_at - {millis}"
+            ))
+            .await
+            .unwrap();
+    }
 }
