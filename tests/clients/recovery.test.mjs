@@ -233,8 +233,9 @@ test('an offset of an earlier session, of nowhere or of the future does no harm'
     const { back } = cut(client);
     await server.say(ada, id, `with <${offset.slice(0, 9)}>`);
     await back();
-    if (client.socket.recovered) await client.count('receive_message', 1);
-    const got = contents(client.all('receive_message'));
+    if (client.socket.recovered) await client.once('receive_message', (m) => m.content !== 'long ago');
+    // What was sent long ago may just have come to this client's node.
+    const got = contents(client.all('receive_message')).filter((content) => content !== 'long ago');
     assert.deepEqual(got, client.socket.recovered ? [`with <${offset.slice(0, 9)}>`] : [], offset.slice(0, 9));
     client.close();
   }
