@@ -6,8 +6,18 @@ import { slowSync } from '../support/preload.mjs';
 import * as shape from '../support/shapes.mjs';
 
 /** How long a flush takes: so long that more comes meanwhile than may wait. */
-const FLUSH = { sqlite: 700_000, postgres: 200_000, cluster: 200_000 }[SETUP];
+const FLUSH = { sqlite: 700_000, postgres: 150_000, cluster: 150_000 }[SETUP];
 const CEILING = 256 * 1024 * 1024;
+
+/** So many calls, so many of them at the same time. */
+async function lanes(atOnce, count, call) {
+  const answers = [];
+  let next = 0;
+  await Promise.all(range(atOnce).map(async () => {
+    while (next < count) answers.push(await call(next++));
+  }));
+  return answers;
+}
 
 test('a user who is far too fast gets 429 with Retry-After, and nobody else notices', { timeout: 30_000 }, async (t) => {
   const server = await Doorbell.start({ env: { DOORBELL_RATE_LIMITS: undefined } });
@@ -15,7 +25,7 @@ test('a user who is far too fast gets 429 with Retry-After, and nobody else noti
   const [ann, bob, cem] = await server.people('ann', 'bob', 'cem');
   const { id } = await server.direct(ann, bob);
   const other = await server.direct(cem, bob);
-  const flood = Promise.all(range(400).map((number) => server.api(ann).post('/api/messages', { conversationId: id, content: `number ${number}` })));
+  const flood = lanes(40, 400, (number) => server.api(ann).post('/api/messages', { conversationId: id, content: `number ${number}` }));
   const calm = [];
   for (const number of range(10)) calm.push(good(await server.api(cem).post('/api/messages', { conversationId: other.id, content: `number ${number}` }), 201));
   const answers = await flood;
@@ -54,7 +64,15 @@ test('more than a slow disk can take: refused as UNAVAILABLE with the time to wa
     const answer = await new Promise((resolve) => socket.socket.emit('message:send', { conversationId: id, content }, resolve));
     return { content, answer, took: Date.now() - begun };
   })));
-  const overRest = await Promise.all(range(1500).map((number) => server.at(0).api(people[number % people.length]).post('/api/messages', { conversationId: id, content: `by REST: ${number}` })));
+  let isFlooding = true;
+  flood.then(() => (isFlooding = false));
+  const overRest = [];
+  while (isFlooding) {
+    overRest.push(...(await lanes(60, 120, async (number) => {
+      const content = `by REST: ${overRest.length} ${number}`;
+      return { content, answer: await server.at(0).api(people[number % people.length]).post('/api/messages', { conversationId: id, content }) };
+    })));
+  }
   const answers = await flood;
   const stored = answers.filter(({ answer }) => answer.ok).map(({ content, answer }) => ({ content, seq: answer.message.seq }));
   const refused = answers.filter(({ answer }) => !answer.ok);
@@ -62,22 +80,24 @@ test('more than a slow disk can take: refused as UNAVAILABLE with the time to wa
     assert.equal(answer.error.code, 'UNAVAILABLE', JSON.stringify(answer));
     assert.ok(answer.error.retryAfterMs > 0, 'with the time to wait');
   }
-  for (const answer of overRest) {
-    if (answer.status === 201) {
-      stored.push({ content: answer.body.message.content, seq: answer.body.message.seq });
-      continue;
-    }
+  const refusedByRest = overRest.filter(({ answer }) => answer.status !== 201);
+  for (const { answer } of refusedByRest) {
     assert.equal(answer.status, 503, answer.text);
     assert.match(answer.headers.get('retry-after'), /^[1-9]\d*$/);
   }
-  const refusals = refused.length + overRest.filter(({ status }) => status === 503).length;
+  for (const { content, answer } of overRest) if (answer.status === 201) stored.push({ content, seq: answer.body.message.seq });
+  const refusals = refused.length + refusedByRest.length;
+  assert.ok(overRest.length > 0);
   assert.ok(refusals > 100, `only ${refusals} were refused: that is no overload`);
-  assert.ok(stored.length > 1000, `${stored.length} were stored`);
+  assert.ok(stored.length > 100, `${stored.length} were stored`);
   assert.ok(most < CEILING, `its memory rose to ${most} bytes`);
   const history = await server.history(people[0], id);
   shape.gapless(history, 1);
-  assert.equal(history.length, stored.length, 'what was accepted, and nothing else');
   for (const { content, seq } of stored) assert.equal(history[seq - 1].content, content);
+  // Where a database is behind a line, a refused send may stand all the same: its commit went out and no answer came.
+  const unanswered = new Set(SETUP === 'sqlite' ? [] : [...refused, ...refusedByRest].map(({ content }) => content));
+  const accepted = new Set(stored.map(({ content }) => content));
+  for (const { content } of history) assert.ok(accepted.delete(content) || unanswered.delete(content), `nobody sent "${content.slice(0, 20)}", or it is there twice`);
   t.diagnostic(`${stored.length} stored, ${refusals} refused, at most ${(most / 1024 / 1024).toFixed(0)} MiB`);
   // Over as soon as it is over.
   await sockets[0].ok('message:send', { conversationId: id, content: 'afterwards' });

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { binary, Doorbell, onlyOn, range, run, SETUP, sleep, test } from '../support/doorbell.mjs';
 import { Postgres } from '../support/postgres.mjs';
 
-const KILLS = 14;
+const KILLS = 10;
 
 /** A database that nobody has opened yet: how to name it, ask it, and be rid of it. */
 async function emptyDatabase() {
@@ -73,7 +73,7 @@ test(`a migration killed ${KILLS} times at any moment leaves the old schema or t
     t.after(() => database.remove());
     const child = spawn(binary(), ['migrate'], { cwd: tmpdir(), env: { PATH: process.env.PATH, DOORBELL_DATABASE_URL: database.url }, stdio: 'ignore' });
     const ended = new Promise((resolve) => child.on('close', resolve));
-    await sleep((took * (round + 1)) / KILLS);
+    await sleep((1.4 * took * (round + 1)) / KILLS);
     child.kill('SIGKILL');
     await ended;
     const [found, at] = [await database.things(), await database.step()];

@@ -56,10 +56,10 @@ export class Node {
     return this.child.pid;
   }
 
-  /** Bytes of memory that it has in use at this moment; none when it has ended. */
+  /** Bytes of memory of its own; pages of a mapped file are the kernel's cache, and can go. None when it has ended. */
   get residentBytes() {
     if (!this.isUp) return 0;
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+    return Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
   }
 
   async launch() {
