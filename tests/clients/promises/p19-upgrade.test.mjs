@@ -8,7 +8,7 @@ import path from 'node:path';
 import { binary, Doorbell, onlyOn, range, run, SETUP, sleep, test } from '../support/doorbell.mjs';
 import { Postgres } from '../support/postgres.mjs';
 
-const KILLS = 10;
+const KILLS = 14;
 
 /** A database that nobody has opened yet: how to name it, ask it, and be rid of it. */
 async function emptyDatabase() {
@@ -58,7 +58,7 @@ test('an older binary refuses a newer schema in a sentence, and changes nothing'
   assert.equal(await database.step(), 99);
 });
 
-test(`a migration killed ${KILLS} times at any moment leaves the old schema or the new one`, { timeout: 60_000 }, async (t) => {
+test(`a migration killed ${KILLS} times at any moment leaves the old schema or the new one`, { timeout: 180_000 }, async (t) => {
   const whole = await emptyDatabase();
   t.after(() => whole.remove());
   const begun = Date.now();
@@ -68,22 +68,27 @@ test(`a migration killed ${KILLS} times at any moment leaves the old schema or t
   const [things, step] = [await whole.things(), await whole.step()];
   assert.ok(step > 0 && things.split('\n').length > 5, things);
   const ends = { old: 0, new: 0 };
-  for (const round of range(KILLS)) {
+  // Each kill comes a little later after an old schema was left, and a little earlier after a new one: so most of them come
+  // around the moment at which the one becomes the other.
+  let delay = took / 2;
+  for (const _ of range(KILLS)) {
     const database = await emptyDatabase();
     t.after(() => database.remove());
     const child = spawn(binary(), ['migrate'], { cwd: tmpdir(), env: { PATH: process.env.PATH, DOORBELL_DATABASE_URL: database.url }, stdio: 'ignore' });
     const ended = new Promise((resolve) => child.on('close', resolve));
-    await sleep((1.4 * took * (round + 1)) / KILLS);
+    await sleep(delay);
     child.kill('SIGKILL');
     await ended;
     const [found, at] = [await database.things(), await database.step()];
     assert.ok(at === 0 || at === step, `the schema's number is ${at}`);
     assert.equal(found, at === 0 ? '' : things, 'nothing between');
     ends[at === 0 ? 'old' : 'new'] += 1;
+    delay *= at === 0 ? 1.25 : 0.85;
     const again = await run(['migrate'], { DOORBELL_DATABASE_URL: database.url });
     assert.equal(again.code, 0, again.output);
     assert.equal(await database.things(), things);
   }
+  assert.ok(ends.old > 0 && ends.new > 0, `the kills came all too early or all too late: ${JSON.stringify(ends)}`);
   t.diagnostic(`${took} ms uninterrupted; ${ends.old} times the old schema, ${ends.new} times the new one`);
 });
 
