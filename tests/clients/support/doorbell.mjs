@@ -36,9 +36,9 @@ export class Doorbell extends Visitors {
 
   /**
    * `nodes`: how many, where the setup lets one choose. `postgres`, `redis`: servers to use instead of those of the run.
-   * `databaseUrl`, `redisUrl`: where a proxy is between. Commands other than `serve` have SQLite, as at home.
+   * `databaseUrl`, `redisUrl`: where a proxy is between. `nodeEnv`: what single nodes get, in their order. Commands other than `serve` have SQLite, as at home.
    */
-  static async start({ env = {}, command = 'serve', args = [], nodes = NODES, postgres, redis, databaseUrl, redisUrl } = {}) {
+  static async start({ env = {}, nodeEnv = [], command = 'serve', args = [], nodes = NODES, postgres, redis, databaseUrl, redisUrl } = {}) {
     const server = new Doorbell();
     const setup = command === 'serve' ? SETUP : 'sqlite';
     const shared = { DOORBELL_JWT_SECRET: JWT_SECRET, DOORBELL_API_KEY: API_KEY, DOORBELL_RATE_LIMITS: 'off' };
@@ -55,7 +55,7 @@ export class Doorbell extends Visitors {
     for (let number = 0; number < (setup === 'cluster' ? nodes : 1); number += 1) {
       const node = await Node.prepare({ command, args });
       if (setup === 'cluster') node.env.DOORBELL_NODE_URL = node.url;
-      Object.assign(node.env, shared, env);
+      Object.assign(node.env, shared, env, nodeEnv[number]);
       server.nodes.push(node);
     }
     running.add(server);

@@ -1,7 +1,7 @@
 // One process of the real binary, on a folder and port of its own.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,6 +54,12 @@ export class Node {
 
   get pid() {
     return this.child.pid;
+  }
+
+  /** Bytes of memory of its own; pages of a mapped file are the kernel's cache, and can go. None when it has ended. */
+  get residentBytes() {
+    if (!this.isUp) return 0;
+    return Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
   }
 
   async launch() {

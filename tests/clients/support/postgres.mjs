@@ -24,12 +24,13 @@ function binary(name) {
 }
 
 /** The files of an empty server, made once and copied: initdb takes seconds. */
-function template() {
+async function template() {
   if (process.env[TEMPLATE]) return process.env[TEMPLATE];
   const folder = newFolder('postgres-template', USER);
   runAs(USER, [binary('initdb'), '--auth=trust', '--username=postgres', '--encoding=UTF8', '--no-locale', '--no-sync', '-D', path.join(folder, 'data')]);
   process.env[TEMPLATE] = folder;
-  process.on('exit', () => runAs(USER, ['rm', '-rf', folder]));
+  // Its guard removes it, however this process ends.
+  await Guarded.start(['sleep', 'infinity'], { folder, log: '/dev/null', user: USER });
   return folder;
 }
 
@@ -40,7 +41,7 @@ export class Postgres {
   static async start({ settings = {}, env = {} } = {}) {
     const server = new Postgres();
     server.folder = newFolder('postgres', USER);
-    runAs(USER, ['cp', '-a', '--reflink=auto', path.join(template(), 'data'), server.folder]);
+    runAs(USER, ['cp', '-a', '--reflink=auto', path.join(await template(), 'data'), server.folder]);
     server.port = await freePort();
     server.settings = {
       listen_addresses: '127.0.0.1', unix_socket_directories: '', port: server.port, fsync: 'on', max_connections: 300,
@@ -62,7 +63,7 @@ export class Postgres {
 
   /** Makes this the server that `shared` gives in the processes that get this environment. */
   asShared() {
-    return { [SHARED]: String(this.port), [TEMPLATE]: template() };
+    return { [SHARED]: String(this.port), [TEMPLATE]: process.env[TEMPLATE] };
   }
 
   /** After `end`, on the same files and port. */

@@ -87,7 +87,8 @@ export class Client {
 
   /** Emits with a callback, and gives what it was called with. */
   ack(name, ...args) {
-    const timeout = 10_000;
+    // Far above what anything takes: a machine may have much else to do.
+    const timeout = 20_000;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`'${name}' was not acknowledged within ${timeout} ms`)), timeout);
       this.socket.emit(name, ...args, (...answer) => {
