@@ -163,6 +163,14 @@ impl TestNode {
         }
     }
 
+    /// Nothing that was handed over is under way any more.
+    fn is_done(&self) -> bool {
+        self.page
+            .render()
+            .lines()
+            .any(|line| line == "doorbell_handovers_open 0")
+    }
+
     /// How many requests were handed over with this outcome.
     fn handed_over(&self, outcome: &str) -> u64 {
         let page = self.page.render();
@@ -343,8 +351,10 @@ async fn a_session_moves_to_a_websocket_through_the_other_node() {
 async fn a_client_that_leaves_its_websocket_leaves_its_session_too() {
     let cluster = cluster().await;
     let socket = cluster.upgraded().await;
+    assert!(!cluster.b.is_done());
     drop(socket);
     until("the end of the session", || cluster.a.engine.connections() == 0).await;
+    until("its place is free", || cluster.b.is_done()).await;
 }
 
 #[tokio::test]
@@ -353,6 +363,7 @@ async fn a_websocket_that_the_owner_closes_ends_for_the_client() {
     let mut socket = cluster.upgraded().await;
     cluster.a.engine.close_all();
     in_time("the end", async { while socket.next().await != Got::End {} }).await;
+    until("its place is free", || cluster.b.is_done()).await;
 }
 
 #[tokio::test]
@@ -540,9 +551,11 @@ async fn a_poll_that_its_client_cancels_is_cancelled_at_the_owner() {
     let sid = cluster.session().await;
     let held = cluster.held(&sid).await;
     assert_eq!(cluster.a.engine.connections(), 1);
+    assert!(!cluster.b.is_done());
     drop(held);
     until("the end of the session", || cluster.a.engine.connections() == 0).await;
     assert_eq!(*cluster.a.engine.handler().ends.lock().unwrap(), ["transport error"]);
+    until("its place is free", || cluster.b.is_done()).await;
 }
 
 #[tokio::test]
