@@ -163,6 +163,14 @@ impl TestNode {
         }
     }
 
+    /// Nothing that was handed over is under way any more.
+    fn is_done(&self) -> bool {
+        self.page
+            .render()
+            .lines()
+            .any(|line| line == "doorbell_handovers_open 0")
+    }
+
     /// How many requests were handed over with this outcome.
     fn handed_over(&self, outcome: &str) -> u64 {
         let page = self.page.render();
@@ -291,6 +299,17 @@ async fn ask(address: SocketAddr, head: &str, headers: &[(&str, &str)], body: &[
     finish(&mut stream).await
 }
 
+/// The whole answer to the handshake of a WebSocket that is refused.
+async fn refused_websocket(address: SocketAddr, sid: &str) -> Answer {
+    let headers = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    ask(address, &format!("GET {}", websocket(sid)), &headers, b"").await
+}
+
 #[tokio::test]
 async fn a_client_that_polls_is_served_whichever_node_its_requests_reach() {
     let cluster = cluster().await;
@@ -343,8 +362,10 @@ async fn a_session_moves_to_a_websocket_through_the_other_node() {
 async fn a_client_that_leaves_its_websocket_leaves_its_session_too() {
     let cluster = cluster().await;
     let socket = cluster.upgraded().await;
+    assert!(!cluster.b.is_done());
     drop(socket);
     until("the end of the session", || cluster.a.engine.connections() == 0).await;
+    until("its place is free", || cluster.b.is_done()).await;
 }
 
 #[tokio::test]
@@ -353,6 +374,7 @@ async fn a_websocket_that_the_owner_closes_ends_for_the_client() {
     let mut socket = cluster.upgraded().await;
     cluster.a.engine.close_all();
     in_time("the end", async { while socket.next().await != Got::End {} }).await;
+    until("its place is free", || cluster.b.is_done()).await;
 }
 
 #[tokio::test]
@@ -368,10 +390,7 @@ async fn when_the_owner_is_killed_its_clients_are_told_at_once_to_begin_anew() {
     for method in ["GET", "POST"] {
         is_unknown_session(&http(cluster.b.address, method, &polling(&sid), b"").await);
     }
-    let refused = WebSocket::try_open(cluster.b.address, &websocket(&sid))
-        .await
-        .err()
-        .unwrap();
+    let refused = refused_websocket(cluster.b.address, &sid).await;
     is_unknown_session(&refused);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(cluster.b.handed_over("unreachable") >= 3);
@@ -413,12 +432,7 @@ async fn an_owner_that_stands_still_holds_nobody_for_ever() {
     for method in ["GET", "POST"] {
         is_unknown_session(&http(cluster.b.address, method, &polling(sid), b"").await);
     }
-    is_unknown_session(
-        &WebSocket::try_open(cluster.b.address, &websocket(sid))
-            .await
-            .err()
-            .unwrap(),
-    );
+    is_unknown_session(&refused_websocket(cluster.b.address, sid).await);
     assert_eq!(cluster.b.handed_over("silent"), 3);
 }
 
@@ -445,12 +459,7 @@ async fn a_session_that_its_owner_has_forgotten_is_unknown_through_every_node() 
     let sid = "AAAAAAAAAAAAAAAAAAAAAAa";
     is_unknown_session(&cluster.get(sid).await);
     is_unknown_session(&cluster.get(sid).await);
-    is_unknown_session(
-        &WebSocket::try_open(cluster.b.address, &websocket(sid))
-            .await
-            .err()
-            .unwrap(),
-    );
+    is_unknown_session(&refused_websocket(cluster.b.address, sid).await);
     assert_eq!(cluster.b.handed_over("answered"), 2);
 }
 
@@ -464,12 +473,7 @@ async fn what_was_handed_over_is_never_handed_on() {
     is_unknown_session(&http(cluster.b.address, "GET", &polling("AAAAAAAAAAAAAAAAAAAAAAself"), b"").await);
     let sockets = ["AAAAAAAAAAAAAAAAAAAAAAc", "AAAAAAAAAAAAAAAAAAAAAAself"];
     for sid in sockets {
-        is_unknown_session(
-            &WebSocket::try_open(cluster.b.address, &websocket(sid))
-                .await
-                .err()
-                .unwrap(),
-        );
+        is_unknown_session(&refused_websocket(cluster.b.address, sid).await);
     }
     assert_eq!(cluster.b.handed_over("answered"), 4, "each once");
     assert_eq!(cluster.a.handed_over("answered"), 0);
@@ -540,9 +544,11 @@ async fn a_poll_that_its_client_cancels_is_cancelled_at_the_owner() {
     let sid = cluster.session().await;
     let held = cluster.held(&sid).await;
     assert_eq!(cluster.a.engine.connections(), 1);
+    assert!(!cluster.b.is_done());
     drop(held);
     until("the end of the session", || cluster.a.engine.connections() == 0).await;
     assert_eq!(*cluster.a.engine.handler().ends.lock().unwrap(), ["transport error"]);
+    until("its place is free", || cluster.b.is_done()).await;
 }
 
 #[tokio::test]

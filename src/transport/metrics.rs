@@ -12,6 +12,7 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
         info::Info,
     },
@@ -116,6 +117,8 @@ pub struct Metrics {
     http_requests: Family<Answered, Counter>,
     http_request: Histogram,
     handed_over: Family<HandedOver, Counter>,
+    /// Requests and WebSockets of sessions on other nodes that are under way.
+    pub handovers_open: Gauge,
     /// Events whose name no contract has.
     pub unknown_events: Counter,
 }
@@ -127,6 +130,7 @@ impl Metrics {
             http_requests: Family::default(),
             http_request: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
             handed_over: Family::default(),
+            handovers_open: Gauge::default(),
             unknown_events: Counter::default(),
         };
         let Page(registry) = page;
@@ -150,6 +154,11 @@ impl Metrics {
             "requests_handed_over",
             "Requests of sessions on other nodes, by what became of them",
             metrics.handed_over.clone(),
+        );
+        registry.register(
+            "handovers_open",
+            "Requests and WebSockets of sessions on other nodes that are under way",
+            metrics.handovers_open.clone(),
         );
         for outcome in HandoverOutcome::ALL {
             // From 0 on, so that the first one is a rise.

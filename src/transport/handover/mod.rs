@@ -128,23 +128,17 @@ impl Handover {
 
     /// Has the node of this name answer. Dropping the future cancels the request there as well.
     pub async fn hand_over(&self, node: &str, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Some(place) = Place::take(&self.places, &self.metrics) else {
             return self.refused(StatusCode::SERVICE_UNAVAILABLE);
         };
         let mut drain = self.drain.clone();
         tokio::select! {
-            answer = self.ask(node, request, peer, permit) => answer,
+            answer = self.ask(node, request, peer, place) => answer,
             () = turned_true(&mut drain) => self.refused(StatusCode::SERVICE_UNAVAILABLE),
         }
     }
 
-    async fn ask(
-        &self,
-        node: &str,
-        mut request: Request<Incoming>,
-        peer: SocketAddr,
-        permit: OwnedSemaphorePermit,
-    ) -> Response<Body> {
+    async fn ask(&self, node: &str, mut request: Request<Incoming>, peer: SocketAddr, place: Place) -> Response<Body> {
         if request.body().size_hint().lower() > limits::PACKET_BYTES as u64 {
             // Read and thrown away as everywhere, so that the refusal arrives.
             let _ = read_body(request.into_body(), limits::PACKET_BYTES, limits::BODY_TIME).await;
@@ -155,7 +149,7 @@ impl Handover {
         };
         let switches = headers::asks_for_websocket(request.method(), request.headers());
         let client = switches.then(|| hyper::upgrade::on(&mut request));
-        let place = request.extensions().get::<ConnectionPlace>().cloned();
+        let connection = request.extensions().get::<ConnectionPlace>().cloned();
         let Some(request) = self.for_owner(&address, request, peer, switches) else {
             tracing::warn!(%node, %address, "a node gives an address that cannot be used");
             return self.unknown_session(Outcome::Unreachable);
@@ -197,7 +191,7 @@ impl Handover {
                 let (limits, drain) = (self.limits, self.drain.clone());
                 tokio::spawn(async move {
                     tunnel::join(client, owner, peer, limits, drain).await;
-                    drop((place, permit));
+                    drop((place, connection));
                 });
             }
             (Answer::Switching(_), None) => return self.unknown_session(Outcome::Broken),
@@ -263,6 +257,29 @@ impl Handover {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
         }
         response
+    }
+}
+
+/// One of the places of what is handed over at once.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    metrics: Arc<Metrics>,
+}
+
+impl Place {
+    fn take(places: &Arc<Semaphore>, metrics: &Arc<Metrics>) -> Option<Self> {
+        let permit = Arc::clone(places).try_acquire_owned().ok()?;
+        metrics.handovers_open.inc();
+        Some(Place {
+            _permit: permit,
+            metrics: Arc::clone(metrics),
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.handovers_open.dec();
     }
 }
 
