@@ -90,6 +90,8 @@ parameters! {
     Vec<&str>, TEXT_ARRAY, value => value.iter().map(|text| escaped(text)).collect::<Vec<_>>();
     Vec<Option<&str>>, TEXT_ARRAY, value => value.iter().map(|text| text.map(escaped)).collect::<Vec<_>>();
     Vec<&[u8]>, BYTEA_ARRAY, value => &value[..];
+    Vec<Option<&[u8]>>, BYTEA_ARRAY, value => &value[..];
+    Vec<Option<bool>>, BOOL_ARRAY, value => &value[..];
 }
 
 pub(super) struct Connection {
@@ -140,7 +142,8 @@ impl Connection {
         self.in_time(self.client.batch_execute(sql)).await
     }
 
-    pub(super) async fn rows(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Vec<Row>> {
+    /// Statements are texts of this program alone; whatever comes from outside is bound.
+    pub(super) async fn rows(&self, sql: &str, parameters: &[&dyn Parameter]) -> Done<Vec<Row>> {
         let bound: Vec<Bound<'_>> = parameters.iter().map(|parameter| parameter.bound()).collect();
         let bound: Vec<(&(dyn ToSql + Sync), Type)> = bound
             .iter()
@@ -150,18 +153,18 @@ impl Connection {
     }
 
     /// The first row, if there is one.
-    pub(super) async fn row(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Option<Row>> {
+    pub(super) async fn row(&self, sql: &str, parameters: &[&dyn Parameter]) -> Done<Option<Row>> {
         Ok(self.rows(sql, parameters).await?.into_iter().next())
     }
 
     /// The one row that there must be.
-    pub(super) async fn one(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Row> {
+    pub(super) async fn one(&self, sql: &str, parameters: &[&dyn Parameter]) -> Done<Row> {
         let found = self.row(sql, parameters).await?;
         found.ok_or_else(|| Failure::Unexpected("a row that must be there is missing".into()))
     }
 
     /// A statement whose rows nobody wants.
-    pub(super) async fn execute(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<()> {
+    pub(super) async fn execute(&self, sql: &str, parameters: &[&dyn Parameter]) -> Done<()> {
         self.rows(sql, parameters).await.map(drop)
     }
 

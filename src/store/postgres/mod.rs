@@ -13,6 +13,7 @@ mod connection;
 mod conversations;
 mod directory;
 mod history;
+pub(super) mod import;
 mod inbox;
 mod marks;
 mod members;
@@ -21,12 +22,13 @@ mod migrate;
 mod open;
 mod participation;
 mod readers;
+mod rows;
 mod settings;
-mod text;
+pub(super) mod text;
 // These tests start real servers; no runtime's worker waits in them.
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
-mod tests;
+pub(super) mod tests;
 mod writer;
 
 use std::sync::Arc;
@@ -92,6 +94,13 @@ impl PostgresStore {
         let address = Address::read(url)?;
         let mut first = address.connect().await?;
         migrate::run(&address.shown, &mut first).await?;
+        let copied = import::unfinished_source(&first).await;
+        if let Some(source_name) = copied.map_err(|failure| OpenError::new(&address.shown, &failure))? {
+            return Err(OpenError::Unfinished {
+                database: address.shown,
+                source_name,
+            });
+        }
         let flushes = open::flushes(&first).await;
         let flushes = flushes.map_err(|failure: Failure| OpenError::new(&address.shown, &failure))?;
         let mut connections = vec![first];

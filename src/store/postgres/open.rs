@@ -48,6 +48,10 @@ pub enum OpenError {
         "{database} has schema {found}, and this Doorbell knows those up to {known}: start the newer Doorbell that wrote it, or restore a backup"
     )]
     Newer { database: String, found: u32, known: u32 },
+    #[error(
+        "{database} has a copy of {source_name} that is not finished: run doorbell copy once more, which goes on where it stopped"
+    )]
+    Unfinished { database: String, source_name: String },
     #[error("{database} has a schema \"doorbell\" of another program: name another database")]
     Foreign { database: String },
     #[error(

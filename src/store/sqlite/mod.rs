@@ -8,6 +8,7 @@ mod checkpoint;
 mod comments;
 mod conversations;
 mod directory;
+pub(super) mod export;
 mod history;
 mod inbox;
 mod marks;

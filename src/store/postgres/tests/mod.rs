@@ -1,7 +1,7 @@
 //! The common suite on PostgreSQL, and what only PostgreSQL can be asked.
 
 mod failures;
-mod server;
+pub(in crate::store) mod server;
 
 use std::sync::Arc;
 

@@ -31,6 +31,20 @@ pub fn new_database() -> String {
     SHARED.get_or_init(Server::start).new_database()
 }
 
+/// Runs statements in the database at `url`, and says what they print: a line a row, `|` between the columns.
+pub fn sql_at(url: &str, sql: &str) -> String {
+    let output = Command::new(binary("psql"))
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql])
+        .output()
+        .expect("psql runs");
+    assert!(
+        output.status.success(),
+        "psql: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 impl Server {
     pub fn start() -> Self {
         let folder = TempDir::new().expect("a folder");
@@ -83,26 +97,7 @@ impl Server {
 
     /// Runs statements in a database, and says what they print.
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let output = Command::new(binary("psql"))
-            .args([
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-U",
-                "postgres",
-                "-d",
-                database,
-            ])
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql])
-            .output()
-            .expect("psql runs");
-        assert!(
-            output.status.success(),
-            "psql: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        sql_at(&format!("postgres://postgres@127.0.0.1:{}/{database}", self.port), sql)
     }
 
     fn postmaster(&self) -> u32 {
