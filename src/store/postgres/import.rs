@@ -93,7 +93,7 @@ pub(in crate::store) struct Import {
 impl Import {
     pub(in crate::store) async fn open(url: &str, run: String) -> Result<Self, ImportError> {
         let mut address = Address::read(url)?;
-        address.config.application_name(APPLICATION);
+        address.config.postgres.application_name(APPLICATION);
         Ok(Import {
             connection: address.connect().await?,
             database: address.shown,

@@ -25,6 +25,7 @@ mod readers;
 mod rows;
 mod settings;
 pub(super) mod text;
+mod tls;
 // These tests start real servers; no runtime's worker waits in them.
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]

@@ -20,11 +20,11 @@ use tokio::{
     },
     time::Instant,
 };
-use tokio_postgres::{Config, error::SqlState};
+use tokio_postgres::error::SqlState;
 
 use super::{
     batch,
-    connection::{Connection, Done, Failure},
+    connection::{Config, Connection, Done, Failure},
 };
 use crate::{
     model::{Clock, ConversationKey, Fact, Timestamp},
