@@ -1,6 +1,10 @@
 //! The common suite on PostgreSQL, and what only PostgreSQL can be asked.
 
 mod failures;
+mod faults;
+// Partly for tests/postgres.rs alone.
+#[allow(dead_code)]
+mod proxy;
 pub(in crate::store) mod server;
 
 use std::sync::Arc;
