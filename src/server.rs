@@ -1,21 +1,20 @@
 //! Wiring and ordered shutdown.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+mod front;
+mod nodes;
 
-use axum::{Router, body::Body, routing::get};
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use doorbell_socketio::IdSuffix;
+use http::{HeaderMap, StatusCode, header};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
 };
-use tower_service::Service;
 
+use self::{front::Front, nodes::KnownNodes};
 use crate::{
     chat::{Chat, Policy},
     config::{ConfigFault, DatabaseUrl, Directory, Secret, Settings},
@@ -26,7 +25,7 @@ use crate::{
         wire::Wire,
     },
     demo::{self, SampleClock},
-    model::{Clock, Error, clock::SystemClock, limits},
+    model::{Clock, Error, NodeKey, clock::SystemClock, limits},
     observed::Observed,
     store::{
         Facts, Store,
@@ -36,6 +35,7 @@ use crate::{
     },
     transport::{
         auth::Authenticator,
+        handover::{Handover, HandoverLimits},
         health,
         http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
         metrics::{Metrics, NO_ROUTE, Page},
@@ -208,11 +208,28 @@ impl Node {
             open_directory: settings.directory == Directory::Open,
             group_max: settings.group_max,
             rates: settings.rates,
+            recovery_window: settings.recovery_window,
         };
         let wire = Wire {
             show_email: settings.show_email,
         };
-        let chat = Chat::new(Arc::clone(&store), Arc::clone(&clock), Box::new(wire), policy);
+        // Before the node is known to others: they reach it from then on.
+        let listeners = bind(&settings.listen).await?;
+        let node = match store.enter_node(settings.node_url.clone()).await {
+            Ok(node) => node,
+            // A disk that is full still serves its readers; nobody's session is kept.
+            Err(error) if !store.is_shared() => {
+                tracing::warn!(%error, "this start cannot be noted in the database, so no client will be put back into its rooms");
+                NodeKey(0)
+            }
+            Err(error) => {
+                return Err(
+                    format!("This node cannot enter the database ({error}); mend that, and start again.").into(),
+                );
+            }
+        };
+        let chat = Chat::new(Arc::clone(&store), node, Arc::clone(&clock), Box::new(wire), policy);
+        chat.remember().await?;
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
 
@@ -231,13 +248,30 @@ impl Node {
             metrics: Arc::clone(&metrics),
             fixed_contract: settings.contract,
             show_email: settings.show_email,
-            numbers: AtomicU64::new(1),
             endings: Default::default(),
         });
         tokio::spawn(close_ended(Arc::clone(&sockets)));
-        let engine = doorbell_socketio::Server::new(engine_config(), sockets);
-
-        let listeners = bind(&settings.listen).await?;
+        let (drain, draining) = watch::channel(false);
+        let mut connection_limit = connections_that_fit(limits::OPEN_CONNECTIONS);
+        let (mut id_suffix, mut handover) = (IdSuffix::default(), None);
+        if let Some(url) = &settings.node_url {
+            tracing::info!(%node, %url, "one of several nodes");
+            id_suffix = IdSuffix::new(&node.to_string())?;
+            // What is handed over needs a second connection, and a file for it.
+            connection_limit = (connection_limit / 3 * 2).max(16);
+            let handover_limits = HandoverLimits {
+                at_once: connection_limit / 2,
+                ..Default::default()
+            };
+            handover = Some(Arc::new(Handover::new(
+                Arc::new(KnownNodes::new(Arc::clone(&store))),
+                nodes::cluster_key(&*store).await?,
+                handover_limits,
+                Arc::clone(&metrics),
+                draining.clone(),
+            )));
+        }
+        let engine = doorbell_socketio::Server::new(engine_config(id_suffix), sockets);
         let api = Arc::new(Api {
             chat,
             authenticator,
@@ -247,7 +281,6 @@ impl Node {
             settings,
             secret,
         });
-        let (drain, draining) = watch::channel(false);
         page.add(Observed {
             chat: Arc::clone(&api.chat),
             stats,
@@ -261,9 +294,10 @@ impl Node {
             router,
             engine: engine.clone(),
             origins: Arc::clone(&api.origins),
+            handover,
         };
         let limits = HttpLimits {
-            open_connections: connections_that_fit(limits::OPEN_CONNECTIONS),
+            open_connections: connection_limit,
             ..Default::default()
         };
         let connections = tokio::spawn(serve_connections(
@@ -319,7 +353,7 @@ impl Node {
     }
 }
 
-fn engine_config() -> doorbell_socketio::Config {
+fn engine_config(id_suffix: IdSuffix) -> doorbell_socketio::Config {
     doorbell_socketio::Config {
         ping_interval: limits::PING_INTERVAL,
         ping_timeout: limits::PING_TIMEOUT,
@@ -330,6 +364,7 @@ fn engine_config() -> doorbell_socketio::Config {
         push_queue_age: limits::WAITING_PUSH_TIME,
         body_timeout: limits::BODY_TIME,
         max_pending_turns: limits::EVENTS_UNDER_WAY,
+        id_suffix,
         ..Default::default()
     }
 }
@@ -414,32 +449,4 @@ fn refuse_other_methods(router: Router, metrics: Arc<Metrics>) -> Router {
         metrics.http_answered(NO_ROUTE, response.status().as_u16());
         response
     })
-}
-
-/// What every request meets first: Socket.IO or a route, and the rules about origins.
-#[derive(Clone)]
-struct Front {
-    router: Router,
-    engine: SocketServer,
-    origins: Arc<OriginPolicy>,
-}
-
-impl Front {
-    async fn answer(mut self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        if let Some(preflight) = self.origins.preflight(request.method(), request.headers()) {
-            return preflight;
-        }
-        let headers = request.headers().clone();
-        let mut response = match request.uri().path() {
-            "/socket.io" | "/socket.io/" | "/api/socketio" | "/api/socketio/" => {
-                self.engine.serve(request, peer).await.map(Body::new)
-            }
-            _ => match self.router.call(request.map(Body::new)).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
-        };
-        self.origins.decorate(&headers, response.headers_mut());
-        response
-    }
 }

@@ -53,6 +53,8 @@ pub struct Counters {
     limited: [AtomicU64; RateKind::ALL.len()],
     opened: AtomicU64,
     advanced: AtomicU64,
+    recovered: AtomicU64,
+    not_recovered: AtomicU64,
 }
 
 impl Counters {
@@ -91,16 +93,29 @@ impl Counters {
         self.advanced.load(Relaxed)
     }
 
-    pub(super) fn count_facts(&self, facts: &[Fact]) {
-        for fact in facts {
-            let counter = match fact {
-                Fact::MessageStored { .. } => &self.stored,
-                Fact::Opened(_) => &self.opened,
-                Fact::Read { .. } => &self.advanced,
-                Fact::MembershipChanged { .. } | Fact::ConversationChanged(_) | Fact::CommentAdded(_) => continue,
-            };
-            counter.fetch_add(1, Relaxed);
-        }
+    /// Clients that came back into their session, and those that had to begin a new one.
+    pub fn recoveries(&self) -> (u64, u64) {
+        (self.recovered.load(Relaxed), self.not_recovered.load(Relaxed))
+    }
+
+    pub(super) fn count_recovery(&self, is_recovered: bool) {
+        let counter = if is_recovered {
+            &self.recovered
+        } else {
+            &self.not_recovered
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Of this node's own writers.
+    pub(super) fn count_fact(&self, fact: &Fact) {
+        let counter = match fact {
+            Fact::MessageStored { .. } => &self.stored,
+            Fact::Opened(_) => &self.opened,
+            Fact::Read { .. } => &self.advanced,
+            _ => return,
+        };
+        counter.fetch_add(1, Relaxed);
     }
 
     pub(super) fn count_repeat(&self) {

@@ -132,6 +132,11 @@ impl Chat {
         self.directory.users.remove(&user);
     }
 
+    /// Likewise of a listing.
+    pub(super) fn listing_changed(&self, listing: ListingKey) {
+        self.directory.listings.remove(&listing);
+    }
+
     async fn write_user(&self, id: UserId, patch: UserPatch, source: UserSource) -> Result<Arc<User>> {
         let user = self.store.put_user(id.clone(), patch, source).await?;
         self.directory.user_keys.insert(id, user.key);
@@ -172,7 +177,7 @@ impl Chat {
             Some(Some(owner)) => Some(Some(self.mentioned_user(&owner).await?.key)),
         };
         let listing = self.store.put_listing(id, patch).await?;
-        self.directory.listings.remove(&listing.key);
+        self.listing_changed(listing.key);
         let owner = match listing.owner {
             Some(owner) => Some(self.user(owner).await?.id.clone()),
             None => None,

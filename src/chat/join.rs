@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::{Chat, history::MessagePage};
 use crate::{
     fanout::{LiveSocket, live::JoinGuard},
-    model::{Conversation, Error, Result, Seq, UserId, limits},
+    model::{Conversation, ConversationKey, Error, Result, Seq, UserId, limits, session::SessionChange},
     store::Window,
 };
 
 impl Chat {
     /// The conversation that `socket` may join now.
-    pub async fn joinable(&self, socket: &LiveSocket, id: &str) -> Result<Arc<Conversation>> {
+    async fn joinable(&self, socket: &LiveSocket, id: &str) -> Result<Arc<Conversation>> {
         let conversation = self.conversation_open_to(socket.user, id).await?;
         if socket.is_full(conversation.key) {
             return Err(Error::invalid(
@@ -54,10 +54,26 @@ impl Chat {
         }
     }
 
+    /// Joins without history: news flow from here on.
+    pub async fn join_room(&self, socket: &LiveSocket, id: &str) -> Result<Arc<Conversation>> {
+        let conversation = self.joinable(socket, id).await?;
+        let end = socket.join(conversation.key, self.recent.newest(conversation.key));
+        self.note_joined(socket, conversation.key, end).await;
+        Ok(conversation)
+    }
+
+    /// Keeps a join, with the end of the history that the client has, so that it holds when the client comes back. It is
+    /// acknowledged afterwards.
+    pub async fn note_joined(&self, socket: &LiveSocket, conversation: ConversationKey, end: Seq) {
+        self.note_session(socket, SessionChange::Joined { conversation, end })
+            .await;
+    }
+
     /// Leaves the room. A conversation that the caller cannot see is as if it did not exist.
     pub async fn leave_room(&self, socket: &LiveSocket, id: &str) -> Result<Arc<Conversation>> {
         let conversation = self.conversation_seen_by(socket.user, id).await?;
         socket.leave(conversation.key);
+        self.note_session(socket, SessionChange::Left(conversation.key)).await;
         Ok(conversation)
     }
 
@@ -68,6 +84,7 @@ impl Chat {
             return Err(Error::forbidden("You can only join your own room."));
         }
         socket.join_user_room();
+        self.note_session(socket, SessionChange::JoinedUserRoom).await;
         Ok(())
     }
 }

@@ -2,15 +2,19 @@
 //!
 //! A contract decodes a request into a verb's arguments and renders what the verb returns; it decides nothing itself.
 
+pub mod arrive;
 pub mod cache;
 pub mod comment;
 pub mod conversation;
 pub mod counters;
+mod deliver;
 pub mod directory;
 pub mod history;
 pub mod inbox;
 pub mod join;
 pub mod member;
+mod merge;
+pub mod node;
 pub mod open;
 pub mod page;
 pub mod people;
@@ -18,13 +22,14 @@ pub mod presence;
 pub mod publish;
 pub mod rates;
 pub mod read;
+mod recent;
 pub mod render;
 pub mod send;
 pub mod typing;
 pub mod updates;
 pub mod wait;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub use directory::Claims;
 pub use people::People;
@@ -32,7 +37,7 @@ pub use render::Render;
 
 use crate::{
     fanout::Hub,
-    model::{Clock, Error, Result, UserKey, limits::RateLimits},
+    model::{Clock, Error, NodeKey, Result, UserKey, limits::RateLimits},
     store::{Actor, Store, StoreError},
 };
 
@@ -44,6 +49,8 @@ pub struct Policy {
     /// Most current participants of a group, its maker counted.
     pub group_max: usize,
     pub rates: RateLimits,
+    /// For how long a lost connection may come back into its session.
+    pub recovery_window: Duration,
 }
 
 /// The chat of one node.
@@ -57,7 +64,13 @@ pub struct Chat {
     pub(crate) rates: rates::Rates,
     pub(crate) directory: directory::Directory,
     pub(crate) conversations: cache::Conversations,
+    pub(crate) node: NodeKey,
+    pub(crate) told: publish::Told,
+    pub(crate) recent: recent::Recent,
+    pub(crate) hint: tokio::sync::Notify,
     pub(crate) settling: publish::Settling,
+    pub(crate) arriving: arrive::Arriving,
+    pub(crate) beating: node::Beating,
     pub(crate) opening: open::Opening,
     pub(crate) sending: send::Sending,
     pub(crate) typing: typing::Typing,
@@ -106,7 +119,14 @@ impl From<Caller> for Actor {
 
 impl Chat {
     /// `render` makes the frames of each contract. Facts must be fed to [`Chat::publish`] by whoever opened the store.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, render: Box<dyn Render>, policy: Policy) -> Arc<Self> {
+    /// `node` is what the store calls this one.
+    pub fn new(
+        store: Arc<dyn Store>,
+        node: NodeKey,
+        clock: Arc<dyn Clock>,
+        render: Box<dyn Render>,
+        policy: Policy,
+    ) -> Arc<Self> {
         let counters = Arc::default();
         Arc::new(Chat {
             rates: rates::Rates::new(&policy.rates, &counters),
@@ -118,7 +138,13 @@ impl Chat {
             hub: Hub::default(),
             directory: directory::Directory::default(),
             conversations: cache::Conversations::default(),
+            node,
+            told: publish::Told::default(),
+            recent: recent::Recent::default(),
+            hint: tokio::sync::Notify::new(),
             settling: publish::Settling::default(),
+            arriving: arrive::Arriving::default(),
+            beating: node::Beating::default(),
             opening: open::Opening::default(),
             sending: send::Sending::default(),
             typing: typing::Typing::default(),
@@ -164,6 +190,7 @@ impl Chat {
         tokio::spawn(presence::run(Arc::clone(self)));
         tokio::spawn(presence::tell(Arc::clone(self)));
         tokio::spawn(updates::run(Arc::clone(self)));
+        tokio::spawn(node::run(Arc::clone(self)));
     }
 }
 

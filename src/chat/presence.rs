@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::Chat;
 use crate::{
     fanout::LiveSocket,
-    model::{Contract, Result, Timestamp, UserKey, limits},
+    model::{Contract, ConversationKey, Result, Timestamp, UserKey, limits},
 };
 
 #[derive(Default)]
@@ -37,6 +37,15 @@ struct Person {
     is_online: bool,
     /// As their peers were told.
     told_online: bool,
+}
+
+/// How a live socket ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    MayReturn,
+    ForGood,
+    /// This server stops: its sessions ended with its last sign of life, and none is noted by itself.
+    WithTheNode,
 }
 
 const AFTER_SOCKET: Duration = limits::PRESENCE_GRACE;
@@ -127,11 +136,14 @@ impl Chat {
         self.presence.is_online(user)
     }
 
-    /// A live socket has come: takes part in the fan-out from now on, and hears who of its peers is online.
-    pub fn connected(self: &Arc<Self>, socket: Arc<LiveSocket>) {
-        self.hub.add(Arc::clone(&socket));
+    /// A live socket that has [arrived](Chat::arrive) got its way out: it hears who of its peers is online, and how those
+    /// conversations stand that have `changed` without it.
+    pub fn connected(self: &Arc<Self>, socket: Arc<LiveSocket>, changed: &[ConversationKey]) {
         self.presence
             .seen(socket.user, self.clock.now(), Instant::now(), AFTER_SOCKET, 1);
+        for conversation in changed {
+            self.update_list(socket.user, *conversation, true, None);
+        }
         let chat = Arc::clone(self);
         tokio::spawn(async move {
             if let Err(error) = chat.push_online_peers(&socket).await {
@@ -140,8 +152,13 @@ impl Chat {
         });
     }
 
-    pub fn disconnected(&self, socket: &LiveSocket) {
+    pub fn disconnected(&self, socket: &LiveSocket, departure: Departure) {
         self.hub.remove(socket.user, socket.number);
+        match departure {
+            Departure::MayReturn => self.suspend(socket),
+            Departure::ForGood => self.forget(socket),
+            Departure::WithTheNode => {}
+        }
         self.presence.socket_gone(socket.user, self.clock.now(), Instant::now());
     }
 

@@ -1,26 +1,44 @@
-//! Delivery: facts become frames on the live sockets of this node, in commit order.
+//! The publisher: brings the facts of all writers into one order and has them delivered, one after the other.
 //!
-//! One task does it for all conversations: that is what makes every connection see the same order. It renders at most
-//! once for each contract that is present, and never waits for a slow reader.
+//! One task does it for all conversations: that is what makes every connection of this node see the same order. This
+//! node's own writers hand their facts over; what other nodes wrote is read from the journal, when a hint comes that
+//! there is more, and every few seconds without one. A gap is filled from the journal in the same way.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use doorbell_socketio::Frame;
-use tokio::sync::{mpsc, oneshot};
-
-use super::{
-    Chat,
-    counters::Delivered,
-    render::{News, Whose},
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::MissedTickBehavior,
 };
-use crate::fanout::{Audience, Pushed};
-use crate::model::{Contract, Conversation, Fact, Message, Origin, Result, UserKey, conversation::Read};
 
-/// Time for connections to write what waits for them.
-const BREATH: Duration = Duration::from_millis(1);
+use super::{Chat, merge::Merge};
+use crate::model::{Code, ConversationKey, Cut, Error, Fact, Message, Note, Position, Recorded, Result, Seq, limits};
+
+/// How far this node has told.
+#[derive(Default)]
+pub struct Told(Mutex<Cut>);
+
+impl Told {
+    fn lock(&self) -> MutexGuard<'_, Cut> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// What was begun to be told, or is told already. Whoever takes part in the fan-out and looks here afterwards gets
+    /// everything that is not in it.
+    pub fn begun(&self) -> Cut {
+        self.lock().clone()
+    }
+
+    /// One more is about to be told: how far things are with it.
+    fn begin(&self, position: Position) -> Cut {
+        let mut cut = self.lock();
+        cut.advance(position);
+        cut.clone()
+    }
+}
 
 /// Verbs that wait for the publisher.
 pub struct Settling {
@@ -49,6 +67,17 @@ impl Settling {
 
 /// Verbs that may wait in the channel; more wait in front of it.
 const SETTLING: usize = 64;
+/// Facts that are told between two looks at what else has come.
+const TOLD_AT_ONCE: usize = 512;
+/// Between two tries to tell something while the store does not answer, at first and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What is to be told: a fact as its writer made it, or a note that is looked up first.
+enum Telling {
+    Fact(Fact),
+    Note(Note),
+}
 
 impl Chat {
     /// Waits until everything is published that was committed before this call: from then on the chat's own memory of
@@ -61,186 +90,218 @@ impl Chat {
         }
     }
 
-    /// Delivers what the store hands over, until the store is closed.
-    pub async fn publish(self: Arc<Self>, mut facts: mpsc::Receiver<Vec<Fact>>) {
+    /// Learns what happened before this node began, so that clients can be told what they missed. To be called before
+    /// [`publish`](Self::publish).
+    pub async fn remember(&self) -> Result<()> {
+        let ends = self.store.journal_ends().await?;
+        let most = limits::RECENT_FACTS as i64;
+        let mut from: Cut = ends
+            .recorded
+            .positions()
+            .iter()
+            .map(|end| Position {
+                slot: end.slot,
+                number: (end.number - most).max(0),
+            })
+            .collect();
+        from.join(&ends.pruned);
+        self.recent.begin(from.clone());
+        let mut merge = Merge::after(from);
+        while !merge.taken().covers(&ends.recorded) {
+            let page = self.store.journal(merge.taken(), limits::JOURNAL_PAGE).await?;
+            page.into_iter().for_each(|recorded| merge.put(recorded));
+            let notes = merge.take(usize::MAX);
+            if notes.is_empty() {
+                // What others build on may have been left out above: it is older than anything that is asked for.
+                break;
+            }
+            for recorded in notes {
+                self.recent.note(recorded.position, &recorded.what);
+            }
+        }
+        self.told.lock().join(&ends.recorded);
+        Ok(())
+    }
+
+    /// Delivers what the store hands over, and what other nodes have written, until the store is closed.
+    pub async fn publish(self: Arc<Self>, mut facts: mpsc::Receiver<Vec<Recorded<Fact>>>) {
         let Some(mut waiting) = self.settling.take() else {
             return;
         };
+        let mut merge = Merge::after(self.told.begun());
+        let mut sweep = tokio::time::interval(limits::JOURNAL_SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 batch = facts.recv() => match batch {
-                    Some(batch) => self.deliver_batch(batch).await,
+                    Some(batch) => put(&mut merge, batch),
                     None => return,
                 },
                 Some(done) = waiting.recv() => {
                     // The store hands facts over before it answers, so theirs are in the channel now, or through it.
                     for _ in 0..facts.len() {
                         let Ok(batch) = facts.try_recv() else { break };
-                        self.deliver_batch(batch).await;
+                        put(&mut merge, batch);
                     }
+                    self.tell(&mut merge).await;
                     let _ = done.send(());
                 }
-            }
-        }
-    }
-
-    async fn deliver_batch(&self, batch: Vec<Fact>) {
-        self.counters.count_facts(&batch);
-        for fact in batch {
-            // What cannot be delivered can be read: the fact is stored, and the next message shows the gap.
-            if let Err(error) = self.deliver(fact).await {
-                tracing::warn!(%error, "news could not be delivered; clients will read them from the store");
-            }
-        }
-    }
-
-    async fn deliver(&self, fact: Fact) -> Result<()> {
-        match fact {
-            Fact::MessageStored { message, origin } => self.deliver_message(&message, origin).await,
-            Fact::Read { read, origin } => self.deliver_read(&read, origin).await,
-            Fact::Opened(conversation) => {
-                self.conversations.put(&conversation);
-                self.update_everyone(&conversation);
-                Ok(())
-            }
-            Fact::ConversationChanged(conversation) => {
-                self.conversations.put(&conversation);
-                self.update_everyone(&conversation);
-                Ok(())
-            }
-            Fact::MembershipChanged { conversation, user } => {
-                self.conversations.put(&conversation);
-                if !conversation.is_current_member(user) {
-                    self.hub.each_of(user, |socket| socket.leave(conversation.key));
+                _ = self.hint.notified() => self.catch_up(&mut merge).await,
+                _ = sweep.tick() => {
+                    if self.store.is_shared() || merge.len() > 0 {
+                        self.catch_up(&mut merge).await;
+                    }
                 }
-                self.update_everyone(&conversation);
-                self.update_list(user, conversation.key, true, None);
-                Ok(())
             }
-            Fact::CommentAdded(comment) => {
-                self.waiting.posts.ring(comment.post_id.as_str());
-                Ok(())
+            self.tell(&mut merge).await;
+        }
+    }
+
+    /// Tells all that may be told. What is missing in between is read from the journal.
+    async fn tell(&self, merge: &mut Merge<Telling>) {
+        loop {
+            let ready = merge.take(TOLD_AT_ONCE);
+            if !ready.is_empty() {
+                self.tell_all(ready).await;
+            } else if merge.len() == 0 || !self.follow(merge).await {
+                return;
             }
         }
     }
 
-    async fn deliver_message(&self, message: &Message, origin: Option<Origin>) -> Result<()> {
-        let key = message.conversation;
-        let conversation = self.conversation(key).await?;
-        self.waiting.conversations.ring(&key);
-        if !self.anyone_is_connected(&conversation) {
-            return Ok(());
+    /// Tells everything that has been recorded by now.
+    async fn catch_up(&self, merge: &mut Merge<Telling>) {
+        while self.follow(merge).await {
+            self.tell(merge).await;
         }
-        let people = self.people_of(&conversation, &[message.sender]).await?;
-        // Their own copy differs only by the e-mail address, which the sender alone may see.
-        let sender_sees_more = people.user(message.sender).is_some_and(|sender| sender.email.is_some());
-        let mut shared = Frames::default();
-        let mut own = Frames::default();
-        let mut needs_breath = false;
-        let mut delivered = Delivered::default();
-        for member in conversation.current_members() {
-            let is_sender = member.user == message.sender;
-            self.hub.each_of(member.user, |socket| {
-                let contract = socket.spoken();
-                let audience = self
-                    .render
-                    .audience(contract, News::Message, whose(is_sender, origin, socket.number));
-                if audience == Audience::Nobody {
-                    return;
+    }
+
+    /// Reads what else has been recorded. `false` if there is nothing, or it cannot be read now.
+    async fn follow(&self, merge: &mut Merge<Telling>) -> bool {
+        let page = match self.store.journal(merge.taken(), limits::JOURNAL_PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::debug!(%error, "the journal could not be read; tried again soon");
+                return false;
+            }
+        };
+        let before = merge.len();
+        for recorded in page {
+            merge.put(Recorded {
+                position: recorded.position,
+                after: recorded.after,
+                what: Telling::Note(recorded.what),
+            });
+        }
+        merge.len() > before
+    }
+
+    async fn tell_all(&self, recorded: Vec<Recorded<Telling>>) {
+        let mut pause = PAUSE_MIN;
+        let read = loop {
+            match self.messages_of(&recorded).await {
+                Ok(read) => break read,
+                Err(error) => tracing::debug!(%error, "news could not be read; tried again soon"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        };
+        for Recorded { position, what, .. } in recorded {
+            let note = match &what {
+                Telling::Fact(fact) => {
+                    self.counters.count_fact(fact);
+                    fact.note()
                 }
-                let (frames, viewer) = if is_sender && sender_sees_more {
-                    (&mut own, Some(member.user))
-                } else {
-                    (&mut shared, None)
+                Telling::Note(note) => note.clone(),
+            };
+            self.recent.note(position, &note);
+            let cut = self.told.begin(position);
+            let mut pause = PAUSE_MIN;
+            loop {
+                let told = match &what {
+                    Telling::Fact(fact) => self.deliver(fact, &cut, position).await,
+                    Telling::Note(note) => match self.fact_of(note, &read).await {
+                        Ok(Some(fact)) => self.deliver(&fact, &cut, position).await,
+                        // It has been erased since.
+                        Ok(None) => Ok(()),
+                        Err(error) => Err(error),
+                    },
                 };
-                let frame = frames.of(contract, || {
-                    self.render.message(contract, &conversation, message, &people, viewer)
-                });
-                let pushed = socket.push_message(audience, key, message.seq, frame);
-                if pushed != Pushed::Not {
-                    delivered.one_more(contract);
+                match told {
+                    Ok(()) => break,
+                    // Nothing is skipped because the store is away: nobody can write meanwhile, either.
+                    Err(error) if error.code == Code::Unavailable => {
+                        tracing::debug!(%error, "news could not be told; tried again soon");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(PAUSE_MAX);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "news could not be delivered; clients will read them from the store");
+                        break;
+                    }
                 }
-                needs_breath |= pushed == Pushed::Crowded;
-                if contract == self.render.list_contract() && !socket.has_joined(key) {
-                    self.update_list(member.user, key, false, None);
-                }
-            });
-        }
-        self.counters.count_delivered(delivered);
-        if needs_breath {
-            // A reader is not slow because this task was faster than the connections' own.
-            tokio::time::sleep(BREATH).await;
-        }
-        Ok(())
-    }
-
-    async fn deliver_read(&self, read: &Read, origin: Option<Origin>) -> Result<()> {
-        if read.updated == 0 {
-            return Ok(());
-        }
-        let conversation = self.conversation(read.conversation).await?;
-        if !self.anyone_is_connected(&conversation) {
-            return Ok(());
-        }
-        let people = self.people_of(&conversation, &[read.reader]).await?;
-        let render = |contract| self.render.read(contract, &conversation, read, &people);
-        self.deliver_news(&conversation, News::Read, read.reader, origin, render);
-        self.update_list(read.reader, read.conversation, true, origin);
-        Ok(())
-    }
-
-    /// Brings news of a conversation to its current members, each contract's rendered once.
-    pub(super) fn deliver_news(
-        &self,
-        conversation: &Conversation,
-        news: News,
-        cause: UserKey,
-        origin: Option<Origin>,
-        render: impl Fn(Contract) -> Frame,
-    ) {
-        let mut frames = Frames::default();
-        for member in conversation.current_members() {
-            let is_cause = member.user == cause;
-            self.hub.each_of(member.user, |socket| {
-                let contract = socket.spoken();
-                let audience = self
-                    .render
-                    .audience(contract, news, whose(is_cause, origin, socket.number));
-                if audience != Audience::Nobody {
-                    socket.push_news(audience, conversation.key, frames.of(contract, || render(contract)));
-                }
-            });
+            }
         }
     }
 
-    /// Everyone who is in it has to see that their list has changed.
-    fn update_everyone(&self, conversation: &Conversation) {
-        for member in conversation.current_members() {
-            self.update_list(member.user, conversation.key, true, None);
+    /// The messages that notes speak of, read at once.
+    async fn messages_of(&self, recorded: &[Recorded<Telling>]) -> Result<Vec<Message>> {
+        let places: Vec<(ConversationKey, Seq)> = recorded
+            .iter()
+            .filter_map(|recorded| match &recorded.what {
+                Telling::Note(Note::MessageStored { conversation, seq, .. }) => Some((*conversation, *seq)),
+                _ => None,
+            })
+            .collect();
+        match places.is_empty() {
+            true => Ok(Vec::new()),
+            false => Ok(self.store.messages(&places).await?),
         }
     }
 
-    fn anyone_is_connected(&self, conversation: &Conversation) -> bool {
-        conversation
-            .current_members()
-            .any(|member| self.hub.is_connected(member.user))
+    /// What a note of another node's change speaks of, as it stands by now.
+    async fn fact_of(&self, note: &Note, read: &[Message]) -> Result<Option<Fact>> {
+        let conversation = async |key| Ok::<_, Error>(self.store.conversation(key).await?);
+        Ok(match note {
+            Note::MessageStored {
+                conversation,
+                seq,
+                origin,
+            } => read
+                .iter()
+                .find(|message| message.conversation == *conversation && message.seq == *seq)
+                .map(|message| Fact::MessageStored {
+                    message: Arc::new(message.clone()),
+                    origin: *origin,
+                }),
+            Note::Read { read, origin } => Some(Fact::Read {
+                read: read.clone(),
+                origin: *origin,
+            }),
+            Note::Opened(key) => conversation(*key).await?.map(Fact::Opened),
+            Note::ConversationChanged(key) => conversation(*key).await?.map(Fact::ConversationChanged),
+            Note::MembershipChanged {
+                conversation: key,
+                user,
+                is_member,
+            } => conversation(*key).await?.map(|conversation| Fact::MembershipChanged {
+                conversation,
+                user: *user,
+                is_member: *is_member,
+            }),
+            Note::CommentAdded { post_id } => Some(Fact::CommentAdded(post_id.clone())),
+            Note::UserChanged(user) => Some(Fact::UserChanged(*user)),
+            Note::ListingChanged(listing) => Some(Fact::ListingChanged(*listing)),
+        })
     }
 }
 
-fn whose(is_own: bool, origin: Option<Origin>, socket: Origin) -> Whose {
-    match is_own {
-        _ if origin == Some(socket) => Whose::Origin,
-        true => Whose::Own,
-        false => Whose::Others,
-    }
-}
-
-/// One frame a contract, made when the first socket of that contract needs it.
-#[derive(Default)]
-struct Frames([Option<Frame>; Contract::ALL.len()]);
-
-impl Frames {
-    fn of(&mut self, contract: Contract, render: impl FnOnce() -> Frame) -> &Frame {
-        self.0[contract as usize].get_or_insert_with(render)
+fn put(merge: &mut Merge<Telling>, batch: Vec<Recorded<Fact>>) {
+    for Recorded { position, after, what } in batch {
+        merge.put(Recorded {
+            position,
+            after,
+            what: Telling::Fact(what),
+        });
     }
 }

@@ -140,7 +140,7 @@ impl Chat {
         }
         let people = self.people_of(conversation, &[user]).await?;
         let render = |contract| self.render.typing(contract, conversation, user, &people, is_typing);
-        self.deliver_news(conversation, News::Typing, user, None, render);
+        self.deliver_news(conversation, News::Typing, user, render);
         Ok(())
     }
 }

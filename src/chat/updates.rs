@@ -122,7 +122,7 @@ impl Chat {
         let mut sockets = Vec::new();
         self.hub.each_of(due.user, |socket| {
             let is_told = due.to_joined || !socket.has_joined(due.conversation);
-            if socket.spoken() == list_contract && is_told && due.except != Some(socket.number) {
+            if socket.spoken() == list_contract && is_told && due.except != Some(socket.origin) {
                 sockets.push(Arc::clone(socket));
             }
         });

@@ -19,6 +19,7 @@ pub struct Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     Addresses,
+    Nodes,
     Storage,
     Identity,
     Conversations,
@@ -27,8 +28,9 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Group; 6] = [
+    pub const ALL: [Group; 7] = [
         Group::Addresses,
+        Group::Nodes,
         Group::Storage,
         Group::Identity,
         Group::Conversations,
@@ -39,6 +41,7 @@ impl Group {
     pub fn heading(self) -> &'static str {
         match self {
             Group::Addresses => "Addresses",
+            Group::Nodes => "Several nodes",
             Group::Storage => "Storage",
             Group::Identity => "Who is who",
             Group::Conversations => "Conversations",
@@ -130,12 +133,14 @@ pub const SETTINGS: &[Setting] = &[
          alone (localhost, any port).",
     ),
     plain(
-        Group::Addresses,
+        Group::Nodes,
         "node_url",
         &["DOORBELL_NODE_URL"],
         "",
         "http://10.0.0.5:5544",
-        "Where the other nodes reach this one. Without it, the first listen address.",
+        "Where the other nodes reach this one, in a network of your own: http://host:port, another one for each. It makes \
+         this one of several nodes, which share one PostgreSQL and need no sticky sessions. Without it, this is the only \
+         node.",
     ),
     plain(
         Group::Storage,

@@ -36,7 +36,7 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// `None`: pages from this machine alone.
     pub frontend_origins: Option<Vec<WebOrigin>>,
-    /// Where other nodes reach this one, without a slash at its end.
+    /// Where other nodes reach this one, `http://host:port`; only with PostgreSQL. `None`: it is the only node.
     pub node_url: Option<String>,
     pub data_dir: PathBuf,
     pub database: DatabaseUrl,
@@ -138,9 +138,10 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
     let listen = reader.listen()?;
     let public_url = reader.optional("public_url", values::base_url)?;
     let frontend_origins = reader.optional("frontend_url", values::origins)?;
-    let node_url = reader.optional("node_url", values::base_url)?;
+    let node_url = reader.node_url()?;
     let data_dir = reader.data_dir()?;
     let database = reader.database(&data_dir)?;
+    let node_url = among_several(node_url, &database)?;
     let media_dir = reader.media_dir(&data_dir)?;
     let media_shared = reader.with_default("media_shared", values::switch)?;
     reader.optional("redis_url", values::not_yet(&["redis", "rediss"], "redis://host:6379"))?;
@@ -204,6 +205,18 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         settings,
         in_force: reader.in_force,
     })
+}
+
+/// Several nodes share one database, and a SQLite file has one writer.
+fn among_several(node_url: Option<(String, Found)>, database: &DatabaseUrl) -> Result<Option<String>, ConfigFault> {
+    match (node_url, database) {
+        (Some((_, found)), DatabaseUrl::Sqlite(_)) => Err(ConfigFault::new(format!(
+            "{} is {:?}, but several nodes need PostgreSQL and the store is {database}; set DOORBELL_DATABASE_URL to \
+             postgres://user:password@host:5432/database, or leave {} out to run one node.",
+            found.name, found.text, found.name
+        ))),
+        (node_url, _) => Ok(node_url.map(|(url, _)| url)),
+    }
 }
 
 fn advice_on_length(key: &str) -> String {
@@ -308,6 +321,15 @@ impl Reader<'_> {
         Ok(addresses)
     }
 
+    /// The demo is a node of its own.
+    fn node_url(&mut self) -> Result<Option<(String, Found)>, ConfigFault> {
+        if self.keeps_to_itself("node_url") {
+            self.show_default("node_url", "");
+            return Ok(None);
+        }
+        self.optional_found("node_url", values::node_url)
+    }
+
     fn data_dir(&mut self) -> Result<PathBuf, ConfigFault> {
         if self.keeps_to_itself("data_dir") {
             let default = format!("{}/demo", setting("data_dir").default);
@@ -373,7 +395,7 @@ impl Reader<'_> {
             && found.place != Place::Flag
         {
             self.notes.push(format!(
-                "{} is for doorbell serve; the demo keeps to a folder of its own.",
+                "{} is for doorbell serve; the demo is one node and keeps to a folder of its own.",
                 found.name
             ));
         }

@@ -158,6 +158,34 @@ fn a_postgres_url_is_used_and_shown_without_its_password() {
 }
 
 #[test]
+fn one_of_several_nodes_says_where_the_others_reach_it() {
+    let several = |url: &str| {
+        settings(&[
+            ("DOORBELL_NODE_URL", url),
+            ("DOORBELL_DATABASE_URL", "postgres://u:hush@h/d"),
+        ])
+    };
+    for url in [
+        "http://10.0.0.5:5544",
+        "http://node-1.chat.svc.cluster.local:80",
+        "http://[fd00::5]:5544",
+        "http://127.0.0.1:1",
+    ] {
+        for written in [url.to_owned(), format!(" {url}/ ")] {
+            assert_eq!(several(&written).node_url.as_deref(), Some(url));
+        }
+    }
+    assert_eq!(settings(&[]).node_url, None);
+    let sentence = fault(&[("DOORBELL_NODE_URL", "http://10.0.0.5:5544")]);
+    assert!(sentence.contains("several nodes need PostgreSQL"), "{sentence}");
+    let demo = load(
+        &sources(&[], &[("DOORBELL_NODE_URL", "http://10.0.0.5:5544")], ""),
+        Purpose::Demo,
+    );
+    assert_eq!(demo.unwrap().settings.node_url, None, "the demo is one node");
+}
+
+#[test]
 fn the_data_folder_moves_what_lies_in_it_by_default() {
     let moved = settings(&[("DOORBELL_DATA_DIR", "/srv/doorbell")]);
     assert_eq!(moved.database, DatabaseUrl::Sqlite("/srv/doorbell/doorbell.db".into()));
@@ -201,7 +229,21 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
         ("PORT", "tcp://10.0.0.1:80", "DOORBELL_LISTEN"),
         ("DOORBELL_PUBLIC_URL", "chat.example.com", "https://"),
         ("DOORBELL_PUBLIC_URL", "https://", "https://"),
-        ("DOORBELL_NODE_URL", "ftp://x", "https://"),
+        ("DOORBELL_NODE_URL", "ftp://x", "http://10.0.0.5:5544"),
+        ("DOORBELL_NODE_URL", "10.0.0.5:5544", "http://10.0.0.5:5544"),
+        ("DOORBELL_NODE_URL", "http://10.0.0.5", "with the port"),
+        ("DOORBELL_NODE_URL", "http://10.0.0.5:0", "with the port"),
+        ("DOORBELL_NODE_URL", "http://[::1]", "with the port"),
+        ("DOORBELL_NODE_URL", "http://10.0.0.5:99999", "with the port"),
+        ("DOORBELL_NODE_URL", "https://10.0.0.5:5544", "http://10.0.0.5:5544"),
+        ("DOORBELL_NODE_URL", "http://10.0.0.5:5544/node", "with the port"),
+        ("DOORBELL_NODE_URL", "http://0.0.0.0:5544", "http://10.0.0.5:5544"),
+        ("DOORBELL_NODE_URL", "http://[::]:5544", "http://10.0.0.5:5544"),
+        (
+            "DOORBELL_NODE_URL",
+            "http://10.0.0.5:5544",
+            "or leave DOORBELL_NODE_URL out",
+        ),
         ("FRONTEND_URL", "*", "https://www.example.com"),
         ("FRONTEND_URL", "www.example.com", "https://www.example.com"),
         ("FRONTEND_URL", "null", "https://www.example.com"),
@@ -388,6 +430,8 @@ fn the_annotated_file_is_a_file_of_defaults() {
                 .filter(|rest| !rest.starts_with(' ') && !rest.is_empty())
         })
         .filter(|line| !line.starts_with("redis_url") && !line.starts_with("jwks_url"))
+        // One node of several needs another database than the default.
+        .filter(|line| !line.starts_with("node_url"))
         .map(|line| format!("{line}\n"))
         .collect();
     let loaded = load(

@@ -307,6 +307,29 @@ pub fn base_url(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
+/// `http://host:port` and nothing behind it: where one node reaches another.
+pub fn node_url(text: &str) -> Result<String, Wrong> {
+    const MEND: &str = "write http://10.0.0.5:5544, with the port on which this node listens";
+    let text = text.trim().trim_end_matches('/');
+    let authority = match text.split_once("://") {
+        Some(("http", authority)) => authority,
+        Some(("https", _)) => return wrong("asks for TLS, which nodes do not speak among themselves", MEND),
+        _ => return wrong("is not the address of a node", MEND),
+    };
+    let is_port = |port: &str| port.parse().is_ok_and(|port: u16| port > 0);
+    let Some((host, _)) = authority.rsplit_once(':').filter(|(_, port)| is_port(port)) else {
+        return wrong("names no port", MEND);
+    };
+    if authority.contains(['/', '?', '#', '@']) || WebOrigin::parse(text).is_none() {
+        return wrong("is not the address of a node", MEND);
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if address.is_ok_and(|address| address.is_unspecified()) {
+        return wrong("is every address of a machine, and none that others could reach", MEND);
+    }
+    Ok(text.to_owned())
+}
+
 /// `90s`, `2m`, `1h`, `1d`, from `lowest` to `highest`.
 pub fn duration(lowest: Duration, highest: Duration) -> impl Fn(&str) -> Result<Duration, Wrong> {
     move |text| {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::LiveSocket;
-use crate::model::{Origin, UserKey};
+use crate::model::UserKey;
 
 /// Shards of the register, so that connecting and delivering seldom wait for each other.
 const SHARDS: usize = 64;
@@ -39,7 +39,7 @@ impl Hub {
         sockets.push(socket);
     }
 
-    pub fn remove(&self, user: UserKey, number: Origin) {
+    pub fn remove(&self, user: UserKey, number: i64) {
         let mut shard = self
             .shard(user)
             .write()
@@ -50,6 +50,13 @@ impl Hub {
                 shard.remove(&user);
             }
         }
+    }
+
+    /// Is nobody connected?
+    pub fn is_empty(&self) -> bool {
+        self.shards
+            .iter()
+            .all(|shard| shard.read().unwrap_or_else(|poisoned| poisoned.into_inner()).is_empty())
     }
 
     pub fn is_connected(&self, user: UserKey) -> bool {
@@ -73,16 +80,5 @@ impl Hub {
             let shard = shard.read().unwrap_or_else(|poisoned| poisoned.into_inner());
             shard.values().flatten().for_each(&mut visit);
         }
-    }
-
-    /// The socket that a REST request says it comes from, if it is the caller's own.
-    pub fn own_socket(&self, user: UserKey, socket_id: &str) -> Option<Origin> {
-        let mut found = None;
-        self.each_of(user, |socket| {
-            if socket.socket_id == socket_id {
-                found = Some(socket.number);
-            }
-        });
-        found
     }
 }

@@ -1,7 +1,7 @@
 //! A live socket: one person's one connection, the contract that it speaks, and what it has joined.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering},
@@ -11,7 +11,7 @@ use std::{
 
 use doorbell_socketio::Frame;
 
-use crate::model::{Contract, ConversationKey, Origin, Seq, UserKey, limits};
+use crate::model::{Contract, ConversationKey, Cut, Origin, Position, Seq, SessionId, UserKey, limits};
 
 /// Where a live socket's frames go. Implemented by the transport.
 pub trait Outlet: Send + Sync {
@@ -47,11 +47,38 @@ pub enum Pushed {
     Crowded,
 }
 
-pub struct LiveSocket {
-    pub number: Origin,
+/// News of a stored fact, on the way to a socket.
+#[derive(Debug, Clone, Copy)]
+pub struct News {
+    pub audience: Audience,
+    pub conversation: ConversationKey,
+    /// Of a message.
+    pub seq: Option<Seq>,
+    pub position: Position,
+}
+
+/// Whose connection a live socket is.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// Of this connection: unique on this node.
+    pub number: i64,
     pub user: UserKey,
     /// `socket.id`, by which a REST request names the socket that it comes from.
     pub socket_id: String,
+    /// What the changes that come from here are known by.
+    pub origin: Origin,
+    /// `None` for clients that do not recover.
+    pub session: Option<SessionId>,
+}
+
+pub struct LiveSocket {
+    pub number: i64,
+    pub user: UserKey,
+    pub socket_id: String,
+    pub origin: Origin,
+    pub session: Option<SessionId>,
+    /// When it came.
+    pub since: Instant,
     contract: AtomicU8,
     ties: Mutex<Ties>,
 }
@@ -60,20 +87,35 @@ pub struct LiveSocket {
 struct Ties {
     /// Taken away when the connection ends: the connection keeps this socket, and this socket the way to it.
     outlet: Option<Box<dyn Outlet>>,
+    /// The way out was there once.
+    was_attached: bool,
     /// Breaths that were taken for this socket, and since when they are counted.
     breaths: u32,
     breaths_since: Option<Instant>,
     /// With the end of the history that was answered to the join: what lies below is no news, however late it comes.
     joined: HashMap<ConversationKey, Seq>,
     user_room: bool,
-    /// Joins whose answer is still being read: what comes meanwhile waits behind the answer.
-    splices: Vec<Splice>,
+    /// Joins whose answer is still being read. What comes meanwhile waits behind it, of every conversation: offsets
+    /// must rise on each connection.
+    joining: u32,
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    /// What this socket is replayed: no news any more.
+    replayed: Option<Cut>,
+    /// What its client had for certain when it came.
+    received: Cut,
 }
 
-struct Splice {
-    conversation: ConversationKey,
-    held: Vec<(Seq, Frame)>,
-    held_bytes: usize,
+/// What waits for the way out, or behind the answer to a join.
+enum Held {
+    Fact {
+        audience: Audience,
+        conversation: ConversationKey,
+        seq: Option<Seq>,
+        position: Position,
+        frame: Frame,
+    },
+    Other(Frame),
 }
 
 /// So much waiting for one socket is more than a burst of messages: a quarter of what closes it.
@@ -86,24 +128,57 @@ const BREATHS_PERIOD: Duration = Duration::from_secs(10);
 const UNTOLD: u8 = u8::MAX;
 
 impl LiveSocket {
-    pub fn new(number: Origin, user: UserKey, socket_id: String, contract: Option<Contract>) -> Self {
+    /// What is pushed waits until the socket is [attached](Self::attach).
+    pub fn new(who: Who, contract: Option<Contract>) -> Self {
         LiveSocket {
-            number,
-            user,
-            socket_id,
+            number: who.number,
+            user: who.user,
+            socket_id: who.socket_id,
+            origin: who.origin,
+            session: who.session,
+            since: Instant::now(),
             contract: AtomicU8::new(contract.map_or(UNTOLD, |contract| contract as u8)),
             ties: Mutex::default(),
         }
     }
 
-    /// Gives the socket its way out. Until then nothing reaches it.
+    /// Puts a session back where it was, before anything is pushed. `joined` is with the end of each history that the
+    /// client has.
+    pub fn put_back(&self, joined: impl IntoIterator<Item = (ConversationKey, Seq)>, user_room: bool) {
+        let mut ties = self.ties();
+        ties.joined.extend(joined);
+        ties.user_room = user_room;
+    }
+
+    /// Facts up to here are replayed to the client by other means.
+    pub fn replayed_up_to(&self, cut: Cut) {
+        self.ties().replayed = Some(cut);
+    }
+
+    /// Its client has everything up to here.
+    pub fn received_up_to(&self, cut: Cut) {
+        self.ties().received = cut;
+    }
+
+    /// What its client had for certain when it came.
+    pub fn received(&self) -> Cut {
+        self.ties().received.clone()
+    }
+
+    /// Gives the socket its way out, and lets go what waited for it.
     pub fn attach(&self, outlet: Box<dyn Outlet>) {
-        self.ties().outlet = Some(outlet);
+        let mut ties = self.ties();
+        ties.outlet = Some(outlet);
+        ties.was_attached = true;
+        ties.let_go();
     }
 
     /// Takes the way out away: the connection has ended.
     pub fn detach(&self) {
-        self.ties().outlet = None;
+        let mut ties = self.ties();
+        ties.outlet = None;
+        ties.was_attached = true;
+        ties.held = VecDeque::new();
     }
 
     /// The contract that this socket has been told to speak.
@@ -125,15 +200,25 @@ impl LiveSocket {
         self.told().unwrap_or(Contract::TenantChat)
     }
 
+    /// Do the frames of stored facts carry an offset for it?
+    pub fn recovers(&self) -> bool {
+        self.session.is_some()
+    }
+
     pub fn answer(&self, frame: Frame) {
         if let Some(outlet) = &self.ties().outlet {
             outlet.answer(frame);
         }
     }
 
-    /// News that are no message of a conversation.
+    /// News that are no stored fact.
     pub fn push(&self, frame: &Frame) {
-        self.ties().push(frame);
+        let mut ties = self.ties();
+        if ties.was_attached {
+            ties.push(frame);
+        } else {
+            ties.hold(Held::Other(frame.clone()), frame.len());
+        }
     }
 
     pub fn close(&self) {
@@ -144,6 +229,11 @@ impl LiveSocket {
 
     pub fn has_joined(&self, conversation: ConversationKey) -> bool {
         self.ties().joined.contains_key(&conversation)
+    }
+
+    /// Would it hear of this? The end of the history that it has counts, too.
+    pub fn hears(&self, audience: Audience, conversation: ConversationKey, seq: Option<Seq>) -> bool {
+        self.ties().hears(audience, conversation, seq)
     }
 
     /// Would one more join be over the limit?
@@ -161,23 +251,20 @@ impl LiveSocket {
         self.ties().joined.remove(&conversation);
     }
 
-    /// Joins without an answer that holds history: news flow from here on.
-    pub fn join(&self, conversation: ConversationKey) {
-        self.ties().joined.entry(conversation).or_insert(0);
+    /// Joins without an answer that holds history: news flow from here on. `end` is the newest message that was told
+    /// already. Returns from where on they do.
+    pub fn join(&self, conversation: ConversationKey, end: Seq) -> Seq {
+        *self.ties().joined.entry(conversation).or_insert(end)
     }
 
-    /// Joins, and holds the conversation's messages back until the answer with its history has been given.
+    /// Joins, and holds news back until the answer with its history has been given.
     ///
     /// Joining first and reading then leaves no hole: what is committed before the reading is in the history, what
     /// comes after is held here. The joiner must drop the guard when the answer is queued, or has failed.
     pub fn join_with_history(&self, conversation: ConversationKey) -> JoinGuard<'_> {
         let mut ties = self.ties();
         ties.joined.entry(conversation).or_insert(0);
-        ties.splices.push(Splice {
-            conversation,
-            held: Vec::new(),
-            held_bytes: 0,
-        });
+        ties.joining += 1;
         JoinGuard {
             socket: self,
             conversation,
@@ -185,36 +272,32 @@ impl LiveSocket {
         }
     }
 
-    /// A message of a conversation, if this socket is in the audience.
-    pub fn push_message(&self, audience: Audience, conversation: ConversationKey, seq: Seq, frame: &Frame) -> Pushed {
+    /// News of a stored fact, if this socket is to hear of it.
+    pub fn push_fact(&self, news: News, frame: &Frame) -> Pushed {
         let mut ties = self.ties();
-        if !ties.reached(audience, conversation) || ties.joined.get(&conversation).is_some_and(|end| seq <= *end) {
+        let is_replayed = ties.replayed.as_ref().is_some_and(|cut| cut.holds(news.position));
+        if is_replayed || !ties.hears(news.audience, news.conversation, news.seq) {
             return Pushed::Not;
         }
-        if let Some(splice) = ties
-            .splices
-            .iter_mut()
-            .find(|splice| splice.conversation == conversation)
-        {
-            splice.held.push((seq, frame.clone()));
-            splice.held_bytes += frame.len();
-            if splice.held_bytes > limits::WAITING_PUSH_BYTES
-                && let Some(outlet) = &ties.outlet
-            {
-                // As if they had waited in the connection's own queue.
-                outlet.close();
-            }
-            Pushed::Queued
-        } else {
-            // Inside the lock, so that nothing overtakes what a splice lets go at this moment.
-            ties.push(frame)
+        if ties.joining == 0 && ties.was_attached {
+            // Inside the lock, so that nothing overtakes what was held and is let go at this moment.
+            return ties.push(frame);
         }
+        let held = Held::Fact {
+            audience: news.audience,
+            conversation: news.conversation,
+            seq: news.seq,
+            position: news.position,
+            frame: frame.clone(),
+        };
+        ties.hold(held, frame.len());
+        Pushed::Queued
     }
 
     /// Other news of a conversation, if this socket is in the audience.
     pub fn push_news(&self, audience: Audience, conversation: ConversationKey, frame: &Frame) {
         let mut ties = self.ties();
-        if ties.reached(audience, conversation) {
+        if ties.hears(audience, conversation, None) && ties.was_attached {
             ties.push(frame);
         }
     }
@@ -244,17 +327,60 @@ impl Ties {
         }
     }
 
-    fn reached(&self, audience: Audience, conversation: ConversationKey) -> bool {
-        match audience {
-            Audience::Joined => self.joined.contains_key(&conversation),
-            Audience::JoinedOrUserRoom => self.user_room || self.joined.contains_key(&conversation),
+    /// As if it waited in the connection's own queue: over the bound the connection is closed.
+    fn hold(&mut self, held: Held, bytes: usize) {
+        self.held_bytes += bytes;
+        if self.held_bytes <= limits::WAITING_PUSH_BYTES {
+            self.held.push_back(held);
+        } else if let Some(outlet) = &self.outlet {
+            outlet.close();
+        }
+    }
+
+    fn let_go(&mut self) {
+        if self.joining > 0 || !self.was_attached {
+            return;
+        }
+        if self.held_bytes > limits::WAITING_PUSH_BYTES
+            && let Some(outlet) = &self.outlet
+        {
+            // Something was not held: there is no way on but to come back.
+            outlet.close();
+        }
+        self.held_bytes = 0;
+        for held in std::mem::take(&mut self.held) {
+            match held {
+                Held::Other(frame) => drop(self.push(&frame)),
+                Held::Fact {
+                    audience,
+                    conversation,
+                    seq,
+                    position,
+                    frame,
+                } => {
+                    let is_replayed = self.replayed.as_ref().is_some_and(|cut| cut.holds(position));
+                    if !is_replayed && self.hears(audience, conversation, seq) {
+                        self.push(&frame);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hears(&self, audience: Audience, conversation: ConversationKey, seq: Option<Seq>) -> bool {
+        let joined = self.joined.get(&conversation);
+        let is_reached = match audience {
+            Audience::Joined => joined.is_some(),
+            Audience::JoinedOrUserRoom => self.user_room || joined.is_some(),
             Audience::Every => true,
             Audience::Nobody => false,
-        }
+        };
+        let is_in_history = joined.is_some_and(|end| seq.is_some_and(|seq| seq <= *end));
+        is_reached && !is_in_history
     }
 }
 
-/// While it lives, messages of the conversation wait; when it is dropped, those above the history's end go out.
+/// While it lives, news wait; when it is dropped, those that the answered history does not hold go out.
 pub struct JoinGuard<'a> {
     socket: &'a LiveSocket,
     conversation: ConversationKey,
@@ -271,22 +397,11 @@ impl JoinGuard<'_> {
 impl Drop for JoinGuard<'_> {
     fn drop(&mut self) {
         let mut ties = self.socket.ties();
-        let Some(at) = ties
-            .splices
-            .iter()
-            .position(|splice| splice.conversation == self.conversation)
-        else {
-            return;
-        };
-        let splice = ties.splices.remove(at);
         if let Some(end) = ties.joined.get_mut(&self.conversation) {
             *end = self.last_seq.max(*end);
         }
-        for (seq, frame) in splice.held {
-            if seq > self.last_seq {
-                ties.push(&frame);
-            }
-        }
+        ties.joining -= 1;
+        ties.let_go();
     }
 }
 
@@ -315,9 +430,30 @@ mod tests {
 
     fn socket() -> (LiveSocket, Recorder) {
         let recorder = Recorder::default();
-        let socket = LiveSocket::new(Origin(1), UserKey(1), "s".into(), None);
+        let socket = new();
         socket.attach(Box::new(recorder.clone()));
         (socket, recorder)
+    }
+
+    fn new() -> LiveSocket {
+        let who = Who {
+            number: 1,
+            user: UserKey(1),
+            socket_id: "s".into(),
+            origin: Origin(1),
+            session: None,
+        };
+        LiveSocket::new(who, None)
+    }
+
+    fn push(socket: &LiveSocket, conversation: ConversationKey, seq: Seq) -> Pushed {
+        let news = News {
+            audience: Audience::Joined,
+            conversation,
+            seq: Some(seq),
+            position: Position { slot: 0, number: seq },
+        };
+        socket.push_fact(news, &frame(seq))
     }
 
     fn frame(seq: Seq) -> Frame {
@@ -329,12 +465,12 @@ mod tests {
         let (socket, recorder) = socket();
         let mut guard = socket.join_with_history(HERE);
         for seq in 4..=6 {
-            socket.push_message(Audience::Joined, HERE, seq, &frame(seq));
+            push(&socket, HERE, seq);
         }
         socket.answer(Frame::event("history", &"up to 5"));
         guard.answered_up_to(5);
         drop(guard);
-        let pushed = socket.push_message(Audience::Joined, HERE, 7, &frame(7));
+        let pushed = push(&socket, HERE, 7);
         assert_eq!(pushed, Pushed::Queued);
         assert_eq!(recorder.0.lock().unwrap().len(), 3, "the history, 6 and 7");
     }
@@ -346,18 +482,44 @@ mod tests {
         socket.answer(Frame::event("history", &"up to 5"));
         guard.answered_up_to(5);
         drop(guard);
-        socket.push_message(Audience::Joined, HERE, 5, &frame(5));
-        socket.push_message(Audience::Joined, HERE, 6, &frame(6));
+        push(&socket, HERE, 5);
+        push(&socket, HERE, 6);
         assert_eq!(recorder.0.lock().unwrap().len(), 2, "the history and 6");
     }
 
     #[test]
-    fn a_join_holds_back_no_other_conversation() {
+    fn facts_leave_in_their_order_also_around_a_join() {
         let (socket, recorder) = socket();
-        socket.join(ELSEWHERE);
-        let _guard = socket.join_with_history(HERE);
-        socket.push_message(Audience::Joined, ELSEWHERE, 1, &frame(1));
-        assert_eq!(recorder.0.lock().unwrap().len(), 1);
+        socket.join(ELSEWHERE, 0);
+        let guard = socket.join_with_history(HERE);
+        push(&socket, HERE, 1);
+        push(&socket, ELSEWHERE, 2);
+        assert_eq!(
+            recorder.0.lock().unwrap().len(),
+            0,
+            "or the offset of 2 would go before that of 1"
+        );
+        drop(guard);
+        assert_eq!(*recorder.0.lock().unwrap(), [frame(1), frame(2)]);
+    }
+
+    #[test]
+    fn what_comes_before_the_way_out_waits_for_it() {
+        let recorder = Recorder::default();
+        let socket = new();
+        socket.put_back([(HERE, 1)], false);
+        for seq in 1..=4 {
+            push(&socket, HERE, seq);
+        }
+        socket.replayed_up_to([Position { slot: 0, number: 3 }].into_iter().collect());
+        socket.attach(Box::new(recorder.clone()));
+        assert_eq!(
+            *recorder.0.lock().unwrap(),
+            [frame(4)],
+            "1 was in the history, 2 and 3 are replayed"
+        );
+        push(&socket, HERE, 3);
+        assert_eq!(recorder.0.lock().unwrap().len(), 1, "also when it comes late");
     }
 
     #[test]
@@ -365,7 +527,7 @@ mod tests {
         let (socket, recorder) = socket();
         drop({
             let guard = socket.join_with_history(HERE);
-            socket.push_message(Audience::Joined, HERE, 1, &frame(1));
+            push(&socket, HERE, 1);
             guard
         });
         assert_eq!(recorder.0.lock().unwrap().len(), 1);
@@ -374,9 +536,9 @@ mod tests {
     #[test]
     fn what_reaches_nobody_is_said_to_be_so() {
         let (socket, recorder) = socket();
-        let push = || socket.push_message(Audience::Joined, HERE, 1, &frame(1));
+        let push = || push(&socket, HERE, 1);
         assert_eq!(push(), Pushed::Not, "it has not joined");
-        socket.join(HERE);
+        socket.join(HERE, 0);
         assert_eq!(push(), Pushed::Queued);
         socket.detach();
         assert_eq!(push(), Pushed::Not, "it has gone");

@@ -7,4 +7,4 @@ pub mod hub;
 pub mod live;
 
 pub use hub::Hub;
-pub use live::{Audience, LiveSocket, Outlet, Pushed};
+pub use live::{Audience, LiveSocket, News, Outlet, Pushed, Who};

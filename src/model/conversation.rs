@@ -45,6 +45,18 @@ pub struct Member {
     pub joined_at: Timestamp,
     /// `Some`: keeps the conversation and its history up to then, and gets nothing after.
     pub left_at: Option<Timestamp>,
+    /// This membership, not an earlier one, shows the messages above this one,
+    pub from_seq: Seq,
+    /// and up to this one; `None` while it lasts.
+    pub to_seq: Option<Seq>,
+}
+
+impl Member {
+    /// Was this person in it when the message with this `seq` came? Holds for messages of their last membership; right
+    /// also where the conversation has changed since.
+    pub fn was_there(&self, seq: Seq) -> bool {
+        seq > self.from_seq && self.to_seq.is_none_or(|end| seq <= end)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

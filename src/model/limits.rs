@@ -60,6 +60,44 @@ pub const EVENTS_UNDER_WAY: usize = 256;
 /// Conversations that one socket may have joined. A person's open pages need a handful.
 pub const JOINED_CONVERSATIONS: usize = 1_000;
 
+// A request that is handed over to the node that has its session.
+
+/// A node that takes no connection for so long is gone, for the client at least: it begins a new session elsewhere.
+pub const HANDOVER_CONNECT_TIME: Duration = Duration::from_secs(1);
+/// The whole of an answer. A poll that waits is ended by the owner's ping after 25 s; one that is not for another 20 s,
+/// which is what a client waits for a ping, comes from a node that stands still.
+pub const HANDOVER_ANSWER_TIME: Duration = Duration::from_secs(45);
+/// The answer to the handshake of a WebSocket, as long as the owner gives the probe.
+pub const HANDOVER_UPGRADE_TIME: Duration = Duration::from_secs(10);
+/// A WebSocket over which nothing came for so long has lost an end: there is a ping each 25 s and a pong to it.
+pub const HANDOVER_SILENCE: Duration = Duration::from_secs(60);
+/// What is under way to one end when the other has gone may take so long, as with a connection of one's own.
+pub const HANDOVER_FAREWELL: Duration = Duration::from_secs(5);
+/// Connections between nodes are kept so long without use: shorter than `HEADER_TIME`, after which the other closes them.
+pub const HANDOVER_IDLE_TIME: Duration = Duration::from_secs(5);
+/// Connections kept to one node without use; more were a moment's load.
+pub const HANDOVER_IDLE_CONNECTIONS: usize = 256;
+/// Longest answer of an owner: far above what may wait for one client, so only a fault reaches it.
+pub const HANDOVER_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+// Several nodes.
+
+/// A node gives a sign of life so often.
+pub const NODE_BEAT: Duration = Duration::from_secs(2);
+/// A node that has given none for longer counts as dead, and its sessions as ended with the last one: several in a row
+/// must be missing, since a machine that is short of breath is not.
+pub const NODE_SILENCE: Duration = Duration::from_secs(10);
+/// A node that has given none for so long is handed nothing any more. Most that end are noticed earlier, since nobody
+/// takes connections at their address; a database that is slow for a while must not part the nodes.
+pub const NODE_FORGOTTEN: Duration = Duration::from_secs(30);
+/// A node's address, once read, is used for so long before it is read again.
+pub const NODES_KNOWN: Duration = Duration::from_secs(3);
+/// So long, nobody asks again for a node that was not there: session ids can be made up, and each would be a query. A node
+/// needs longer than this from entering the database to its first session.
+pub const NODES_UNKNOWN: Duration = Duration::from_millis(250);
+/// The reading itself: a client waits for it.
+pub const NODES_READ_TIME: Duration = Duration::from_secs(1);
+
 // Texts.
 
 /// Longest content of a message or comment, in Unicode characters: about four printed pages.
@@ -149,6 +187,23 @@ pub const SECRET_BYTES_MADE: usize = 32;
 pub const RECOVERY_WINDOW: Duration = Duration::from_secs(2 * 60);
 /// Longest `DOORBELL_RECOVERY_WINDOW`.
 pub const RECOVERY_WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Beyond the window, for which what happened is remembered: the longest that a dead connection goes unnoticed
+/// (heartbeat and waiting pushes), the pause between two signs of a node's life, and some more.
+pub const RECOVERY_MARGIN: Duration = Duration::from_secs(2 * 60);
+/// What a client has got for certain: everything that was pushed so long before its connection ended. A dead one is
+/// noticed by then.
+pub const SURELY_RECEIVED: Duration = Duration::from_secs(70);
+/// Facts that a node remembers, to know what a client missed: at some 70 bytes each, 35 MB. At 1,000 a second they reach
+/// back 8 minutes.
+pub const RECENT_FACTS: usize = 500_000;
+/// Most news that are replayed to one client; who missed more has to load its pages anew.
+pub const REPLAYED_NEWS: usize = 5_000;
+/// Sessions that begin or go on at the same time: a crowd that comes at once is served in turns, and what is live goes on.
+pub const ARRIVALS_AT_ONCE: usize = 128;
+/// The journal is looked at so often for what no hint has told of: the longest that news wait without a bus.
+pub const JOURNAL_SWEEP: Duration = Duration::from_secs(2);
+/// Notes read from the journal at a time, of each slot.
+pub const JOURNAL_PAGE: usize = 2_000;
 
 // Files.
 

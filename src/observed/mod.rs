@@ -81,6 +81,13 @@ impl Observed {
             counters.opened(),
         )?;
         lines.counter("reads_advanced", "Read marks that rose.", counters.advanced())?;
+        let (recovered, begun_anew) = counters.recoveries();
+        lines.counters(
+            "recoveries",
+            "Clients that came back after a lost connection, by outcome.",
+            "outcome",
+            [("recovered", recovered), ("begun_anew", begun_anew)],
+        )?;
         let mut sockets: Vec<(&'static str, i64)> = Contract::ALL
             .map(|contract| (contract.as_str(), 0))
             .into_iter()

@@ -16,21 +16,23 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::{
-    Comment, Conversation, ConversationId, ConversationKey, Entry, Fact, Listing, ListingId, ListingKey, Message,
-    MessageKind, Origin, Role, Seq, Timestamp, User, UserId, UserKey,
+    Comment, Conversation, ConversationId, ConversationKey, Cut, Entry, Fact, Listing, ListingId, ListingKey, Message,
+    MessageKind, NodeKey, Note, Origin, Recorded, Role, Seq, Session, SessionId, Timestamp, User, UserId, UserKey,
     conversation::Read,
     listing::ListingPatch,
+    session::{Holder, NewSession, Node, SessionChange},
     user::{UserPatch, UserSource},
 };
 
 /// Where committed facts go, a batch at a time. Bounded: a slow receiver slows the writer, it loses nothing.
-pub type Facts = mpsc::Sender<Vec<Fact>>;
+pub type Facts = mpsc::Sender<Vec<Recorded<Fact>>>;
 
 /// Why the store could not do it. Nothing of the failed call was stored.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -187,6 +189,15 @@ pub struct Inbox {
     pub has_more: bool,
 }
 
+/// How far the journal goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JournalEnds {
+    /// All up to here has been pruned.
+    pub pruned: Cut,
+    /// All up to here is recorded.
+    pub recorded: Cut,
+}
+
 /// Part of the comments under a post.
 #[derive(Debug, Clone, Default)]
 pub struct Comments {
@@ -270,6 +281,8 @@ pub trait Store: Send + Sync + 'static {
     async fn history(&self, conversation: ConversationKey, viewer: UserKey, window: Window) -> Result<Option<History>>;
     /// One message, if the viewer may see it.
     async fn message(&self, conversation: ConversationKey, viewer: UserKey, seq: Seq) -> Result<Option<Message>>;
+    /// Those of these messages that there are, in any order, for telling the news of them: nobody's eyes are asked for.
+    async fn messages(&self, places: &[(ConversationKey, Seq)]) -> Result<Vec<Message>>;
     /// Raises the reader's mark to `up_to`, else to the newest message. It never falls.
     fn mark(
         &self,
@@ -283,6 +296,45 @@ pub trait Store: Send + Sync + 'static {
 
     fn add_comment(&self, post_id: String, author: UserKey, text: String) -> Pending<Arc<Comment>>;
     async fn comments(&self, post_id: &str, window: Window) -> Result<Comments>;
+
+    /// Do others write into the same database?
+    fn is_shared(&self) -> bool;
+
+    // ---- the journal: every fact leaves a note there, in the transaction that makes it true
+
+    /// The notes above `from`, as of one moment: of each slot the oldest, in its order, at most `limit` of them.
+    async fn journal(&self, from: &Cut, limit: usize) -> Result<Vec<Recorded<Note>>>;
+    async fn journal_ends(&self) -> Result<JournalEnds>;
+    /// Takes the notes up to here away. Positions are never given again.
+    fn prune_journal(&self, up_to: Cut) -> Pending<()>;
+
+    // ---- nodes and sessions
+
+    /// A node begins. `address` is where others reach it.
+    fn enter_node(&self, address: Option<String>) -> Pending<NodeKey>;
+    /// A sign of life. `received`: every client whose session this node has is sure to have got all up to here.
+    fn beat(&self, node: NodeKey, received: Cut) -> Pending<()>;
+    /// Those that gave a sign of life within this time.
+    async fn nodes(&self, within: Duration) -> Result<Vec<Node>>;
+
+    fn open_session(&self, session: NewSession) -> Pending<()>;
+    /// Takes a session over for another connection of the same user, if it is there and has not been away for longer than
+    /// `window`. From then on its former holder changes nothing.
+    fn resume_session(
+        &self,
+        id: SessionId,
+        user: UserKey,
+        holder: Holder,
+        window: Duration,
+    ) -> Pending<Option<Session>>;
+    /// Notes what a session does, if this connection still has it.
+    fn change_session(&self, id: SessionId, holder: Holder, change: SessionChange) -> Pending<()>;
+    /// The connection is gone, and may come back: `received` is what is sure to have reached the client.
+    fn suspend_session(&self, id: SessionId, holder: Holder, received: Cut) -> Pending<()>;
+    /// The client has gone for good.
+    fn forget_session(&self, id: SessionId, holder: Holder) -> Pending<()>;
+    /// Forgets the sessions that have been away for longer than `window`, and nodes that are silent and have none left.
+    fn sweep_sessions(&self, window: Duration) -> Pending<()>;
 
     // ---- the installation
 

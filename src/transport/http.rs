@@ -144,7 +144,8 @@ where
     all_closed.recv().await;
 }
 
-async fn turned_true(drain: &mut watch::Receiver<bool>) {
+/// Waits until it is time to drain.
+pub(super) async fn turned_true(drain: &mut watch::Receiver<bool>) {
     // An error means that nobody is left who could ask for more connections.
     let _ = drain.wait_for(|is_draining| *is_draining).await;
 }

@@ -62,10 +62,60 @@ struct Answered {
     status: u32,
 }
 
+/// What became of a request whose session is on another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandoverOutcome {
+    /// The owner answered.
+    Answered,
+    /// The client is joined to the owner by a WebSocket.
+    Switched,
+    /// No node of that name gives signs of life.
+    UnknownNode,
+    /// The owner takes no connection.
+    Unreachable,
+    /// The owner did not answer in time.
+    Silent,
+    /// The owner began an answer, or took the request, and went.
+    Broken,
+    /// It was not asked: too large, too many at once, or this node is draining.
+    Refused,
+}
+
+impl HandoverOutcome {
+    pub const ALL: [HandoverOutcome; 7] = [
+        HandoverOutcome::Answered,
+        HandoverOutcome::Switched,
+        HandoverOutcome::UnknownNode,
+        HandoverOutcome::Unreachable,
+        HandoverOutcome::Silent,
+        HandoverOutcome::Broken,
+        HandoverOutcome::Refused,
+    ];
+
+    /// As metrics show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HandoverOutcome::Answered => "answered",
+            HandoverOutcome::Switched => "switched",
+            HandoverOutcome::UnknownNode => "unknown_node",
+            HandoverOutcome::Unreachable => "unreachable",
+            HandoverOutcome::Silent => "silent",
+            HandoverOutcome::Broken => "broken",
+            HandoverOutcome::Refused => "refused",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HandedOver {
+    outcome: &'static str,
+}
+
 /// What is counted at the edge. Counting is an atomic addition, so the struct is shared as it is.
 pub struct Metrics {
     http_requests: Family<Answered, Counter>,
     http_request: Histogram,
+    handed_over: Family<HandedOver, Counter>,
     /// Events whose name no contract has.
     pub unknown_events: Counter,
 }
@@ -76,6 +126,7 @@ impl Metrics {
         let metrics = Metrics {
             http_requests: Family::default(),
             http_request: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
+            handed_over: Family::default(),
             unknown_events: Counter::default(),
         };
         let Page(registry) = page;
@@ -95,7 +146,27 @@ impl Metrics {
             "Socket events whose name no contract has",
             metrics.unknown_events.clone(),
         );
+        registry.register(
+            "requests_handed_over",
+            "Requests of sessions on other nodes, by what became of them",
+            metrics.handed_over.clone(),
+        );
+        for outcome in HandoverOutcome::ALL {
+            // From 0 on, so that the first one is a rise.
+            let labels = HandedOver {
+                outcome: outcome.as_str(),
+            };
+            drop(metrics.handed_over.get_or_create(&labels));
+        }
         metrics
+    }
+
+    /// Counts a request whose session is on another node.
+    pub fn handed_over(&self, outcome: HandoverOutcome) {
+        let labels = HandedOver {
+            outcome: outcome.as_str(),
+        };
+        self.handed_over.get_or_create(&labels).inc();
     }
 
     /// `route` is the method and the pattern that matched (`GET /chat/{id}/messages`) or [`NO_ROUTE`], never the path:

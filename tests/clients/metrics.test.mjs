@@ -4,11 +4,18 @@ import { Doorbell, eventually, good, range, test, unique } from './support/doorb
 
 const server = await Doorbell.forFile({ env: { DOORBELL_RATE_LIMITS: 'conversations=2/h' } });
 
-/** Samples by their name and labels, as they stand on the page. */
-async function scrape() {
-  const page = good(await server.api().get('/metrics'), 200);
-  const samples = page.split('\n').filter((line) => line && !line.startsWith('#'));
+/** Samples of one node by their name and labels, as they stand on the page. */
+async function page(number) {
+  const text = good(await server.at(number).api().get('/metrics'), 200);
+  const samples = text.split('\n').filter((line) => line && !line.startsWith('#'));
   return new Map(samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+}
+
+/** The sums over all nodes. */
+async function scrape() {
+  const sums = new Map();
+  for (const number of server.nodes.keys()) for (const [name, value] of await page(number)) sums.set(name, (sums.get(name) ?? 0) + value);
+  return sums;
 }
 
 /** Waits until each sample has moved by so much since `before`. What is too much fails, too. */
@@ -81,8 +88,8 @@ test('who is too fast is counted by what for', async () => {
 });
 
 test('the page is of one shape: bounds in seconds that rise, a value for each sample, an end', async () => {
-  await server.api().get('/no/such/route');
-  const samples = await scrape();
+  await server.at(0).api().get('/no/such/route');
+  const samples = await page(0);
   for (const [name, value] of samples) assert.ok(Number.isFinite(value), `${name} ${value}`);
   const buckets = [...samples].filter(([name]) => name.startsWith('doorbell_commit_seconds_bucket'));
   const bounds = buckets.map(([name]) => /le="([^"]+)"/.exec(name)[1]).map((le) => (le === '+Inf' ? Infinity : Number(le)));

@@ -7,15 +7,16 @@ const server = await Doorbell.forFile();
 
 /** The front end's own code: a chat is opened and read by REST, and `new-message` is listened to in its room. */
 function frontEnd(user, { io, options }) {
+  const url = server.next();
   const call = async (method, path, body) => {
-    const response = await fetch(server.url + path, {
+    const response = await fetch(url + path, {
       method,
       headers: { Authorization: `Bearer ${user.token}`, 'Content-Type': 'application/json' },
       body: body && JSON.stringify(body),
     });
     return { status: response.status, body: await response.json() };
   };
-  const socket = io(server.url, { ...options, forceNew: true, auth: { token: user.token } });
+  const socket = io(url, { ...options, forceNew: true, auth: { token: user.token } });
   const client = new Client(socket);
   return {
     client,

@@ -7,7 +7,7 @@ const server = await Doorbell.forFile();
 
 /** As the host's own route does it: the session is known there, and the API key asks for the socket's token. */
 async function socketToken(user) {
-  const response = await fetch(`${server.url}/api/auth/socket-token`, {
+  const response = await fetch(`${server.next()}/api/auth/socket-token`, {
     method: 'POST',
     headers: { 'X-API-Key': API_KEY, 'Content-Type': 'application/json' },
     body: JSON.stringify({ userId: user.id }),
@@ -21,7 +21,7 @@ for (const variant of stock) {
     const [ann, bob] = await server.people('ann', 'bob');
     const connect = async (user) => {
       const { token } = await socketToken(user);
-      const socket = variant.io(server.url, { ...variant.options, forceNew: true, path: '/api/socketio', auth: { token } });
+      const socket = variant.io(server.next(), { ...variant.options, forceNew: true, path: '/api/socketio', auth: { token } });
       const client = new Client(socket);
       t.after(() => client.close());
       await client.connected();

@@ -7,12 +7,13 @@ const server = await Doorbell.forFile();
 
 /** The front end's own code, as its guide gives it. */
 function frontEnd(user, { io, options }) {
+  const url = server.next();
   const headers = { Authorization: `Bearer ${user.token}` };
   const call = async (path, init = {}) => {
-    const response = await fetch(server.url + path, { ...init, headers: { ...headers, ...init.headers } });
+    const response = await fetch(url + path, { ...init, headers: { ...headers, ...init.headers } });
     return { status: response.status, body: await response.json() };
   };
-  const socket = io(server.url, { ...options, forceNew: true, auth: { token: user.token } });
+  const socket = io(url, { ...options, forceNew: true, auth: { token: user.token } });
   const client = new Client(socket);
   return {
     client,

@@ -7,14 +7,15 @@ const server = await Doorbell.forFile();
 
 /** The document's own snippets. */
 function frontEnd(user, { io, options }) {
-  const socket = io(server.url, { ...options, forceNew: true, auth: { token: user.token } });
+  const url = server.next();
+  const socket = io(url, { ...options, forceNew: true, auth: { token: user.token } });
   const seen = { messages: [], statuses: [], errors: [] };
   socket.on('receive_message', (message) => seen.messages.push(message));
   socket.on('user_status', ({ userId, status }) => seen.statuses.push(`User ${userId} is ${status}`));
   socket.on('message_error', (error) => seen.errors.push(error));
   const client = new Client(socket);
   const call = async (method, path, body) => {
-    const response = await fetch(server.url + path, {
+    const response = await fetch(url + path, {
       method, headers: { Authorization: `Bearer ${user.token}`, 'Content-Type': 'application/json' }, body: body && JSON.stringify(body),
     });
     return { status: response.status, body: await response.json() };

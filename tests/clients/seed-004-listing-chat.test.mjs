@@ -9,7 +9,7 @@ const server = await Doorbell.forFile();
 function pages(user) {
   const headers = { Authorization: `Bearer ${user.token}`, 'Content-Type': 'application/json' };
   const call = async (path, method = 'GET', body) => {
-    const response = await fetch(server.url + path, { method, headers, body: body && JSON.stringify(body) });
+    const response = await fetch(server.next() + path, { method, headers, body: body && JSON.stringify(body) });
     return { status: response.status, headers: response.headers, body: await response.json() };
   };
   return {

@@ -1,5 +1,6 @@
 //! Limits and intervals. Every default is the reference's where the reference has one.
 
+use crate::IdSuffix;
 use std::time::Duration;
 
 /// What a server allows, and how long it waits.
@@ -41,6 +42,9 @@ pub struct Config {
     pub turn_timeout: Duration,
     /// `Retry-After` of the answer to new sessions once the server is closing.
     pub retry_after: Duration,
+    /// What stands behind each session id, for servers that hand each other's requests over; see
+    /// [`Server::owner`](crate::Server::owner).
+    pub id_suffix: IdSuffix,
     /// Engine.IO alone: every message goes back as it came, and there is no Socket.IO. For the suite of that protocol.
     #[doc(hidden)]
     pub engine_echo: bool,
@@ -66,6 +70,7 @@ impl Default for Config {
             close_timeout: Duration::from_secs(5),
             turn_timeout: Duration::from_secs(30),
             retry_after: Duration::from_secs(1),
+            id_suffix: IdSuffix::default(),
             engine_echo: false,
         }
     }

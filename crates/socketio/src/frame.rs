@@ -50,6 +50,26 @@ impl Frame {
         }
     }
 
+    /// This event with one more text as its last argument, as connection state recovery has it; a frame that is no event
+    /// without attachments stays as it is.
+    pub fn with_last_argument(&self, argument: &str) -> Self {
+        let mut parts = messages(&self.0);
+        let (Some((false, text)), None) = (parts.next(), parts.next()) else {
+            return self.clone();
+        };
+        match text.strip_suffix(b"]") {
+            Some(rest) if text.starts_with(&[b'4', kind::EVENT]) => {
+                let mut message = Message::new(text.len() + argument.len() + 3);
+                message.buffer.extend_from_slice(rest);
+                message.buffer.push(b',');
+                message.json(argument);
+                message.buffer.push(b']');
+                message.finish(&[])
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Bytes that this frame takes on a WebSocket, its header included.
     #[expect(clippy::len_without_is_empty, reason = "a frame is never empty")]
     pub fn len(&self) -> usize {
@@ -72,9 +92,16 @@ impl Frame {
     }
 
     /// A CONNECT packet, which tells the client its socket's id.
-    pub(crate) fn connected(namespace: &str, fields: &serde_json::Map<String, serde_json::Value>) -> Self {
+    pub(crate) fn connected(namespace: &str, sid: &str, fields: &serde_json::Map<String, serde_json::Value>) -> Self {
+        #[derive(Serialize)]
+        struct Connected<'a> {
+            // First, as the reference has it.
+            sid: &'a str,
+            #[serde(flatten)]
+            fields: &'a serde_json::Map<String, serde_json::Value>,
+        }
         let mut message = Message::packet(kind::CONNECT, namespace, None, 0);
-        message.json(fields);
+        message.json(&Connected { sid, fields });
         message.finish(&[])
     }
 
@@ -276,6 +303,29 @@ mod tests {
             payload(&Frame::within("/").attachments(&bytes).event("file", &placeholder)),
             "451-[\"file\",{\"_placeholder\":true,\"num\":0}]\x1ebAQIDBA=="
         );
+    }
+
+    #[test]
+    fn an_event_takes_one_more_argument_and_nothing_else_does() {
+        for length in [1, 110, 130, 65_530, 70_000] {
+            let long = "x".repeat(length);
+            let event = Frame::event("hello", &long).with_last_argument("0-1");
+            assert_eq!(payload(&event), format!(r#"42["hello","{long}","0-1"]"#));
+        }
+        let none = Frame::event_args::<&RawValue>("hello", &[]);
+        assert_eq!(payload(&none.with_last_argument("\"")), r#"42["hello","\""]"#);
+        let bytes = [Bytes::from_static(&[1])];
+        let binary = Frame::within("/")
+            .attachments(&bytes)
+            .event("file", &json!({"_placeholder": true, "num": 0}));
+        for other in [
+            Frame::ack(7, "done"),
+            Frame::disconnect("/"),
+            Frame::text("2", b""),
+            binary,
+        ] {
+            assert_eq!(other.with_last_argument("0-1"), other);
+        }
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub struct Connecting<S> {
 pub struct Accept<S> {
     /// Kept with the socket.
     pub state: S,
+    /// Another id than the one that was offered: that of a session which goes on. What is none is ignored.
+    pub socket_id: Option<String>,
     /// Fields of the CONNECT reply besides `sid`. Connection state recovery has `pid` here.
     pub fields: serde_json::Map<String, serde_json::Value>,
     /// Sent right behind the CONNECT reply.
@@ -76,6 +78,7 @@ impl<S> Accept<S> {
     pub fn new(state: S) -> Self {
         Self {
             state,
+            socket_id: None,
             fields: serde_json::Map::new(),
             greeting: Vec::new(),
         }

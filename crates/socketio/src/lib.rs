@@ -22,6 +22,7 @@ mod config;
 pub mod engine;
 mod frame;
 mod handler;
+mod owner;
 #[doc(hidden)]
 pub mod packet;
 mod polling;
@@ -40,5 +41,6 @@ mod wire;
 pub use config::Config;
 pub use frame::{Frame, FrameBuilder};
 pub use handler::{Accept, Connecting, Event, Handler, Reason, Refusal, Refused, Turn};
+pub use owner::{IdSuffix, InvalidSuffix, Owner};
 pub use server::{Body, Counters, Server};
 pub use socket::{AckError, Socket};

@@ -351,8 +351,9 @@ pub(crate) fn open_packet<H: Handler>(session: &Session<H>, upgrades: &[&str]) -
     let config = &session.server.config;
     // In the order in which the reference writes them.
     format!(
-        r#"0{{"sid":"{}","upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+        r#"0{{"sid":"{}{}","upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
         String::from_utf8_lossy(&session.id.to_text()),
+        config.id_suffix.as_str(),
         serde_json::json!(upgrades),
         millis(config.ping_interval),
         millis(config.ping_timeout),

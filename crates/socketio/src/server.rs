@@ -1,7 +1,7 @@
 //! Requests of the protocol, and what happens to them.
 
 use crate::{
-    Config, Handler, Reason, Refusal,
+    Config, Handler, Owner, Reason, Refusal,
     engine::{Id, ProtocolError, Query},
     frame::Frame,
     polling,
@@ -11,7 +11,7 @@ use crate::{
     wire::{WebSocket, Wire},
 };
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
 use http_body_util::Full;
 use std::{
     net::SocketAddr,
@@ -72,6 +72,15 @@ impl<H: Handler> Server<H> {
         &self.shared.handler
     }
 
+    /// Whose request this is, where several servers stand behind one address and [`Config::id_suffix`] tells them apart.
+    ///
+    /// To be asked before [`serve`](Self::serve) by whoever can pass a request on to another server; what is
+    /// [`Owner::Elsewhere`] would only be refused here. Without a suffix nothing is elsewhere. Of the request nothing but
+    /// its `sid` is looked at: whether it is right in all else is its owner's to say.
+    pub fn owner<'a>(&self, uri: &'a Uri) -> Owner<'a> {
+        self.shared.config.owner(uri)
+    }
+
     /// Answers one request. The caller has matched its path, and adds CORS headers to the answer.
     ///
     /// The future must be dropped when the client goes, as hyper does: that is how a cancelled poll is noticed.
@@ -103,7 +112,9 @@ impl<H: Handler> Server<H> {
             return protocol_error(ProtocolError::BadRequest);
         }
         if let Some(sid) = query.sid {
-            let Some(session) = Id::parse(sid).and_then(|id| self.shared.find(id)) else {
+            let suffix = self.shared.config.id_suffix.as_str();
+            let id = sid.strip_suffix(suffix).and_then(Id::parse);
+            let Some(session) = id.and_then(|id| self.shared.find(id)) else {
                 return protocol_error(ProtocolError::UnknownSession);
             };
             return match (websocket, &parts.method) {

@@ -381,15 +381,16 @@ impl<H: Handler> Task<H> {
     fn decided(
         &mut self,
         namespace: Option<Box<str>>,
-        id: [u8; ID_LENGTH],
+        offered: [u8; ID_LENGTH],
         decision: Result<Accept<H::Socket>, Refused>,
     ) {
         let name = namespace.as_deref().unwrap_or("/");
         match decision {
             Ok(accept) => {
-                let mut fields = accept.fields;
-                fields.insert("sid".to_owned(), String::from_utf8_lossy(&id).into_owned().into());
-                let mut frames = vec![Frame::connected(name, &fields)];
+                let known = accept.socket_id.as_deref().and_then(Id::parse);
+                let id = known.map_or(offered, Id::to_text);
+                let sid = String::from_utf8_lossy(&id);
+                let mut frames = vec![Frame::connected(name, &sid, &accept.fields)];
                 frames.extend(accept.greeting);
                 let socket = Socket::new(Arc::clone(&self.session), id, namespace, accept.state);
                 let open = self.session.with(|outbox| {

@@ -16,7 +16,10 @@ use crate::{
         wire::{ToRaw, message_json},
     },
     fanout::LiveSocket,
-    model::{Code, Contract, Conversation, ConversationId, Error, Message, Result, UserId, limits, rate::RetryAfter},
+    model::{
+        Code, Contract, Conversation, ConversationId, Error, Message, Result, UserId, limits, rate::RetryAfter,
+        session::SessionChange,
+    },
 };
 
 /// An event on its way through.
@@ -87,11 +90,19 @@ impl Asked {
 
     /// The first event of a contract tells an untold socket what to speak from then on.
     fn tell(&self, contract: Contract) {
-        if self.live.tell(contract) && contract == Contract::Conversations {
-            // What it was told of its peers so far was in another contract's words.
-            let (chat, live) = (Arc::clone(&self.sockets.chat), Arc::clone(&self.live));
-            tokio::spawn(async move { chat.push_online_peers(&live).await });
+        if !self.live.tell(contract) {
+            return;
         }
+        let (chat, live) = (Arc::clone(&self.sockets.chat), Arc::clone(&self.live));
+        tokio::spawn(async move {
+            chat.note_session(&live, SessionChange::Contract(contract)).await;
+            if contract == Contract::Conversations {
+                // What it was told of its peers so far was in another contract's words.
+                if let Err(error) = chat.push_online_peers(&live).await {
+                    tracing::debug!(%error, "online peers could not be told");
+                }
+            }
+        });
     }
 
     fn caller(&self) -> Caller {
@@ -101,7 +112,7 @@ impl Asked {
     fn run(self, command: Command) -> Turn {
         match command {
             Command::Send(mut request) => {
-                request.origin = Some(self.live.number);
+                request.origin = Some(self.live.origin);
                 Turn::Prepare(Box::pin(async move {
                     match self.sockets.chat.submit(self.live.user, request).await {
                         Ok(submitted) => Turn::Alongside(Box::pin(async move {
@@ -128,7 +139,7 @@ impl Asked {
                 Turn::Answer(self.done(answer))
             })),
             Command::MarkRead(target) => Turn::Barrier(Box::pin(async move {
-                let origin = Some(self.live.number);
+                let origin = Some(self.live.origin);
                 let outcome = self.sockets.chat.mark_read(self.caller(), target, origin).await;
                 self.done(outcome.map(|updated| json!({ "ok": true, "updated": updated })))
             })),
@@ -136,14 +147,7 @@ impl Asked {
                 let shows_history = self.contract == Contract::Conversations || self.ack.is_some();
                 let outcome = match shows_history {
                     true => self.join_with_history(&conversation, after).await,
-                    false => self
-                        .sockets
-                        .chat
-                        .joinable(&self.live, &conversation)
-                        .await
-                        .map(|conversation| {
-                            self.live.join(conversation.key);
-                        }),
+                    false => self.sockets.chat.join_room(&self.live, &conversation).await.map(drop),
                 };
                 match outcome {
                     Ok(()) => Vec::new(),
@@ -156,6 +160,9 @@ impl Asked {
     /// Queues the answer itself, so that the messages that came meanwhile follow it.
     async fn join_with_history(&self, conversation: &str, after: Option<i64>) -> Result<()> {
         let (page, mut guard) = self.sockets.chat.join(&self.live, conversation, after).await?;
+        guard.answered_up_to(page.last_seq);
+        let key = page.conversation.key;
+        self.sockets.chat.note_joined(&self.live, key, page.last_seq).await;
         let messages = self.messages(&page, after.is_some());
         if self.contract == Contract::Conversations {
             self.live.answer(Frame::event("conversation:messages", &messages));

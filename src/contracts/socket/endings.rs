@@ -7,17 +7,17 @@ use std::{
 };
 
 use super::{Connected, Sockets};
-use crate::{fanout::LiveSocket, model::Origin};
+use crate::fanout::LiveSocket;
 
 /// Live sockets by the time at which their tokens end: by a clock that never jumps, whatever the machine's date does.
 #[derive(Default)]
-pub struct Endings(Mutex<BTreeMap<(Instant, Origin), Arc<LiveSocket>>>);
+pub struct Endings(Mutex<BTreeMap<(Instant, i64), Arc<LiveSocket>>>);
 
 /// How often sockets are looked for whose token has ended.
 const ENDINGS_TICK: Duration = Duration::from_secs(1);
 
 impl Endings {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Instant, Origin), Arc<LiveSocket>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Instant, i64), Arc<LiveSocket>>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -32,7 +32,7 @@ impl Endings {
 
     fn take_ended(&self, now: Instant) -> Vec<Arc<LiveSocket>> {
         let mut endings = self.lock();
-        let later = endings.split_off(&(now, Origin(u64::MAX)));
+        let later = endings.split_off(&(now, i64::MAX));
         std::mem::replace(&mut *endings, later).into_values().collect()
     }
 }

@@ -7,14 +7,14 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use doorbell_socketio::{Accept, Connecting, Event, Frame, Handler, Reason, Refusal, Refused, Socket, Turn};
 use futures_util::future::BoxFuture;
-use http::request::Parts;
+use http::{HeaderMap, header, request::Parts};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -22,9 +22,13 @@ use self::asked::Asked;
 pub use self::endings::{Endings, close_ended};
 use super::{json, shape::Person};
 use crate::{
-    chat::Chat,
+    chat::{
+        Chat,
+        arrive::{Coming, Past},
+        presence::Departure,
+    },
     fanout::{LiveSocket, Outlet},
-    model::{Clock, Code, Contract, Origin, User, UserId, limits},
+    model::{Clock, Code, Contract, ConversationKey, Cut, SessionId, User, UserId, limits},
     transport::{
         auth::Authenticator,
         metrics::Metrics,
@@ -43,7 +47,6 @@ pub struct Sockets {
     /// One contract for every socket, whatever it says.
     pub fixed_contract: Option<Contract>,
     pub show_email: bool,
-    pub numbers: AtomicU64,
     pub endings: Endings,
 }
 
@@ -51,6 +54,8 @@ pub struct Sockets {
 pub struct Handshake {
     contract: Option<String>,
     is_api_path: bool,
+    /// Its handlers take the arguments of the contract, and not one more.
+    is_strict: bool,
 }
 
 /// What is kept for a connected socket.
@@ -59,6 +64,19 @@ pub struct Connected {
     user_id: UserId,
     /// When its token ends.
     ends_at: Instant,
+    /// Lists that may show something older than what is replayed.
+    changed: Vec<ConversationKey>,
+    connected: AtomicBool,
+    chat: Arc<Chat>,
+}
+
+impl Drop for Connected {
+    /// The connection went before it was told that it may come in.
+    fn drop(&mut self) {
+        if !self.connected.load(Ordering::Relaxed) {
+            self.chat.gone_before_connecting(&self.live);
+        }
+    }
 }
 
 impl Handler for Sockets {
@@ -77,6 +95,7 @@ impl Handler for Sockets {
                 .ok()
                 .and_then(|query| query.get("contract").map(str::to_owned)),
             is_api_path: request.uri.path().starts_with("/api/"),
+            is_strict: is_strict(&request.headers),
         })
     }
 
@@ -91,9 +110,10 @@ impl Handler for Sockets {
     fn connected(self: &Arc<Self>, socket: &Socket<Self>) {
         let connected = socket.state();
         tracing::debug!(user = %connected.user_id, "a socket has come");
+        connected.connected.store(true, Ordering::Relaxed);
         connected.live.attach(Box::new(Way(socket.clone())));
         self.endings.add(connected);
-        self.chat.connected(Arc::clone(&connected.live));
+        self.chat.connected(Arc::clone(&connected.live), &connected.changed);
     }
 
     fn event(self: &Arc<Self>, socket: &Socket<Self>, event: Event) -> Turn {
@@ -114,7 +134,12 @@ impl Handler for Sockets {
         connected.live.detach();
         self.endings.remove(connected);
         tracing::debug!(user = %connected.user_id, %reason, "a socket has gone");
-        self.chat.disconnected(&connected.live);
+        let departure = match reason {
+            Reason::ClientLeft | Reason::ServerLeft => Departure::ForGood,
+            Reason::ShuttingDown => Departure::WithTheNode,
+            _ => Departure::MayReturn,
+        };
+        self.chat.disconnected(&connected.live, departure);
     }
 }
 
@@ -183,15 +208,35 @@ impl Sockets {
         self.chat
             .count_connection(user.key)
             .map_err(|_| Refused::CloseTransport)?;
-        let number = Origin(self.numbers.fetch_add(1, Ordering::Relaxed));
-        let live = LiveSocket::new(number, user.key, connecting.socket_id.clone(), contract);
+        let coming = Coming {
+            user: user.key,
+            contract,
+            socket_id: connecting.socket_id,
+            recovery: past(&auth, &connecting.session),
+        };
+        // Only where the store does not answer, which waiting helps as well.
+        let arrived = self.chat.arrive(coming).await.map_err(|_| Refused::CloseTransport)?;
+        let live = arrived.live;
+        let mut greeting = greeting(live.told(), &user, &live.socket_id);
+        let mut fields = serde_json::Map::new();
+        if let (Some(session), Some(offset)) = (live.session, &arrived.offset) {
+            fields.insert("pid".to_owned(), session.to_string().into());
+            for frame in &mut greeting {
+                *frame = frame.with_last_argument(offset);
+            }
+        }
+        greeting.extend(arrived.missed);
         Ok(Accept {
-            greeting: greeting(contract, &user, &connecting.socket_id),
-            fields: serde_json::Map::new(),
+            socket_id: Some(live.socket_id.clone()),
+            greeting,
+            fields,
             state: Connected {
-                live: Arc::new(live),
+                live,
                 user_id: user.id.clone(),
                 ends_at: Instant::now() + left,
+                changed: arrived.changed,
+                connected: AtomicBool::new(false),
+                chat: Arc::clone(&self.chat),
             },
         })
     }
@@ -212,6 +257,30 @@ impl Sockets {
             None if handshake.is_api_path => Ok(Some(Contract::Conversations)),
             None => Ok(None),
         }
+    }
+}
+
+/// What the client says of its past; `None` for one that is not to be recovered.
+fn past(auth: &Value, handshake: &Handshake) -> Option<Past> {
+    if handshake.is_strict || auth.get("recovery") == Some(&Value::Bool(false)) {
+        return None;
+    }
+    let text = |name| auth.get(name).and_then(Value::as_str);
+    Some(Past {
+        session: text("pid").and_then(SessionId::parse),
+        offset: text("offset").and_then(Cut::parse),
+    })
+}
+
+/// Is this a client whose handlers would fail on one more argument? python-socketio is; it comes with the User-Agent of
+/// requests or aiohttp, or with none at all: then it has an Origin, as a browser has, and offers no compression, as
+/// Node's clients do.
+fn is_strict(headers: &HeaderMap) -> bool {
+    match headers.get(header::USER_AGENT).map(|value| value.as_bytes()) {
+        Some(agent) => agent
+            .get(..6)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"python")),
+        None => headers.contains_key(header::ORIGIN) && !headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS),
     }
 }
 

@@ -19,7 +19,7 @@ pub async fn comments_are_numbered_under_their_post(mut fixture: Fixture) {
         );
         assert!(comment.created_at >= latest);
         latest = comment.created_at;
-        assert!(matches!(&fixture.news()[..], [Fact::CommentAdded(news)] if *news == comment));
+        assert!(matches!(&fixture.news()[..], [Fact::CommentAdded(post_id)] if *post_id == comment.post_id));
     }
     assert_eq!(
         fixture

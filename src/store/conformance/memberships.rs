@@ -24,7 +24,7 @@ pub async fn who_is_added_later_sees_what_comes_after(mut fixture: Fixture) {
         Some((carl, at))
     );
     assert!(
-        matches!(&fixture.news()[..], [Fact::MembershipChanged { conversation, user }]
+        matches!(&fixture.news()[..], [Fact::MembershipChanged { conversation, user, .. }]
         if *conversation == after && *user == carl)
     );
     assert!(fixture.seen(group, carl).await.is_empty());
@@ -126,7 +126,7 @@ pub async fn the_longest_standing_member_succeeds_the_last_admin(mut fixture: Fi
         .news()
         .into_iter()
         .map(|fact| match fact {
-            Fact::MembershipChanged { conversation, user } if conversation == after => user,
+            Fact::MembershipChanged { conversation, user, .. } if conversation == after => user,
             other => panic!("{other:?}"),
         })
         .collect();

@@ -1,44 +1,53 @@
 //! What every engine must pass, named after what a user would notice. An engine joins with one line:
-//! `conformance::suite!(open);`, where `open` is an [`Open`].
+//! `conformance::suite!(make);`, where `make` is a [`Make`].
 
 pub mod conversations;
 pub mod directory;
 pub mod histories;
 pub mod inboxes;
 pub mod installation;
+pub mod journal;
 pub mod marks;
 pub mod memberships;
 pub mod model;
 pub mod races;
 pub mod sends;
+pub mod sessions;
 
 use std::{
-    any::Any,
-    future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
+use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{Actor, Appended, Changed, Draft, Facts, Marked, Store, Window};
 use crate::model::{
-    Clock, Conversation, ConversationKey, Entry, Fact, Message, MessageKind, Seq, Timestamp, UserId, UserKey,
+    Clock, Conversation, ConversationKey, Entry, Fact, Message, MessageKind, Recorded, Seq, Timestamp, UserId, UserKey,
     conversation::Read,
     user::{UserPatch, UserSource},
 };
 
-/// An empty store, and what must live as long as it does (a folder, say).
-pub type Opened = (Arc<dyn Store>, Box<dyn Any + Send>);
-pub type Open = fn(Arc<dyn Clock>, Facts) -> Pin<Box<dyn Future<Output = Opened> + Send>>;
+/// An engine's database, which outlives the stores that are opened on it.
+#[async_trait]
+pub trait Database: Send {
+    async fn open(&self, clock: Arc<dyn Clock>, facts: Facts) -> Arc<dyn Store>;
+    /// Makes all signs of life and ends of sessions older by so much. For an engine that takes their age by the clock
+    /// that it is opened with there is nothing to do: that clock is moved as well.
+    async fn age(&self, time: Duration);
+}
 
-/// Makes a test of each case, against the engine that `$open` opens.
+/// Makes an empty database.
+pub type Make = fn() -> Box<dyn Database>;
+
+/// Makes a test of each case, against the databases that `$make` makes.
 macro_rules! suite {
-    ($open:expr) => {
-        $crate::store::conformance::suite!(@each $open;
+    ($make:expr) => {
+        $crate::store::conformance::suite!(@each $make;
             directory::an_entry_is_made_once_and_found_again
             directory::a_patch_keeps_what_it_leaves_out_and_empties_what_it_names
             directory::the_hosts_word_stands_against_older_tokens
@@ -109,13 +118,39 @@ macro_rules! suite {
             races::one_setting_from_64_proposals
             races::readers_never_see_a_hole_while_others_write
             model::what_is_seen_and_unread_agrees_with_a_naive_model
+            journal::every_kind_of_news_leaves_its_note
+            journal::a_changed_entry_of_the_directory_is_news_and_a_new_one_is_not
+            journal::what_changes_nothing_leaves_no_note
+            journal::numbers_rise_by_one_in_commit_order_whoever_writes
+            journal::the_journal_is_read_in_steps
+            journal::numbers_go_on_after_a_restart
+            journal::pruned_notes_are_gone_and_their_numbers_are_not_given_again
+            journal::messages_are_found_by_their_places_and_nothing_else_is
+            sessions::a_session_goes_on_with_its_contract_and_rooms
+            sessions::a_conversation_that_was_left_is_not_joined_again
+            sessions::a_conversation_joined_twice_has_the_later_end
+            sessions::nobody_goes_on_with_anothers_session
+            sessions::a_session_ends_with_the_window
+            sessions::a_session_is_taken_over_from_a_connection_that_lives
+            sessions::a_former_holder_changes_nothing
+            sessions::a_session_goes_on_again_and_again
+            sessions::a_session_outlives_a_killed_node
+            sessions::a_killed_nodes_sessions_end_with_the_window
+            sessions::what_a_node_said_before_it_had_a_session_is_not_about_it
+            sessions::what_was_received_never_becomes_less
+            sessions::a_forgotten_session_is_gone
+            sessions::the_sweep_takes_what_is_over_and_nothing_else
+            sessions::a_nodes_number_is_never_given_again
+            sessions::nodes_are_known_by_their_signs_of_life
+            sessions::a_node_that_had_no_session_for_long_may_get_one
+            sessions::a_clock_that_is_set_back_ends_no_session
         );
     };
-    (@each $open:expr; $($room:ident :: $name:ident)*) => {
+    (@each $make:expr; $($room:ident :: $name:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                let fixture = $crate::store::conformance::Fixture::open($open).await;
+                let fixture = $crate::store::conformance::Fixture::open($make).await;
                 $crate::store::conformance::$room::$name(fixture).await;
             }
         )*
@@ -149,26 +184,48 @@ impl Clock for TestClock {
 pub struct Fixture {
     pub store: Arc<dyn Store>,
     pub clock: Arc<TestClock>,
-    facts: mpsc::Receiver<Vec<Fact>>,
-    _keep: Box<dyn Any + Send>,
+    facts: mpsc::Receiver<Vec<Recorded<Fact>>>,
+    database: Box<dyn Database>,
 }
 
+/// No test has as many batches: the writer never waits.
+const FACTS_MAX: usize = 100_000;
+
 impl Fixture {
-    pub async fn open(open: Open) -> Self {
+    pub async fn open(make: Make) -> Self {
+        let database = tokio::task::spawn_blocking(make).await.expect("a database");
         let clock = TestClock::new();
-        // No test has as many batches: the writer never waits.
-        let (sender, facts) = mpsc::channel(100_000);
-        let (store, keep) = open(clock.clone(), sender).await;
+        let (sender, facts) = mpsc::channel(FACTS_MAX);
+        let store = database.open(clock.clone(), sender).await;
         Fixture {
             store,
             clock,
             facts,
-            _keep: keep,
+            database,
         }
+    }
+
+    /// Closes the store, and opens another on the same database. News that were not looked at are lost.
+    pub async fn reopen(&mut self) {
+        self.store.close().await;
+        let (sender, facts) = mpsc::channel(FACTS_MAX);
+        self.store = self.database.open(self.clock.clone(), sender).await;
+        self.facts = facts;
+    }
+
+    /// So much time passes.
+    pub async fn pass(&self, time: Duration) {
+        self.clock.move_by(time.as_millis() as i64);
+        self.database.age(time).await;
     }
 
     /// All news so far.
     pub fn news(&mut self) -> Vec<Fact> {
+        self.recorded().into_iter().map(|recorded| recorded.what).collect()
+    }
+
+    /// All news so far, with their places.
+    pub fn recorded(&mut self) -> Vec<Recorded<Fact>> {
         let mut news = Vec::new();
         while let Ok(batch) = self.facts.try_recv() {
             news.extend(batch);

@@ -24,12 +24,13 @@ fn listed(names: impl Fn(&Table) -> (&'static str, Vec<String>)) -> BTreeSet<Str
     TABLES.iter().flat_map(columns).collect()
 }
 
-/// The columns of the tables that are not said to stay behind.
+/// The columns that are not said to stay behind, by themselves or with their table.
 fn without_those_that_stay(columns: impl Iterator<Item = (String, String)>) -> BTreeSet<String> {
-    let stays = |table: &str| NOT_COPIED.iter().any(|(name, _)| *name == table);
+    let stays = |name: &str| NOT_COPIED.iter().any(|(stays, _)| *stays == name);
     columns
         .filter(|(table, _)| !stays(table))
         .map(|(table, column)| format!("{table}.{column}"))
+        .filter(|column| !stays(column))
         .collect()
 }
 

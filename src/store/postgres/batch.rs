@@ -6,12 +6,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     connection::{Connection, Done},
+    conversations::position_of,
     messages::{message, refusal, repeat_of},
+    news::News,
     participation::{self, participation_columns},
-    writer::Writing,
 };
 use crate::{
-    model::{ConversationKey, Fact, Message, Seq, Timestamp, UserKey},
+    model::{ConversationKey, Fact, Message, Position, Seq, Timestamp, UserKey},
     store::{Appended, Draft, rules::participation::Participation},
 };
 
@@ -37,9 +38,13 @@ struct Reached {
 }
 
 /// Applies the drafts in their order, and says what became of each. Equal names within the batch see each other.
-pub(super) async fn append(writing: &mut Writing<'_>, drafts: &[&Draft], now: Timestamp) -> Done<Vec<Appended>> {
-    let connection = writing.connection;
-    lock(connection, drafts).await?;
+pub(super) async fn append(
+    connection: &Connection,
+    news: &mut News,
+    drafts: &[&Draft],
+    now: Timestamp,
+) -> Done<Vec<Appended>> {
+    let mut last_news = lock(connection, drafts).await?;
     let mut participations = participations(connection, drafts).await?;
     let known = known(connection, drafts).await?;
     let mut reached: HashMap<ConversationKey, Reached> = HashMap::new();
@@ -91,28 +96,36 @@ pub(super) async fn append(writing: &mut Writing<'_>, drafts: &[&Draft], now: Ti
         outcomes.push(Appended::Stored(message));
     }
     if !stored.is_empty() {
-        insert(connection, &stored).await?;
+        insert(connection, &stored, news.upcoming(0)?).await?;
     }
     for (message, draft) in stored {
-        writing.facts.push(Fact::MessageStored {
-            message,
-            origin: draft.origin,
-        });
+        // What follows in the same conversation builds on this one, in the same slot.
+        let builds_on = last_news.remove(&message.conversation);
+        let origin = draft.origin;
+        news.tell(builds_on, Fact::MessageStored { message, origin })?;
     }
     Ok(outcomes)
 }
 
-/// In the order of their keys, as every batch does: two of them never wait for each other.
-async fn lock(connection: &Connection, drafts: &[&Draft]) -> Done<()> {
+/// In the order of their keys, as every batch does: two of them never wait for each other. The last news of each.
+async fn lock(connection: &Connection, drafts: &[&Draft]) -> Done<HashMap<ConversationKey, Position>> {
     let mut keys: Vec<i64> = drafts.iter().map(|draft| draft.conversation.0).collect();
     keys.sort_unstable();
     keys.dedup();
-    connection
-        .execute(
-            "SELECT 1 FROM doorbell.conversation WHERE key = ANY ($1) ORDER BY key FOR NO KEY UPDATE",
+    let rows = connection
+        .rows(
+            "SELECT news_slot, news_number, key FROM doorbell.conversation WHERE key = ANY ($1)
+             ORDER BY key FOR NO KEY UPDATE",
             &[&keys],
         )
-        .await
+        .await?;
+    let mut last_news = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(position) = position_of(row)? {
+            last_news.insert(ConversationKey(row.try_get(2)?), position);
+        }
+    }
+    Ok(last_news)
 }
 
 async fn participations(connection: &Connection, drafts: &[&Draft]) -> Done<HashMap<Place, Participation>> {
@@ -182,22 +195,27 @@ async fn known<'a>(connection: &Connection, drafts: &[&'a Draft]) -> Done<Names<
     Ok(known)
 }
 
-/// Rows of one conversation lie side by side: their pages are found once.
-async fn insert(connection: &Connection, stored: &[(Arc<Message>, &Draft)]) -> Done<()> {
-    let mut rows: Vec<_> = stored.iter().collect();
-    rows.sort_by_key(|(message, _)| (message.conversation, message.seq));
+/// Rows of one conversation lie side by side: their pages are found once. `first`: the place of the first one's news.
+async fn insert(connection: &Connection, stored: &[(Arc<Message>, &Draft)], first: Position) -> Done<()> {
+    let mut rows: Vec<_> = (first.number..)
+        .zip(stored)
+        .map(|(number, (message, draft))| (message, draft, number))
+        .collect();
+    rows.sort_by_key(|(message, _, _)| (message.conversation, message.seq));
     macro_rules! column {
         ($of:expr) => {
-            rows.iter().map(|row| $of(&row.0)).collect::<Vec<_>>()
+            rows.iter().map(|row| $of(row.0)).collect::<Vec<_>>()
         };
     }
-    let digests: Vec<&[u8]> = rows.iter().map(|(_, draft)| &draft.digest[..]).collect();
+    let digests: Vec<&[u8]> = rows.iter().map(|(_, draft, _)| &draft.digest[..]).collect();
+    let numbers: Vec<i64> = rows.iter().map(|(_, _, number)| *number).collect();
     connection
         .execute(
             "WITH stored AS MATERIALIZED (
                  SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],
-                                      $7::text[], $8::text[], $9::bytea[])
-                     AS stored (conversation, seq, sender, created_at, reply_to, kind, client_message_id, content, digest)
+                                      $7::text[], $8::text[], $9::bytea[], $11::bigint[])
+                     AS stored (conversation, seq, sender, created_at, reply_to, kind, client_message_id, content, digest,
+                                number)
              ), messages AS (
                  INSERT INTO doorbell.message
                      (conversation, seq, sender, created_at, reply_to, kind, client_message_id, content)
@@ -212,20 +230,23 @@ async fn insert(connection: &Connection, stored: &[(Arc<Message>, &Draft)]) -> D
                  WHERE p.user_key = s.sender AND p.conversation = s.conversation
              )
              UPDATE doorbell.conversation c
-             SET last_seq = s.last_seq, last_message_at = s.latest_at, latest_at = s.latest_at, updated_at = s.latest_at
-             FROM (SELECT conversation, max(seq) AS last_seq, max(created_at) AS latest_at
+             SET last_seq = s.last_seq, last_message_at = s.latest_at, latest_at = s.latest_at, updated_at = s.latest_at,
+                 news_slot = $10, news_number = s.number
+             FROM (SELECT conversation, max(seq) AS last_seq, max(created_at) AS latest_at, max(number) AS number
                    FROM stored GROUP BY conversation) s
              WHERE c.key = s.conversation",
             &[
-                &column!(|message: &Arc<Message>| message.conversation.0),
-                &column!(|message: &Arc<Message>| message.seq),
-                &column!(|message: &Arc<Message>| message.sender.0),
-                &column!(|message: &Arc<Message>| message.created_at.0),
-                &column!(|message: &Arc<Message>| message.reply_to),
+                &column!(|message: &Message| message.conversation.0),
+                &column!(|message: &Message| message.seq),
+                &column!(|message: &Message| message.sender.0),
+                &column!(|message: &Message| message.created_at.0),
+                &column!(|message: &Message| message.reply_to),
                 &rows.iter().map(|row| row.0.kind.as_str()).collect::<Vec<&str>>(),
                 &rows.iter().map(|row| row.0.client_message_id.as_deref()).collect::<Vec<Option<&str>>>(),
                 &rows.iter().map(|row| row.0.content.as_str()).collect::<Vec<&str>>(),
                 &digests,
+                &first.slot,
+                &numbers,
             ],
         )
         .await

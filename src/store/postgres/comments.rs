@@ -89,7 +89,7 @@ impl Write for AddComment {
                 ],
             )
             .await?;
-        writing.facts.push(Fact::CommentAdded(comment.clone()));
+        writing.news.tell(None, Fact::CommentAdded(comment.post_id.clone()))?;
         Ok(comment)
     }
 }

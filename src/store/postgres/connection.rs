@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_postgres::{
-    Client, Row,
+    Client, Row, SimpleQueryMessage, SimpleQueryRow,
     config::SslMode,
     error::SqlState,
     types::{ToSql, Type},
@@ -148,12 +148,6 @@ impl Connection {
         })
     }
 
-    /// Begins a transaction that must end within [`TRANSACTION_TIME`].
-    pub(super) async fn begin(&mut self, how: &'static str) -> Done<()> {
-        self.allow(TRANSACTION_TIME);
-        self.run(how).await
-    }
-
     /// Begins a transaction that must end within [`TRANSACTION_TIME`], and before `latest`.
     pub(super) async fn begin_before(&mut self, how: &'static str, latest: Instant) -> Done<()> {
         self.deadline = latest.min(Instant::now() + TRANSACTION_TIME);
@@ -173,6 +167,15 @@ impl Connection {
     /// Statements without parameters.
     pub(super) async fn run(&self, sql: &str) -> Done<()> {
         self.in_time(self.client.batch_execute(sql)).await
+    }
+
+    /// Statements without parameters, in one go. The first row that any of them returns, as texts.
+    pub(super) async fn first_line(&self, sql: &str) -> Done<Option<SimpleQueryRow>> {
+        let answers = self.in_time(self.client.simple_query(sql)).await?;
+        Ok(answers.into_iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        }))
     }
 
     /// Statements are texts of this program alone; whatever comes from outside is bound.

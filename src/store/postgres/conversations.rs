@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{
-        Conversation, ConversationId, ConversationKey, Fact, ListingKey, Member, Role, Timestamp, UserKey,
+        Conversation, ConversationId, ConversationKey, Fact, ListingKey, Member, Position, Role, Timestamp, UserKey,
         conversation::Shape,
     },
     store::rules::conversations::{Loaded, new_id},
@@ -24,7 +24,7 @@ const FIND: &str = "
 
 /// Longest-standing first.
 const MEMBERS: &str = "
-    SELECT user_key, is_admin, joined_at, left_at, read_at FROM doorbell.participant
+    SELECT user_key, is_admin, joined_at, left_at, read_at, from_seq, to_seq FROM doorbell.participant
     WHERE conversation = $1 ORDER BY standing";
 
 const FIND_PAIR: &str = "
@@ -42,6 +42,8 @@ pub(super) async fn find(connection: &Connection, key: ConversationKey) -> Done<
             role: if row.try_get(1)? { Role::Admin } else { Role::Member },
             joined_at: Timestamp(row.try_get(2)?),
             left_at: row.try_get::<_, Option<i64>>(3)?.map(Timestamp),
+            from_seq: row.try_get(5)?,
+            to_seq: row.try_get(6)?,
         });
         last_read_at.push(row.try_get::<_, Option<i64>>(4)?.map(Timestamp));
     }
@@ -114,16 +116,30 @@ pub(super) async fn conversations_of(connection: &Connection, user: UserKey) -> 
     rows.iter().map(|row| Ok(ConversationKey(row.try_get(0)?))).collect()
 }
 
+/// A conversation that this transaction has to itself.
+pub(super) struct Locked {
+    /// Its last fact but for marks, on which the next one builds.
+    pub(super) last_news: Option<Position>,
+}
+
 /// Keeps everybody else from writing in the conversation until this transaction ends. What is read in later statements
-/// is how it stands after whoever held it before. `false`: there is none.
-pub(super) async fn lock(connection: &Connection, key: ConversationKey) -> Done<bool> {
+/// is how it stands after whoever held it before. `None`: there is none.
+pub(super) async fn lock(connection: &Connection, key: ConversationKey) -> Done<Option<Locked>> {
     let locked = connection
         .row(
-            "SELECT 1 FROM doorbell.conversation WHERE key = $1 FOR NO KEY UPDATE",
+            "SELECT news_slot, news_number FROM doorbell.conversation WHERE key = $1 FOR NO KEY UPDATE",
             &[&key.0],
         )
         .await?;
-    Ok(locked.is_some())
+    let Some(row) = locked else { return Ok(None) };
+    let last_news = position_of(&row)?;
+    Ok(Some(Locked { last_news }))
+}
+
+/// The position in the first two columns, if there is one.
+pub(super) fn position_of(row: &Row) -> Done<Option<Position>> {
+    let (slot, number): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(slot.zip(number).map(|(slot, number)| Position { slot, number }))
 }
 
 /// Lets these in, in this order, at the end of the line of those who stand in it. They see what comes after `last_seq`.
@@ -181,14 +197,25 @@ impl Write for OpenOneToOne {
         if let Some(known) = connection.row(FIND_PAIR, &[&lower, &higher, &listing]).await? {
             return Ok((get(connection, ConversationKey(known.try_get(0)?)).await?, false));
         }
+        let news = writing.news.upcoming(0)?;
         let made = connection
             .row(
                 "INSERT INTO doorbell.conversation
-                    (id, lower_user, higher_user, listing, asker, latest_at, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $6, $6)
+                    (id, lower_user, higher_user, listing, asker, latest_at, created_at, updated_at,
+                     news_slot, news_number)
+                 VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7, $8)
                  ON CONFLICT (lower_user, higher_user, listing) WHERE lower_user IS NOT NULL DO NOTHING
                  RETURNING key",
-                &[&new_id(now).as_str(), &lower, &higher, &listing, &self.asker.0, &now.0],
+                &[
+                    &new_id(now).as_str(),
+                    &lower,
+                    &higher,
+                    &listing,
+                    &self.asker.0,
+                    &now.0,
+                    &news.slot,
+                    &news.number,
+                ],
             )
             .await?;
         let Some(made) = made else {
@@ -199,7 +226,7 @@ impl Write for OpenOneToOne {
         let members = [(self.asker, Role::Member), (self.asked, Role::Member)];
         insert_members(connection, key, &members, now).await?;
         let conversation = get(connection, key).await?;
-        writing.facts.push(Fact::Opened(conversation.clone()));
+        writing.news.tell(None, Fact::Opened(conversation.clone()))?;
         Ok((conversation, true))
     }
 }
@@ -216,11 +243,19 @@ impl Write for OpenGroup {
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<Self::Outcome> {
         let (connection, now) = (writing.connection, writing.now);
+        let news = writing.news.upcoming(0)?;
         let made = connection
             .one(
-                "INSERT INTO doorbell.conversation (id, title, latest_at, created_at, updated_at)
-                 VALUES ($1, $2, $3, $3, $3) RETURNING key",
-                &[&new_id(now).as_str(), &self.title.as_deref(), &now.0],
+                "INSERT INTO doorbell.conversation
+                    (id, title, latest_at, created_at, updated_at, news_slot, news_number)
+                 VALUES ($1, $2, $3, $3, $3, $4, $5) RETURNING key",
+                &[
+                    &new_id(now).as_str(),
+                    &self.title.as_deref(),
+                    &now.0,
+                    &news.slot,
+                    &news.number,
+                ],
             )
             .await?;
         let key = ConversationKey(made.try_get(0)?);
@@ -228,7 +263,7 @@ impl Write for OpenGroup {
         let members: Vec<_> = std::iter::once((self.creator, Role::Admin)).chain(others).collect();
         insert_members(connection, key, &members, now).await?;
         let conversation = get(connection, key).await?;
-        writing.facts.push(Fact::Opened(conversation.clone()));
+        writing.news.tell(None, Fact::Opened(conversation.clone()))?;
         Ok(conversation)
     }
 }

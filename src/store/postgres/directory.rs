@@ -9,7 +9,7 @@ use super::{
     writer::{Write, Writing},
 };
 use crate::{
-    model::{Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
+    model::{Fact, Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
     store::rules::directory::{PutListing, PutUser},
 };
 
@@ -83,25 +83,40 @@ pub(super) async fn listings(connection: &Connection, keys: &[ListingKey]) -> Do
     found.iter().map(listing_of).collect()
 }
 
+/// Did anything change but the times by which sources are weighed, which every token moves?
+fn shows_otherwise(stored: &User, entry: &User) -> bool {
+    let shown = |user: &User| User {
+        host_put_at: None,
+        claims_issued_at: None,
+        ..user.clone()
+    };
+    shown(stored) != shown(entry)
+}
+
 #[async_trait]
 impl Write for PutUser {
     type Outcome = User;
+    const HAS_NEWS: bool = false;
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<User> {
         let (connection, now) = (writing.connection, writing.now);
+        let known = user_by_id(connection, &self.id).await?;
         // Most sign-ins say nothing new: then nothing is locked, written or flushed.
-        if let Some(stored) = user_by_id(connection, &self.id).await? {
-            if self.applied_to(&stored, now) == stored {
-                return Ok(stored);
-            }
-        } else {
-            connection
-                .execute(
-                    "INSERT INTO doorbell.app_user (id) VALUES ($1) ON CONFLICT (id) DO NOTHING",
+        if let Some(stored) = &known
+            && self.applied_to(stored, now) == *stored
+        {
+            return Ok(stored.clone());
+        }
+        writing.news.lock_slot(connection).await?;
+        // Where another node makes it at the same time, it is theirs that is changed.
+        let is_new = known.is_none()
+            && connection
+                .row(
+                    "INSERT INTO doorbell.app_user (id) VALUES ($1) ON CONFLICT (id) DO NOTHING RETURNING key",
                     &[&self.id.as_str()],
                 )
-                .await?;
-        }
+                .await?
+                .is_some();
         let stored = user_of(&connection.one(USER_TO_CHANGE, &[&self.id.as_str()]).await?)?;
         let entry = self.applied_to(&stored, now);
         if entry != stored {
@@ -122,6 +137,10 @@ impl Write for PutUser {
                 )
                 .await?;
         }
+        // Nobody can have kept one in memory that this transaction has made.
+        if !is_new && shows_otherwise(&stored, &entry) {
+            writing.news.tell(None, Fact::UserChanged(entry.key))?;
+        }
         Ok(entry)
     }
 }
@@ -136,34 +155,43 @@ impl Write for PutLastSeen {
     type Outcome = ();
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<()> {
-        writing
+        let risen = writing
             .connection
-            .execute(
-                "UPDATE doorbell.app_user SET last_seen_at = $2 WHERE key = $1 AND coalesce(last_seen_at, $2 - 1) < $2",
+            .row(
+                "UPDATE doorbell.app_user SET last_seen_at = $2 WHERE key = $1 AND coalesce(last_seen_at, $2 - 1) < $2
+                 RETURNING 1",
                 &[&self.user.0, &self.at.0],
             )
-            .await
+            .await?;
+        match risen {
+            Some(_) => writing.news.tell(None, Fact::UserChanged(self.user)),
+            None => Ok(()),
+        }
     }
 }
 
 #[async_trait]
 impl Write for PutListing {
     type Outcome = Listing;
+    const HAS_NEWS: bool = false;
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<Listing> {
         let connection = writing.connection;
-        if let Some(stored) = listing_by_id(connection, &self.id).await? {
-            if self.applied_to(&stored) == stored {
-                return Ok(stored);
-            }
-        } else {
-            connection
-                .execute(
-                    "INSERT INTO doorbell.listing (id) VALUES ($1) ON CONFLICT (id) DO NOTHING",
+        let known = listing_by_id(connection, &self.id).await?;
+        if let Some(stored) = &known
+            && self.applied_to(stored) == *stored
+        {
+            return Ok(stored.clone());
+        }
+        writing.news.lock_slot(connection).await?;
+        let is_new = known.is_none()
+            && connection
+                .row(
+                    "INSERT INTO doorbell.listing (id) VALUES ($1) ON CONFLICT (id) DO NOTHING RETURNING key",
                     &[&self.id.as_str()],
                 )
-                .await?;
-        }
+                .await?
+                .is_some();
         let stored = listing_of(&connection.one(LISTING_TO_CHANGE, &[&self.id.as_str()]).await?)?;
         let entry = self.applied_to(&stored);
         if entry != stored {
@@ -181,6 +209,9 @@ impl Write for PutListing {
                     ],
                 )
                 .await?;
+            if !is_new {
+                writing.news.tell(None, Fact::ListingChanged(entry.key))?;
+            }
         }
         Ok(entry)
     }

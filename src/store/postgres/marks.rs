@@ -35,7 +35,7 @@ impl Write for Mark {
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<Marked> {
         let connection = writing.connection;
-        conversations::lock(connection, self.conversation).await?;
+        let locked = conversations::lock(connection, self.conversation).await?;
         let Some(participation) = participation::find(connection, self.reader, self.conversation).await? else {
             return Ok(Marked::NotParticipant);
         };
@@ -88,10 +88,12 @@ impl Write for Mark {
             updated: (advance.to - advance.from) - own,
             newest: newest_of_others(connection, self.conversation, self.reader, advance).await?,
         };
-        writing.facts.push(Fact::Read {
+        let fact = Fact::Read {
             read: read.clone(),
             origin: self.origin,
-        });
+        };
+        // Nothing builds on a mark, and the conversation does not change by it: `news_number` stays.
+        writing.news.tell(locked.and_then(|locked| locked.last_news), fact)?;
         Ok(Marked::Advanced(read))
     }
 }

@@ -10,7 +10,7 @@ use super::{
     writer::{Write, Writing},
 };
 use crate::{
-    model::{Conversation, ConversationKey, Fact, Role, Timestamp, UserKey},
+    model::{Conversation, ConversationKey, Fact, Position, Role, Timestamp, UserKey},
     store::{Actor, Changed},
 };
 
@@ -18,13 +18,16 @@ use crate::{
 struct Change<'a, 'b> {
     writing: &'a mut Writing<'b>,
     conversation: Arc<Conversation>,
+    last_news: Option<Position>,
     at: Timestamp,
 }
 
 impl<'a, 'b> Change<'a, 'b> {
     /// `None` when there is no such conversation, or the actor never was in it.
     async fn find(writing: &'a mut Writing<'b>, actor: Actor, key: ConversationKey) -> Done<Option<Self>> {
-        conversations::lock(writing.connection, key).await?;
+        let Some(locked) = conversations::lock(writing.connection, key).await? else {
+            return Ok(None);
+        };
         let Some(loaded) = conversations::find(writing.connection, key).await? else {
             return Ok(None);
         };
@@ -43,6 +46,7 @@ impl<'a, 'b> Change<'a, 'b> {
         Ok(Some(Change {
             writing,
             conversation: Arc::new(conversation),
+            last_news: locked.last_news,
             at,
         }))
     }
@@ -75,15 +79,18 @@ impl<'a, 'b> Change<'a, 'b> {
 
     /// Loads the conversation anew, tells of the membership, and sees to it that the group has an admin.
     /// `stepped_down` becomes one again only if nobody else is left.
-    async fn membership_changed(self, user: UserKey, stepped_down: Option<UserKey>) -> Done<Changed> {
+    async fn membership_changed(mut self, user: UserKey, stepped_down: Option<UserKey>) -> Done<Changed> {
         let successor = self.name_successor(stepped_down).await?;
-        let conversation = self.touch().await?;
         let promoted = successor.filter(|successor| *successor != user);
+        let conversation = self.touch(promoted.iter().count()).await?;
         for user in std::iter::once(user).chain(promoted) {
-            self.writing.facts.push(Fact::MembershipChanged {
+            let fact = Fact::MembershipChanged {
                 conversation: conversation.clone(),
                 user,
-            });
+                is_member: conversation.is_current_member(user),
+            };
+            // The second builds on the first, which is in the same slot: what the first waited for, it need not.
+            self.writing.news.tell(self.last_news.take(), fact)?;
         }
         Ok(Changed::Done {
             conversation,
@@ -123,12 +130,14 @@ impl<'a, 'b> Change<'a, 'b> {
             .await
     }
 
-    /// Notes that the conversation has changed, and how it stands now.
-    async fn touch(&self) -> Done<Arc<Conversation>> {
+    /// Notes that the conversation has changed, and how it stands now. `more_news`: facts about it after the next.
+    async fn touch(&self, more_news: usize) -> Done<Arc<Conversation>> {
+        let news = self.writing.news.upcoming(more_news)?;
         self.connection()
             .execute(
-                "UPDATE doorbell.conversation SET updated_at = $2, latest_at = $2 WHERE key = $1",
-                &[&self.key().0, &self.at.0],
+                "UPDATE doorbell.conversation SET updated_at = $2, latest_at = $2, news_slot = $3, news_number = $4
+                 WHERE key = $1",
+                &[&self.key().0, &self.at.0, &news.slot, &news.number],
             )
             .await?;
         conversations::get(self.connection(), self.key()).await
@@ -288,11 +297,9 @@ impl Write for ChangeConversation {
                 &[&self.conversation.0, &title.as_deref(), &is_active],
             )
             .await?;
-        let conversation = change.touch().await?;
-        change
-            .writing
-            .facts
-            .push(Fact::ConversationChanged(conversation.clone()));
+        let conversation = change.touch(0).await?;
+        let fact = Fact::ConversationChanged(conversation.clone());
+        change.writing.news.tell(change.last_news, fact)?;
         Ok(Changed::Done {
             conversation,
             changed: true,

@@ -12,7 +12,7 @@ use super::{
     writer::{Write, Writing},
 };
 use crate::{
-    model::{ConversationKey, Fact, Message, MessageKind, Seq, Timestamp, UserKey},
+    model::{ConversationKey, Fact, Message, MessageKind, Position, Seq, Timestamp, UserKey},
     store::{Appended, Draft, rules::participation::Participation},
 };
 
@@ -70,6 +70,25 @@ pub(super) async fn find_for(
     find(connection, conversation, seq).await
 }
 
+/// Those of these messages that there are, as they were sent: without when somebody read them.
+pub(super) async fn messages(connection: &Connection, places: &[(ConversationKey, Seq)]) -> Done<Vec<Message>> {
+    let mut places = places.to_vec();
+    places.sort_unstable();
+    places.dedup();
+    let conversations: Vec<i64> = places.iter().map(|(conversation, _)| conversation.0).collect();
+    let seqs: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
+    let rows = connection
+        .rows(
+            "SELECT m.seq, m.sender, m.created_at, m.reply_to, m.kind, m.client_message_id, m.content, m.conversation
+             FROM unnest($1::bigint[], $2::bigint[]) AS place (conversation, seq)
+             JOIN doorbell.message m ON m.conversation = place.conversation AND m.seq = place.seq",
+            &[&conversations, &seqs],
+        )
+        .await?;
+    let found = rows.iter().map(|row| message_of(ConversationKey(row.try_get(7)?), row));
+    found.collect()
+}
+
 /// The first of `among` in which the sender used this id.
 pub(super) async fn find_sent(
     connection: &Connection,
@@ -99,7 +118,7 @@ impl Write for Draft {
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<Appended> {
         let connection = writing.connection;
-        conversations::lock(connection, self.conversation).await?;
+        let locked = conversations::lock(connection, self.conversation).await?;
         let Some(participation) = participation::find(connection, self.sender, self.conversation).await? else {
             return Ok(Appended::NotParticipant);
         };
@@ -112,11 +131,12 @@ impl Write for Draft {
             return Ok(refusal);
         }
         let message = Arc::new(message(self, &participation, writing.now));
-        insert(connection, &message, &self.digest).await?;
-        writing.facts.push(Fact::MessageStored {
+        insert(connection, &message, &self.digest, writing.news.upcoming(0)?).await?;
+        let fact = Fact::MessageStored {
             message: message.clone(),
             origin: self.origin,
-        });
+        };
+        writing.news.tell(locked.and_then(|locked| locked.last_news), fact)?;
         Ok(Appended::Stored(message))
     }
 }
@@ -185,12 +205,14 @@ pub(super) fn message(draft: &Draft, participation: &Participation, now: Timesta
 }
 
 /// One statement for all four tables: each would be a way to the server and back.
-async fn insert(connection: &Connection, message: &Message, digest: &[u8]) -> Done<()> {
+async fn insert(connection: &Connection, message: &Message, digest: &[u8], news: Position) -> Done<()> {
     connection
         .execute(
             "WITH counted AS (
                  UPDATE doorbell.conversation
-                 SET last_seq = $2, last_message_at = $4, latest_at = $4, updated_at = $4 WHERE key = $1
+                 SET last_seq = $2, last_message_at = $4, latest_at = $4, updated_at = $4,
+                     news_slot = $10, news_number = $11
+                 WHERE key = $1
              ), sent AS (
                  UPDATE doorbell.participant SET sent = sent + 1 WHERE user_key = $3 AND conversation = $1
              ), named AS (
@@ -210,6 +232,8 @@ async fn insert(connection: &Connection, message: &Message, digest: &[u8]) -> Do
                 &message.client_message_id.as_deref(),
                 &message.content.as_str(),
                 &digest,
+                &news.slot,
+                &news.number,
             ],
         )
         .await

@@ -10,7 +10,10 @@ use super::{
 use crate::store::sqlite::Migrated;
 
 /// Step `n` is at `n - 1`. A step that was released is never changed; there is no way down.
-const STEPS: &[&str] = &[include_str!("../../../migrations/postgres/0001_first.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001_first.sql"),
+    include_str!("../../../migrations/postgres/0002_journal.sql"),
+];
 
 /// For all steps together, and for waiting until another node has taken them.
 const STEPS_TIME: Duration = Duration::from_secs(600);

@@ -5,7 +5,8 @@
 //! connection. What both engines decide alike is in [`super::rules`].
 //!
 //! Several processes may have the same database: every write locks its conversation's row first, and looks afterwards.
-//! What this process does not learn is the news of the others' writes.
+//! What the others have stored stands in the journal ([`journal`]), where every writer counts in a slot of its own
+//! ([`slots`]).
 
 mod batch;
 mod comments;
@@ -15,15 +16,21 @@ mod directory;
 mod history;
 pub(super) mod import;
 mod inbox;
+mod journal;
 mod marks;
 mod members;
 mod messages;
 mod migrate;
+mod news;
+mod nodes;
 mod open;
 mod participation;
+mod queue;
 mod readers;
 mod rows;
+mod sessions;
 mod settings;
+mod slots;
 pub(super) mod text;
 mod tls;
 // These tests start real servers; no runtime's worker waits in them.
@@ -32,27 +39,30 @@ mod tls;
 pub(super) mod tests;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use self::{
     connection::{BEGIN_WRITING, BEGIN_WRITING_FLUSHED, Failure},
     open::Address,
+    queue::Queues,
     readers::Readers,
-    writer::{Queues, Work},
+    sessions::Asked,
+    writer::Work,
 };
 pub use self::{migrate::migrate, open::OpenError};
 use super::{
-    Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, Marked, Pending, Result, Store,
-    Window,
+    Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked, Pending,
+    Result, Store, Window,
     rules::directory::{PutListing, PutUser},
     sqlite::Stats,
 };
 use crate::model::{
-    Clock, Comment, Conversation, ConversationId, ConversationKey, Entry, Listing, ListingId, ListingKey, Message,
-    Origin, Role, Seq, Timestamp, User, UserId, UserKey, limits,
+    Clock, Comment, Conversation, ConversationId, ConversationKey, Cut, Entry, Listing, ListingId, ListingKey, Message,
+    NodeKey, Note, Origin, Recorded, Role, Seq, Session, SessionId, Timestamp, User, UserId, UserKey, limits,
     listing::ListingPatch,
+    session::{Holder, NewSession, Node, SessionChange},
     user::{UserPatch, UserSource},
 };
 
@@ -85,6 +95,8 @@ impl Default for Options {
 pub struct PostgresStore {
     queues: Queues,
     readers: Readers,
+    /// What the writers are known by in the database.
+    holders: Vec<i64>,
     stats: Arc<Stats>,
 }
 
@@ -108,6 +120,14 @@ impl PostgresStore {
         while connections.len() < options.writers {
             connections.push(address.connect_any().await?);
         }
+        let mut holders = Vec::with_capacity(connections.len());
+        while holders.len() < connections.len() {
+            let random = getrandom::u64().map_err(|error| OpenError::Broken {
+                database: address.shown.clone(),
+                reason: format!("the system gives no random numbers: {error}"),
+            })?;
+            holders.push(random as i64);
+        }
         let stats = Arc::new(Stats::default());
         let work = Work {
             config: address.config.clone(),
@@ -119,8 +139,9 @@ impl PostgresStore {
             batch_max: options.batch_max.max(1),
         };
         Ok(PostgresStore {
-            queues: work.start(connections),
+            queues: work.start(holders.iter().copied().zip(connections).collect()),
             readers: Readers::new(address.config, options.readers),
+            holders,
             stats,
         })
     }
@@ -321,6 +342,12 @@ impl Store for PostgresStore {
         moment.end(found).await
     }
 
+    async fn messages(&self, places: &[(ConversationKey, Seq)]) -> Result<Vec<Message>> {
+        let moment = self.readers.moment().await?;
+        let found = messages::messages(&moment, places).await;
+        moment.end(found).await
+    }
+
     fn mark(
         &self,
         conversation: ConversationKey,
@@ -350,6 +377,83 @@ impl Store for PostgresStore {
         let moment = self.readers.moment().await?;
         let found = comments::comments(&moment, post_id, window).await;
         moment.end(found).await
+    }
+
+    /// Nothing says how many processes have the database.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    // ---- the journal
+
+    async fn journal(&self, from: &Cut, limit: usize) -> Result<Vec<Recorded<Note>>> {
+        let moment = self.readers.moment().await?;
+        let found = journal::journal(&moment, from, limit).await;
+        moment.end(found).await
+    }
+
+    async fn journal_ends(&self) -> Result<JournalEnds> {
+        let moment = self.readers.moment().await?;
+        let found = journal::ends(&moment).await;
+        moment.end(found).await
+    }
+
+    fn prune_journal(&self, up_to: Cut) -> Pending<()> {
+        self.queues.put_by("journal", journal::Prune { up_to })
+    }
+
+    // ---- nodes and sessions
+
+    fn enter_node(&self, address: Option<String>) -> Pending<NodeKey> {
+        self.queues.put_by("node", nodes::EnterNode { address })
+    }
+
+    fn beat(&self, node: NodeKey, received: Cut) -> Pending<()> {
+        let holders = self.holders.clone();
+        self.queues.put_by(
+            node,
+            nodes::Beat {
+                node,
+                received,
+                holders,
+            },
+        )
+    }
+
+    async fn nodes(&self, within: Duration) -> Result<Vec<Node>> {
+        let moment = self.readers.moment().await?;
+        let found = nodes::nodes(&moment, within).await;
+        moment.end(found).await
+    }
+
+    fn open_session(&self, session: NewSession) -> Pending<()> {
+        self.queues.put_session(session.id, Asked::Open(Box::new(session)))
+    }
+
+    fn resume_session(
+        &self,
+        id: SessionId,
+        user: UserKey,
+        holder: Holder,
+        window: Duration,
+    ) -> Pending<Option<Session>> {
+        self.queues.ask_session(id, Asked::Resume { user, holder, window })
+    }
+
+    fn change_session(&self, id: SessionId, holder: Holder, change: SessionChange) -> Pending<()> {
+        self.queues.put_session(id, Asked::Change { holder, change })
+    }
+
+    fn suspend_session(&self, id: SessionId, holder: Holder, received: Cut) -> Pending<()> {
+        self.queues.put_session(id, Asked::Suspend { holder, received })
+    }
+
+    fn forget_session(&self, id: SessionId, holder: Holder) -> Pending<()> {
+        self.queues.put_session(id, Asked::Forget { holder })
+    }
+
+    fn sweep_sessions(&self, window: Duration) -> Pending<()> {
+        self.queues.put_by("sessions", sessions::Sweep { window })
     }
 
     // ---- the installation

@@ -46,6 +46,7 @@ const PROBE_BYTES: usize = limits::CONTENT_CHARS * 4 / 2;
 #[async_trait]
 impl Write for Probe {
     type Outcome = ();
+    const HAS_NEWS: bool = false;
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<()> {
         writing

@@ -7,28 +7,28 @@
 //! the client's id when the message is sent again.
 
 use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use tokio::{
-    sync::{
-        mpsc::{self, error::TrySendError},
-        oneshot, watch,
-    },
+    sync::{mpsc, watch},
     time::Instant,
 };
 use tokio_postgres::error::SqlState;
 
 use super::{
     batch,
-    connection::{Config, Connection, Done, Failure},
+    connection::{Config, Connection, Done, Failure, TRANSACTION_TIME},
+    news::News,
+    queue::{Job, Order, Queues},
+    sessions::{self, SessionWrite},
+    slots::Lease,
 };
 use crate::{
-    model::{Clock, ConversationKey, Fact, Timestamp},
-    store::{Appended, Draft, Facts, Pending, Result, StoreError, sqlite::Stats},
+    model::{Clock, Session, Timestamp},
+    store::{Draft, Facts, Result, StoreError, sqlite::Stats},
 };
 
 /// Between two tries to connect, at first and at most.
@@ -44,6 +44,9 @@ const COLLISIONS_MAX: usize = 5;
 #[async_trait]
 pub(super) trait Write: Send + Sync + 'static {
     type Outcome: Send + 'static;
+    /// It has news whenever it changes anything, and its transaction begins with the lock of the slot. Others lock it
+    /// when they find that they have news, before anything else ([`News::lock_slot`]).
+    const HAS_NEWS: bool = true;
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<Self::Outcome>;
 }
@@ -52,134 +55,7 @@ pub(super) trait Write: Send + Sync + 'static {
 pub(super) struct Writing<'a> {
     pub(super) connection: &'a Connection,
     pub(super) now: Timestamp,
-    pub(super) facts: &'a mut Vec<Fact>,
-}
-
-/// A write with the place where its outcome goes.
-#[async_trait]
-trait Job: Send {
-    async fn apply(&mut self, writing: &mut Writing<'_>) -> Done<()>;
-    /// After the commit, or after it failed.
-    fn answer(self: Box<Self>, committed: Result<()>);
-}
-
-struct Queued<W: Write> {
-    write: W,
-    outcome: Option<W::Outcome>,
-    reply: oneshot::Sender<Result<W::Outcome>>,
-}
-
-impl<W: Write> Queued<W> {
-    fn settle(self, committed: Result<()>) {
-        // Whoever asked may have gone: the write stands all the same.
-        let _ = match (committed, self.outcome) {
-            (Ok(()), Some(outcome)) => self.reply.send(Ok(outcome)),
-            (Err(error), _) => self.reply.send(Err(error)),
-            (Ok(()), None) => return,
-        };
-    }
-}
-
-#[async_trait]
-impl<W: Write> Job for Queued<W> {
-    async fn apply(&mut self, writing: &mut Writing<'_>) -> Done<()> {
-        self.outcome = Some(self.write.apply(writing).await?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, committed: Result<()>) {
-        self.settle(committed);
-    }
-}
-
-enum Order {
-    /// Told apart from the rest, since many go in one statement.
-    Append(Box<Queued<Draft>>),
-    /// Another write, and the conversation that it is bound to.
-    Other(Option<ConversationKey>, Box<dyn Job>),
-    Close,
-}
-
-impl Order {
-    fn answer(self, committed: Result<()>) {
-        match self {
-            Order::Append(queued) => queued.settle(committed),
-            Order::Other(_, job) => job.answer(committed),
-            Order::Close => {}
-        }
-    }
-}
-
-/// The ways in to the writers.
-pub(super) struct Queues {
-    writers: Vec<mpsc::Sender<Order>>,
-    /// True when the writer has ended.
-    ended: Vec<watch::Receiver<bool>>,
-    stats: Arc<Stats>,
-}
-
-impl Queues {
-    pub(super) fn append(&self, draft: Draft) -> Pending<Appended> {
-        let key = draft.conversation;
-        let (queued, pending) = queued(draft);
-        self.put(key, Order::Append(Box::new(queued)), pending)
-    }
-
-    /// Queues a write behind those of the same conversation.
-    pub(super) fn put_for<W: Write>(&self, conversation: ConversationKey, write: W) -> Pending<W::Outcome> {
-        let (queued, pending) = queued(write);
-        self.put(
-            conversation,
-            Order::Other(Some(conversation), Box::new(queued)),
-            pending,
-        )
-    }
-
-    /// Queues a write behind those with the same key.
-    pub(super) fn put_by<W: Write>(&self, key: impl Hash, write: W) -> Pending<W::Outcome> {
-        let (queued, pending) = queued(write);
-        self.put(key, Order::Other(None, Box::new(queued)), pending)
-    }
-
-    fn put<T>(&self, key: impl Hash, order: Order, pending: Pending<T>) -> Pending<T> {
-        // The same in every process, though nothing depends on it.
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
-        let writer = &self.writers[(hash % self.writers.len() as u64) as usize];
-        // Counted first: the writer may take it before this goes on.
-        self.stats.queued.fetch_add(1, Relaxed);
-        let refusal = match writer.try_send(order) {
-            Ok(()) => return pending,
-            Err(TrySendError::Full(_)) => {
-                self.stats.refused.fetch_add(1, Relaxed);
-                StoreError::Overloaded
-            }
-            Err(TrySendError::Closed(_)) => StoreError::Closed,
-        };
-        self.stats.queued.fetch_sub(1, Relaxed);
-        Pending::refused(refusal)
-    }
-
-    /// Ends when all that was queued before is committed and answered, and the connections are closed.
-    pub(super) async fn close(&self) {
-        for writer in &self.writers {
-            // An error means that it has ended already.
-            let _ = writer.send(Order::Close).await;
-        }
-        for ended in &self.ended {
-            // An error means that the other end is gone, and the task with it.
-            let _ = ended.clone().wait_for(|ended| *ended).await;
-        }
-    }
-}
-
-fn queued<W: Write>(write: W) -> (Queued<W>, Pending<W::Outcome>) {
-    let (reply, pending) = Pending::channel();
-    let queued = Queued {
-        write,
-        outcome: None,
-        reply,
-    };
-    (queued, pending)
+    pub(super) news: &'a mut News,
 }
 
 /// What every writer works with.
@@ -196,19 +72,20 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Starts a writer for each of these connections.
-    pub(super) fn start(&self, connections: Vec<Connection>) -> Queues {
+    /// Starts a writer for each of these connections, with the number that it is known by in the database.
+    pub(super) fn start(&self, connections: Vec<(i64, Connection)>) -> Queues {
         let mut queues = Queues {
             writers: Vec::new(),
             ended: Vec::new(),
             stats: self.stats.clone(),
         };
-        for connection in connections {
+        for (holder, connection) in connections {
             let (orders, receiver) = mpsc::channel(self.queue_max);
             let (end, ended) = watch::channel(false);
             let writer = Writer {
                 work: self.clone(),
                 line: Line::Up(connection),
+                lease: Lease::new(holder),
             };
             tokio::spawn(async move {
                 writer.work(receiver).await;
@@ -241,6 +118,7 @@ struct Broken {
 struct Writer {
     work: Work,
     line: Line,
+    lease: Lease,
 }
 
 impl Writer {
@@ -278,6 +156,11 @@ impl Writer {
                     }
                 }
             }
+        }
+        if let Line::Up(connection) = &mut self.line {
+            connection.allow(TRANSACTION_TIME);
+            // An error means that the slot is free a little later, by itself.
+            let _ = self.lease.end(connection).await;
         }
     }
 
@@ -320,23 +203,27 @@ impl Writer {
             return Err(self.down());
         };
         let started = Instant::now();
-        let mut facts = Vec::with_capacity(orders.len());
-        let applied = async {
-            connection.begin(self.work.begin).await?;
-            apply(connection, &*self.work.clock, orders, &mut facts).await
+        let applied = apply(connection, &mut self.lease, &self.work, orders).await;
+        let mut lost_answer = false;
+        let outcome = match applied {
+            Ok((news, end)) => match connection.run(&end).await {
+                Ok(()) => Ok(news),
+                Err(failure) => {
+                    // What the server itself says of a commit is certain; silence is not.
+                    lost_answer = !matches!(&failure, Failure::Database(error) if error.as_db_error().is_some());
+                    Err(failure)
+                }
+            },
+            Err(failure) => Err(failure),
         };
-        let outcome = match applied.await {
-            Ok(()) => connection.run("COMMIT").await.map_err(|failure| Broken {
-                // What the server itself says of a commit is certain; silence is not.
-                may_go_again: matches!(&failure, Failure::Database(error) if error.as_db_error().is_some()),
-                failure,
-            }),
+        let outcome = match outcome {
+            Ok(news) => Ok(news),
             Err(failure) => {
                 if !connection.is_lost() {
                     // An error means that the connection is lost, which is seen below.
                     let _ = connection.run("ROLLBACK").await;
                 }
-                let may_go_again = !matches!(failure, Failure::TooLate);
+                let may_go_again = !lost_answer && !matches!(failure, Failure::TooLate);
                 Err(Broken { failure, may_go_again })
             }
         };
@@ -352,7 +239,7 @@ impl Writer {
                 };
             }
         }
-        outcome?;
+        let facts = outcome?.into_facts();
         let stats = &self.work.stats;
         stats.commit_microseconds.observe(started.elapsed().as_micros() as u64);
         stats.batch_writes.observe(orders.len() as u64);
@@ -427,8 +314,26 @@ fn answer_all(orders: Vec<Order>, committed: &Result<()>) {
     }
 }
 
-/// Applies the writes in an order that keeps that of each conversation: many sends in one statement, then the rest.
-async fn apply(connection: &Connection, clock: &dyn Clock, orders: &mut [Order], facts: &mut Vec<Fact>) -> Done<()> {
+/// Begins a transaction and applies the writes, in an order that keeps that of each conversation and each session: many
+/// sends in one statement, then the rest, and the sessions at last. Its news, and the statement that ends it.
+async fn apply(
+    connection: &mut Connection,
+    lease: &mut Lease,
+    work: &Work,
+    orders: &mut [Order],
+) -> Done<(News, String)> {
+    connection.allow(TRANSACTION_TIME);
+    let slot = lease.slot(connection).await?;
+    connection.allow(TRANSACTION_TIME);
+    let mut news = if orders.iter().any(Order::has_news) {
+        let last = lease.begin(connection, work.begin, slot).await?;
+        News::new(slot, Some(last))
+    } else {
+        connection.run(work.begin).await?;
+        News::new(slot, None)
+    };
+    let connection = &*connection;
+    let clock = &*work.clock;
     let together = sends_that_go_together(orders);
     if !together.is_empty() {
         let now = clock.now();
@@ -439,8 +344,7 @@ async fn apply(connection: &Connection, clock: &dyn Clock, orders: &mut [Order],
                 _ => None,
             })
             .collect();
-        let mut writing = Writing { connection, now, facts };
-        let outcomes = batch::append(&mut writing, &drafts, now).await?;
+        let outcomes = batch::append(connection, &mut news, &drafts, now).await?;
         for (place, outcome) in together.iter().zip(outcomes) {
             if let Order::Append(queued) = &mut orders[*place] {
                 queued.outcome = Some(outcome);
@@ -448,16 +352,33 @@ async fn apply(connection: &Connection, clock: &dyn Clock, orders: &mut [Order],
         }
     }
     for (place, order) in orders.iter_mut().enumerate() {
-        let now = clock.now();
-        let mut writing = Writing { connection, now, facts };
+        let mut writing = Writing {
+            connection,
+            now: clock.now(),
+            news: &mut news,
+        };
         match order {
             Order::Append(_) if together.binary_search(&place).is_ok() => {}
             Order::Append(queued) => queued.apply(&mut writing).await?,
             Order::Other(_, job) => job.apply(&mut writing).await?,
-            Order::Close => {}
+            Order::Session(_) | Order::Close => {}
         }
     }
-    Ok(())
+    let mut of_sessions: Vec<(&SessionWrite, &mut Option<Session>)> = orders
+        .iter_mut()
+        .filter_map(|order| match order {
+            Order::Session(queued) => {
+                let queued = &mut **queued;
+                Some((&queued.write, &mut queued.outcome))
+            }
+            _ => None,
+        })
+        .collect();
+    if !of_sessions.is_empty() {
+        sessions::apply(connection, &mut of_sessions).await?;
+    }
+    let end = news.commit(lease.is_held())?;
+    Ok((news, end))
 }
 
 /// The places of the sends before which nothing else of their conversation waits, if there are enough of them.

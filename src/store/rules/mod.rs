@@ -2,6 +2,8 @@
 
 pub(super) mod conversations;
 pub(super) mod directory;
+pub(super) mod journal;
 pub(super) mod page;
 pub(super) mod participation;
 pub(super) mod passed;
+pub(super) mod sessions;

@@ -76,7 +76,7 @@ impl Write for AddComment {
             text: self.text.clone(),
             created_at,
         });
-        writing.facts.push(Fact::CommentAdded(comment.clone()));
+        writing.facts.push(Fact::CommentAdded(comment.post_id.clone()));
         Ok(comment)
     }
 }

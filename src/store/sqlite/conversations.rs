@@ -21,7 +21,8 @@ const FIND: &str = "
 
 /// Written for the unique index: longest-standing first.
 pub(super) const MEMBERS: &str = "
-    SELECT user, is_admin, joined_at, left_at, read_at FROM participant WHERE conversation = ?1 ORDER BY standing";
+    SELECT user, is_admin, joined_at, left_at, read_at, from_seq, to_seq FROM participant
+    WHERE conversation = ?1 ORDER BY standing";
 
 pub(super) fn find(connection: &Connection, key: ConversationKey) -> rusqlite::Result<Option<Loaded>> {
     let found = connection
@@ -38,6 +39,8 @@ pub(super) fn find(connection: &Connection, key: ConversationKey) -> rusqlite::R
             role: if row.get(1)? { Role::Admin } else { Role::Member },
             joined_at: Timestamp(row.get(2)?),
             left_at: row.get::<_, Option<i64>>(3)?.map(Timestamp),
+            from_seq: row.get(5)?,
+            to_seq: row.get(6)?,
         });
         last_read_at.push(row.get::<_, Option<i64>>(4)?.map(Timestamp));
     }

@@ -7,7 +7,7 @@ use super::{
     writer::{Write, Writing},
 };
 use crate::{
-    model::{Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
+    model::{Fact, Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
     store::rules::directory::{PutListing, PutUser},
 };
 
@@ -82,13 +82,13 @@ impl Write for PutUser {
 
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<User> {
         let connection = writing.connection;
-        let stored = match user_by_id(connection, &self.id)? {
-            Some(stored) => stored,
+        let (stored, is_new) = match user_by_id(connection, &self.id)? {
+            Some(stored) => (stored, false),
             None => {
                 connection
                     .statement("INSERT INTO user (id) VALUES (?1)")?
                     .execute([self.id.as_str()])?;
-                self.new_entry(UserKey(connection.last_insert_rowid()))
+                (self.new_entry(UserKey(connection.last_insert_rowid())), true)
             }
         };
         let entry = self.applied_to(&stored, writing.now);
@@ -109,6 +109,10 @@ impl Write for PutUser {
                     entry.host_put_at.map(Timestamp::as_millis),
                     entry.claims_issued_at.map(Timestamp::as_millis),
                 ])?;
+            // Nobody can have a new one in memory.
+            if !is_new {
+                writing.facts.push(Fact::UserChanged(entry.key));
+            }
         }
         Ok(entry)
     }
@@ -123,10 +127,13 @@ impl Write for PutLastSeen {
     type Outcome = ();
 
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<()> {
-        writing
+        let changed = writing
             .connection
             .statement("UPDATE user SET last_seen_at = ?2 WHERE key = ?1 AND ifnull(last_seen_at, ?2 - 1) < ?2")?
             .execute([self.user.0, self.at.0])?;
+        if changed > 0 {
+            writing.facts.push(Fact::UserChanged(self.user));
+        }
         Ok(())
     }
 }
@@ -136,13 +143,13 @@ impl Write for PutListing {
 
     fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<Listing> {
         let connection = writing.connection;
-        let stored = match listing_by_id(connection, &self.id)? {
-            Some(stored) => stored,
+        let (stored, is_new) = match listing_by_id(connection, &self.id)? {
+            Some(stored) => (stored, false),
             None => {
                 connection
                     .statement("INSERT INTO listing (id) VALUES (?1)")?
                     .execute([self.id.as_str()])?;
-                self.new_entry(ListingKey(connection.last_insert_rowid()))
+                (self.new_entry(ListingKey(connection.last_insert_rowid())), true)
             }
         };
         let entry = self.applied_to(&stored);
@@ -159,6 +166,10 @@ impl Write for PutListing {
                     entry.price,
                     entry.owner.map(|owner| owner.0),
                 ])?;
+            // Nobody can have a new one in memory.
+            if !is_new {
+                writing.facts.push(Fact::ListingChanged(entry.key));
+            }
         }
         Ok(entry)
     }

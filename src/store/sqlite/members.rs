@@ -81,6 +81,7 @@ impl<'a, 'b> Change<'a, 'b> {
             self.writing.facts.push(Fact::MembershipChanged {
                 conversation: conversation.clone(),
                 user,
+                is_member: conversation.is_current_member(user),
             });
         }
         Ok(Changed::Done {

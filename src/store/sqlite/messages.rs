@@ -55,6 +55,14 @@ pub(super) fn find(
     Ok(Some(message))
 }
 
+/// Those that there are. For no viewer.
+pub(super) fn find_all(connection: &Connection, places: &[(ConversationKey, Seq)]) -> rusqlite::Result<Vec<Message>> {
+    let found = places
+        .iter()
+        .map(|(conversation, seq)| find(connection, *conversation, *seq));
+    found.filter_map(Result::transpose).collect()
+}
+
 pub(super) fn find_for(
     connection: &Connection,
     conversation: ConversationKey,

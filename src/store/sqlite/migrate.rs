@@ -8,7 +8,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::open::{APPLICATION_ID, FileLock, OpenError, connect_writing};
 
 /// Step `n` is at `n - 1`. A step that was released is never changed; there is no way down.
-pub(super) const STEPS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_first.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_first.sql"),
+    include_str!("../../../migrations/sqlite/0002_journal_and_sessions.sql"),
+];
 /// The schema of this binary.
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
 

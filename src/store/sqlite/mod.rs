@@ -11,6 +11,7 @@ mod directory;
 pub(super) mod export;
 mod history;
 mod inbox;
+mod journal;
 mod marks;
 mod members;
 mod messages;
@@ -19,6 +20,7 @@ mod open;
 mod participation;
 mod readers;
 mod row_key;
+mod sessions;
 mod settings;
 mod statement;
 pub mod stats;
@@ -29,7 +31,7 @@ mod tests;
 mod trouble;
 mod writer;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -46,14 +48,15 @@ pub use self::{
     stats::Stats,
 };
 use super::{
-    Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, Marked, Pending, Result, Store,
-    Window,
+    Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked, Pending,
+    Result, Store, Window,
     rules::directory::{PutListing, PutUser},
 };
 use crate::model::{
-    Clock, Comment, Conversation, ConversationId, ConversationKey, Entry, Listing, ListingId, ListingKey, Message,
-    Origin, Role, Seq, Timestamp, User, UserId, UserKey, limits,
+    Clock, Comment, Conversation, ConversationId, ConversationKey, Cut, Entry, Listing, ListingId, ListingKey, Message,
+    NodeKey, Note, Origin, Recorded, Role, Seq, Session, SessionId, Timestamp, User, UserId, UserKey, limits,
     listing::ListingPatch,
+    session::{Holder, NewSession, Node, SessionChange},
     user::{UserPatch, UserSource},
 };
 
@@ -82,6 +85,7 @@ impl Default for Options {
 pub struct SqliteStore {
     queue: Queue,
     readers: Readers,
+    clock: Arc<dyn Clock>,
     stats: Arc<Stats>,
 }
 
@@ -99,10 +103,12 @@ impl SqliteStore {
             reason: error.to_string(),
         };
         let checkpoints = Checkpoints::start(connect_writing(path)?, stats.clone()).map_err(no_thread)?;
+        let last_number = journal::last_number(&connection).map_err(|error| OpenError::new(path, &error))?;
         let writer = Writer {
             connection,
-            clock,
+            clock: clock.clone(),
             facts,
+            last_number,
             checkpoints,
             stats: stats.clone(),
             trouble: trouble::Trouble::default(),
@@ -110,7 +116,12 @@ impl SqliteStore {
             lock,
         };
         let queue = writer.start(options.queue_max).map_err(no_thread)?;
-        Ok(SqliteStore { queue, readers, stats })
+        Ok(SqliteStore {
+            queue,
+            readers,
+            clock,
+            stats,
+        })
     }
 
     /// What the writer can be watched by.
@@ -289,6 +300,13 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn messages(&self, places: &[(ConversationKey, Seq)]) -> Result<Vec<Message>> {
+        let places = places.to_vec();
+        self.readers
+            .read(move |connection| messages::find_all(connection, &places))
+            .await
+    }
+
     fn mark(
         &self,
         conversation: ConversationKey,
@@ -315,6 +333,80 @@ impl Store for SqliteStore {
         self.readers
             .read(move |connection| comments::comments(connection, &post_id, window))
             .await
+    }
+
+    /// The file is locked.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    // ---- the journal
+
+    async fn journal(&self, from: &Cut, limit: usize) -> Result<Vec<Recorded<Note>>> {
+        let from = from.clone();
+        self.readers
+            .read(move |connection| journal::journal(connection, &from, limit))
+            .await
+    }
+
+    async fn journal_ends(&self) -> Result<JournalEnds> {
+        self.readers.read(journal::ends).await
+    }
+
+    fn prune_journal(&self, up_to: Cut) -> Pending<()> {
+        self.queue.put(journal::Prune { up_to })
+    }
+
+    // ---- nodes and sessions
+
+    fn enter_node(&self, address: Option<String>) -> Pending<NodeKey> {
+        self.queue.put(sessions::EnterNode { address })
+    }
+
+    fn beat(&self, node: NodeKey, received: Cut) -> Pending<()> {
+        self.queue.put(sessions::Beat { node, received })
+    }
+
+    async fn nodes(&self, within: Duration) -> Result<Vec<Node>> {
+        let now = self.clock.now();
+        self.readers
+            .read(move |connection| sessions::nodes(connection, within, now))
+            .await
+    }
+
+    fn open_session(&self, session: NewSession) -> Pending<()> {
+        self.queue.put(session)
+    }
+
+    fn resume_session(
+        &self,
+        id: SessionId,
+        user: UserKey,
+        holder: Holder,
+        window: Duration,
+    ) -> Pending<Option<Session>> {
+        self.queue.put(sessions::ResumeSession {
+            id,
+            user,
+            holder,
+            window,
+        })
+    }
+
+    fn change_session(&self, id: SessionId, holder: Holder, change: SessionChange) -> Pending<()> {
+        self.queue.put(sessions::ChangeSession { id, holder, change })
+    }
+
+    fn suspend_session(&self, id: SessionId, holder: Holder, received: Cut) -> Pending<()> {
+        self.queue.put(sessions::SuspendSession { id, holder, received })
+    }
+
+    fn forget_session(&self, id: SessionId, holder: Holder) -> Pending<()> {
+        self.queue.put(sessions::ForgetSession { id, holder })
+    }
+
+    fn sweep_sessions(&self, window: Duration) -> Pending<()> {
+        self.queue.put(sessions::SweepSessions { window })
     }
 
     // ---- the installation

@@ -13,7 +13,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use super::{checkpoint::Checkpoints, open::FileLock, statement::Statements, stats::Stats, trouble::Trouble};
+use super::{checkpoint::Checkpoints, journal, open::FileLock, statement::Statements, stats::Stats, trouble::Trouble};
 use crate::{
     model::{Clock, Fact, Timestamp},
     store::{Facts, Pending, Result, StoreError},
@@ -120,6 +120,8 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) facts: Facts,
+    /// The number of the last change in the journal.
+    pub(super) last_number: i64,
     pub(super) checkpoints: Checkpoints,
     pub(super) stats: Arc<Stats>,
     pub(super) trouble: Trouble,
@@ -215,8 +217,10 @@ impl Writer {
             .observe(started.elapsed().as_micros() as u64);
         self.stats.batch_writes.observe(jobs.len() as u64);
         if !facts.is_empty() {
+            let recorded = journal::recorded(self.last_number, facts);
+            self.last_number += recorded.len() as i64;
             // Waits while the receiver is slow. Without a receiver nobody wants to know.
-            let _ = self.facts.blocking_send(facts);
+            let _ = self.facts.blocking_send(recorded);
         }
         Ok(())
     }
@@ -230,6 +234,7 @@ impl Writer {
                 facts,
             })?;
         }
+        journal::record(&self.connection, self.last_number, facts)?;
         self.connection.statement("COMMIT")?.execute([])?;
         Ok(())
     }

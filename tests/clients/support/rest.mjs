@@ -1,8 +1,9 @@
 // One user's (or the host application's) way to the REST routes, over Node's own fetch.
 
 export class Rest {
+  /** `base`: an address, or what gives one for each call. */
   constructor(base, headers = {}) {
-    this.base = base;
+    this.base = typeof base === 'function' ? base : () => base;
     this.headers = headers;
   }
 
@@ -15,7 +16,7 @@ export class Rest {
       if (!(body instanceof FormData)) init.headers = { 'content-type': 'application/json', ...init.headers };
     }
     for (const [name, value] of Object.entries(init.headers)) if (value === undefined) delete init.headers[name];
-    const response = await fetch(this.base + path, init);
+    const response = await fetch(this.base() + path, init);
     const text = await response.text();
     let parsed = text;
     try {

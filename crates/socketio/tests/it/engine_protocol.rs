@@ -2,8 +2,9 @@
 
 use crate::{
     client::{Got, WebSocket, begin, finish, http},
-    server::{Running, engine},
+    server::{Running, engine, quick, start},
 };
+use doorbell_socketio::{Config, IdSuffix, Owner};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -338,4 +339,45 @@ async fn after_the_move_another_websocket_is_closed() {
     other.closed().await;
     socket.send("4hello").await;
     assert_eq!(socket.text().await, "4hello");
+}
+
+#[tokio::test]
+async fn a_server_s_suffix_stands_behind_its_session_ids_and_is_a_part_of_them() {
+    let server = start(Config {
+        engine_echo: true,
+        id_suffix: IdSuffix::new("n-7").unwrap(),
+        ..quick()
+    })
+    .await;
+    let sid = server.polling().await;
+    let random = sid.strip_suffix("n-7").unwrap();
+    assert_eq!(random.len(), 22);
+    assert_eq!(server.post(&sid, "4hello").await.body, "ok");
+    assert_eq!(server.get(&sid).await.body, "4hello");
+    for wrong in [
+        random,
+        &format!("{random}n-8"),
+        &format!("{random}n-7n-7"),
+        &format!("{random}n-"),
+    ] {
+        let answer = server.get(wrong).await;
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (400, r#"{"code":1,"message":"Session ID unknown"}"#),
+            "{wrong}"
+        );
+    }
+    let mut socket = WebSocket::open(server.address, &format!("/?EIO=4&transport=websocket&sid={sid}")).await;
+    socket.send("2probe").await;
+    assert_eq!(socket.text().await, "3probe");
+    socket.send("5").await;
+    socket.send("4moved").await;
+    assert_eq!(socket.text().await, "4moved");
+    let mut own = WebSocket::open(server.address, "/?EIO=4&transport=websocket").await;
+    let packet: Value = serde_json::from_str(own.text().await.strip_prefix('0').unwrap()).unwrap();
+    assert!(packet["sid"].as_str().unwrap().ends_with("n-7"));
+    let uri = Running::target(&sid).parse().unwrap();
+    assert_eq!(server.server.owner(&uri), Owner::Here);
+    let uri = Running::target(&format!("{random}n-8")).parse().unwrap();
+    assert_eq!(server.server.owner(&uri), Owner::Elsewhere("n-8"));
 }

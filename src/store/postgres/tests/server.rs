@@ -210,7 +210,7 @@ fn children(parent: u32) -> Vec<u32> {
 }
 
 /// PostgreSQL refuses to run as root; then it runs as the user that its package makes.
-fn as_postgres(program: &Path) -> Command {
+pub fn as_postgres(program: &Path) -> Command {
     match is_root() {
         false => Command::new(program),
         true => {
@@ -224,7 +224,7 @@ fn as_postgres(program: &Path) -> Command {
     }
 }
 
-fn give_to_postgres(folder: &Path) {
+pub fn give_to_postgres(folder: &Path) {
     if is_root() {
         let home = fs::metadata("/var/lib/postgresql")
             .expect("PostgreSQL is not installed; install Debian's package postgresql, then try again");
@@ -257,7 +257,13 @@ fn binary(name: &str) -> PathBuf {
         .1
 }
 
-fn free_port() -> u16 {
+/// The first of these places where a program is.
+pub fn installed(name: &str, places: &[&str]) -> PathBuf {
+    let found = places.iter().map(PathBuf::from).find(|place| place.exists());
+    found.unwrap_or_else(|| panic!("{name} is missing; install Debian's package {name}, then try again"))
+}
+
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }

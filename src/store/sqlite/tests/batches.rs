@@ -13,7 +13,7 @@ use super::{
     *,
 };
 use crate::{
-    model::{ConversationKey, Fact, UserId, UserKey, user::UserSource},
+    model::{ConversationKey, Fact, Recorded, UserId, UserKey, user::UserSource},
     store::{
         Appended, Pending, StoreError, Window,
         conformance::{draft, named, repeated, stored},
@@ -32,7 +32,7 @@ impl Write for Gate {
     }
 }
 
-/// Writes a message, and then breaks a rule of the schema.
+/// Writes a message, has news of it, and then breaks a rule of the schema.
 struct Bad(ConversationKey);
 
 impl Write for Bad {
@@ -43,6 +43,7 @@ impl Write for Bad {
         connection
             .statement("UPDATE conversation SET last_seq = last_seq + 100 WHERE key = ?1")?
             .execute([self.0.0])?;
+        writing.facts.push(Fact::CommentAdded("never there".into()));
         connection
             .statement("UPDATE conversation SET is_active = 5 WHERE key = ?1")?
             .execute([self.0.0])?;
@@ -52,7 +53,7 @@ impl Write for Bad {
 
 struct House {
     store: SqliteStore,
-    facts: mpsc::Receiver<Vec<Fact>>,
+    facts: mpsc::Receiver<Vec<Recorded<Fact>>>,
     conversation: ConversationKey,
     anna: UserKey,
     bea: UserKey,
@@ -106,7 +107,7 @@ impl House {
     fn news(&mut self) -> Vec<i64> {
         let mut seqs = Vec::new();
         while let Ok(batch) = self.facts.try_recv() {
-            seqs.extend(batch.iter().map(|fact| match fact {
+            seqs.extend(batch.iter().map(|fact| match &fact.what {
                 Fact::MessageStored { message, .. } => message.seq,
                 other => panic!("{other:?}"),
             }));
@@ -140,6 +141,34 @@ async fn a_bad_write_fails_alone_and_the_rest_keeps_its_order() {
     assert_eq!(house.seqs().await, [1, 2, 3]);
     assert_eq!(house.news(), [1, 2, 3], "news of the batch that failed were not told");
     assert_eq!(house.store.stats().retried.load(Ordering::Relaxed), 5);
+    house.store.close().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_takes_no_numbers() {
+    let mut house = House::build(1_000, Options::default()).await;
+    let before = house.store.journal_ends().await.unwrap().recorded;
+    let (let_go, held) = house.hold();
+    let pending = [house.send("1"), house.send("2")];
+    let bad = house.store.queue.put(Bad(house.conversation));
+    let last = house.send("3");
+    drop(let_go);
+    held.await.unwrap();
+    assert!(bad.await.is_err());
+    for sent in pending.into_iter().chain([last]) {
+        stored(sent.await.unwrap());
+    }
+    let mut told = Vec::new();
+    while let Ok(batch) = house.facts.try_recv() {
+        told.extend(batch);
+    }
+    let first = before.number(0) + 1;
+    let numbers: Vec<_> = told.iter().map(|fact| fact.position.number).collect();
+    assert_eq!(numbers, (first..first + 3).collect::<Vec<_>>());
+    let notes = house.store.journal(&before, 100).await.unwrap();
+    let told: Vec<_> = told.iter().map(|fact| (fact.position, fact.what.note())).collect();
+    let noted: Vec<_> = notes.into_iter().map(|note| (note.position, note.what)).collect();
+    assert_eq!(noted, told);
     house.store.close().await;
 }
 
@@ -222,7 +251,7 @@ async fn a_stalled_receiver_of_news_slows_and_loses_nothing() {
     let mut told = house.news();
     while told.len() < 100 {
         let batch = house.facts.recv().await.expect("more news");
-        told.extend(batch.iter().map(|fact| match fact {
+        told.extend(batch.iter().map(|fact| match &fact.what {
             Fact::MessageStored { message, .. } => message.seq,
             other => panic!("{other:?}"),
         }));

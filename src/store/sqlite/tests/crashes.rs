@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::{child::Child, *};
 use crate::{
-    model::{ConversationKey, UserId, UserKey, user::UserSource},
+    model::{ConversationKey, Cut, Note, Position, UserId, UserKey, user::UserSource},
     store::{
         Appended, StoreError, Window,
         conformance::{draft, named, stored},
@@ -115,6 +115,15 @@ async fn what_was_acknowledged_survives_ten_kills() {
     for acknowledged in &ledger {
         assert!(kept.contains(acknowledged), "lost: {acknowledged}");
     }
+    let notes = store.journal(&Cut::default(), usize::MAX).await.unwrap();
+    let mut noted = Vec::new();
+    for (number, note) in (1..).zip(notes) {
+        assert_eq!(note.position, Position { slot: 0, number });
+        if let Note::MessageStored { seq, .. } = note.what {
+            noted.push(seq);
+        }
+    }
+    assert_eq!(noted, (1..=history.len() as i64).collect::<Vec<_>>());
     assert!(
         ledger.len() > 500,
         "{} acknowledgements are too few to mean anything",

@@ -6,8 +6,9 @@ mod crashes;
 mod opening;
 pub(super) mod plans;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -16,16 +17,23 @@ use crate::{
     model::Clock,
     store::{
         Facts, Store,
-        conformance::{self, Opened, TestClock},
+        conformance::{self, Database, TestClock},
     },
 };
 
-conformance::suite!(|clock, facts| Box::pin(open_empty(clock, facts)));
+conformance::suite!(|| Box::new(Folder(TempDir::new().expect("a folder"))));
 
-async fn open_empty(clock: Arc<dyn Clock>, facts: Facts) -> Opened {
-    let folder = TempDir::new().expect("a folder");
-    let store = SqliteStore::open(&folder.path().join("doorbell.db"), clock, facts, Options::default());
-    (Arc::new(store.expect("a store")), Box::new(folder))
+/// The folder of a database.
+struct Folder(TempDir);
+
+#[async_trait]
+impl Database for Folder {
+    async fn open(&self, clock: Arc<dyn Clock>, facts: Facts) -> Arc<dyn Store> {
+        let store = SqliteStore::open(&self.0.path().join("doorbell.db"), clock, facts, Options::default());
+        Arc::new(store.expect("a store"))
+    }
+
+    async fn age(&self, _: Duration) {}
 }
 
 /// A store at `path` whose news nobody reads.

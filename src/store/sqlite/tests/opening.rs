@@ -7,6 +7,10 @@ use super::{
     child::Child,
     *,
 };
+use crate::{
+    model::{Cut, UserId, UserKey},
+    store::JournalEnds,
+};
 
 const STEPS: [&str; 2] = [
     "CREATE TABLE small (number INTEGER)",
@@ -31,9 +35,9 @@ fn a_database_is_made_with_its_folder_and_migrated_once() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("not/there/yet/doorbell.db");
     let made = migrate(&path).unwrap();
-    assert_eq!((made.from, made.to), (0, 1));
+    assert_eq!((made.from, made.to), (0, 2));
     let again = migrate(&path).unwrap();
-    assert_eq!((again.from, again.to), (1, 1));
+    assert_eq!((again.from, again.to), (2, 2));
     let database = Connection::open(&path).unwrap();
     let header: (i32, i32, String) = database
         .query_row(
@@ -43,6 +47,51 @@ fn a_database_is_made_with_its_folder_and_migrated_once() {
         )
         .unwrap();
     assert_eq!(header, (open::APPLICATION_ID, 4096, "wal".into()));
+}
+
+#[tokio::test]
+async fn a_database_from_before_the_journal_keeps_what_it_has() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("doorbell.db");
+    let mut database = open::connect_writing(&path).unwrap();
+    let first = include_str!("../../../../migrations/sqlite/0001_first.sql");
+    migrate::run_steps(&path, &mut database, &[first]).unwrap();
+    database.execute("INSERT INTO user (id) VALUES ('anna')", []).unwrap();
+    drop(database);
+    let store = open_at(&path).unwrap();
+    let anna = store.user_by_id(&UserId::trusted("anna")).await.unwrap();
+    assert_eq!(anna.map(|user| user.key), Some(UserKey(1)));
+    assert_eq!(store.journal_ends().await.unwrap(), JournalEnds::default());
+    store.put_last_seen(UserKey(1), TestClock::START).await.unwrap();
+    let notes = store.journal(&Cut::default(), 10).await.unwrap();
+    assert!(matches!(&notes[..], [note] if note.position.number == 1));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_journal_is_said_to_be() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("doorbell.db");
+    migrate(&path).unwrap();
+    let database = open::connect_writing(&path).unwrap();
+    // A later format; two notes announced and none there; one that ends early.
+    for (notes, expected) in [
+        (
+            "7f00",
+            "are in format 127, which this binary does not know: run the newest of the versions in use",
+        ),
+        ("010000", "there are not as many as were written"),
+        ("01000104", "they are cut off or garbled"),
+    ] {
+        let row = format!("INSERT OR REPLACE INTO journal (number, count, notes) VALUES (2, 2, x'{notes}')");
+        database.execute(&row, []).unwrap();
+        let store = open_at(&path).unwrap();
+        let refused = store.journal(&Cut::default(), 10).await.unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
+        // Writing goes on.
+        store.check().await.unwrap();
+        store.close().await;
+    }
 }
 
 #[test]
@@ -86,13 +135,13 @@ fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(
         sentence(open_at(&path)),
         format!(
-            "{} has schema 7, and this Doorbell knows those up to 1: start the newer Doorbell that wrote it, or restore a backup",
+            "{} has schema 7, and this Doorbell knows those up to 2: start the newer Doorbell that wrote it, or restore a backup",
             path.display()
         )
     );
     assert!(matches!(
         migrate(&path),
-        Err(OpenError::Newer { found: 7, known: 1, .. })
+        Err(OpenError::Newer { found: 7, known: 2, .. })
     ));
     let version: i64 = database
         .pragma_query_value(None, "user_version", |row| row.get(0))

@@ -1,0 +1,96 @@
+//! A WebSocket whose session is on another node: bytes go both ways, as they are.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{
+        TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    sync::watch,
+    time::timeout,
+};
+
+use super::{super::http::turned_true, HandoverLimits};
+
+/// What is read at once. It lies on the thread's stack: a tunnel that is idle holds no buffer.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Joins the two connections until one of them ends or says nothing for too long, or this node drains.
+pub(super) async fn join(
+    client: OnUpgrade,
+    owner: OnUpgrade,
+    peer: SocketAddr,
+    limits: HandoverLimits,
+    mut drain: watch::Receiver<bool>,
+) {
+    let upgraded = async { tokio::try_join!(client, owner) };
+    let (client, owner) = match timeout(limits.upgrade_time, upgraded).await {
+        Ok(Ok(both)) => both,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "a WebSocket was not handed over"),
+        Err(_) => return tracing::debug!(%peer, "a WebSocket was not handed over in time"),
+    };
+    let (Some((mut client, from_client)), Some((mut owner, from_owner))) = (stream(client), stream(owner)) else {
+        return tracing::error!("a WebSocket cannot be handed over: its connection is no TCP connection");
+    };
+    let (client_reads, client_writes) = client.split();
+    let (owner_reads, owner_writes) = owner.split();
+    let to_owner = pass_on(client_reads, owner_writes, from_client, limits.silence);
+    let to_client = pass_on(owner_reads, client_writes, from_owner, limits.silence);
+    tokio::pin!(to_owner, to_client);
+    // What has ended on one side is told to the other, which has a moment to say its last.
+    tokio::select! {
+        () = &mut to_owner => { let _ = timeout(limits.farewell, to_client).await; }
+        () = &mut to_client => { let _ = timeout(limits.farewell, to_owner).await; }
+        () = turned_true(&mut drain) => {}
+    }
+}
+
+/// The connection, and what was read of it already.
+fn stream(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let stream = parts.io.into_inner();
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    Some((stream, parts.read_buf))
+}
+
+/// Copies until the end, an error, or too long a silence; then says so to whom it writes.
+///
+/// Engine.IO's heartbeat goes over each WebSocket both ways, so silence means that somebody is gone without a word.
+async fn pass_on(from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut rest: Bytes, silence: Duration) {
+    loop {
+        // Nothing more is read before this is written: a reader who is slow slows the writer, as if they were joined.
+        if !rest.is_empty() && !matches!(timeout(silence, to.write_all(&rest)).await, Ok(Ok(()))) {
+            break;
+        }
+        if !matches!(timeout(silence, from.readable()).await, Ok(Ok(()))) {
+            break;
+        }
+        match pass_chunk(&from, &to) {
+            Ok(Some(unwritten)) => rest = unwritten,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => rest = Bytes::new(),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+/// Reads once and writes once, without waiting: what could not be written yet, or `None` at the end.
+fn pass_chunk(from: &ReadHalf<'_>, to: &WriteHalf<'_>) -> io::Result<Option<Bytes>> {
+    let mut chunk = [0; CHUNK_BYTES];
+    let read = from.try_read(&mut chunk)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    let written = match to.try_write(&chunk[..read]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        written => written?,
+    };
+    Ok(Some(Bytes::copy_from_slice(&chunk[written..read])))
+}
