@@ -11,8 +11,10 @@ mod proxy;
 mod server;
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use proxy::Proxy;
@@ -24,7 +26,8 @@ fn serve(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorbell"));
     command
         .env_clear()
-        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["serve"])
+        .env("DOORBELL_LISTEN", "127.0.0.1:0")
         .env("DOORBELL_DATABASE_URL", url);
     command
 }
@@ -281,4 +284,69 @@ fn tls_is_spoken_and_verified_as_far_as_the_address_asks() {
     assert_says(&sentence, &["cannot be trusted"]);
     let sentence = refusal(&format!("{by_name}?sslmode=verify-ca&sslrootcert=/not/there.pem"));
     assert_says(&sentence, &["/not/there.pem cannot be used", "certificates in PEM"]);
+}
+
+/// What `/readyz` answers, and how long it took.
+fn ready(port: u16) -> (bool, Duration) {
+    let began = Instant::now();
+    let mut answer = String::new();
+    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+        let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        asked
+            .and_then(|()| stream.read_to_string(&mut answer))
+            .expect("an answer");
+    }
+    (answer.starts_with("HTTP/1.1 200"), began.elapsed())
+}
+
+#[test]
+fn a_database_that_goes_away_and_comes_back_is_told_once_each() {
+    const IN_TIME: Duration = Duration::from_secs(5);
+    let mut server = Server::start();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|free| free.local_addr())
+        .expect("a port")
+        .port();
+    let folder = TempDir::new().expect("a folder");
+    let log = folder.path().join("log");
+    let mut child = serve(&server.new_database())
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .current_dir(folder.path())
+        .stderr(std::fs::File::create(&log).expect("a file"))
+        .spawn()
+        .expect("the binary runs");
+    let told = |what: &str| std::fs::read_to_string(&log).expect("a log").matches(what).count();
+    let until = |what: &str, limit: Duration, is_so: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !is_so() {
+            assert!(
+                began.elapsed() < limit,
+                "{what}: {}",
+                std::fs::read_to_string(&log).expect("a log")
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    until("it starts", Duration::from_secs(30), &|| ready(port).0);
+    server.kill();
+    for _ in 0..20 {
+        let (is_ready, took) = ready(port);
+        assert!(!is_ready && took < IN_TIME, "{took:?}");
+    }
+    server.start_again();
+    until("it recovers", IN_TIME, &|| ready(port).0);
+    // Over is what was quiet for five seconds.
+    let again = "the store can be written again";
+    until("it says so", Duration::from_secs(20), &|| {
+        ready(port).0 && told(again) == 1
+    });
+    assert!((0..20).all(|_| ready(port).0));
+    assert_eq!((told("the store cannot be written"), told(again)), (1, 1));
+    assert_eq!(
+        told("\"level\":\"WARN\""),
+        told("fsync = off") + 2,
+        "nothing else is told"
+    );
+    child.kill().expect("killed");
+    child.wait().expect("ended");
 }

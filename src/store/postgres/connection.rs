@@ -42,6 +42,9 @@ pub(super) enum Failure {
     Database(#[from] tokio_postgres::Error),
     #[error("the database did not answer in time")]
     TooLate,
+    /// There is no connection at the moment; why the last one ended.
+    #[error("{0}")]
+    Gone(String),
     #[error("{0}")]
     Unexpected(String),
 }

@@ -33,6 +33,7 @@ mod settings;
 mod slots;
 pub(super) mod text;
 mod tls;
+mod trouble;
 // These tests start real servers; no runtime's worker waits in them.
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
@@ -135,6 +136,7 @@ impl PostgresStore {
             clock,
             facts,
             stats: stats.clone(),
+            trouble: Arc::default(),
             queue_max: options.queue_max.max(1),
             batch_max: options.batch_max.max(1),
         };
