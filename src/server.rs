@@ -30,6 +30,7 @@ use crate::{
     observed::Observed,
     store::{
         Facts, Store,
+        copy::{self, Copied},
         postgres::{self, PostgresStore},
         sqlite::{self, SqliteStore, Stats},
     },
@@ -44,6 +45,8 @@ use crate::{
         web::{self, Kind},
     },
 };
+
+pub use crate::store::copy::{Outcome as CopyOutcome, Progress as CopyProgress, Step as CopyStep};
 
 /// Why the server could not start, or what stopped it: a sentence for the operator.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -91,6 +94,24 @@ pub async fn migrate(settings: Settings) -> Result<(), Fault> {
         ),
     }
     Ok(())
+}
+
+/// Copies the configured SQLite database into an empty PostgreSQL database, or goes on with it.
+pub async fn copy(settings: Settings, target: Secret, progress: &mut dyn CopyProgress) -> Result<Copied, Fault> {
+    let DatabaseUrl::Sqlite(source) = &settings.database else {
+        return Err(ConfigFault::new(format!(
+            "The configured database is {}, but a copy is made from SQLite; name the file, as --database-url \
+             sqlite://doorbell-data/doorbell.db.",
+            shown(&settings.database)
+        ))
+        .into());
+    };
+    let run = random_text(16)?;
+    let copied = copy::copy(source, target.expose(), run, progress).await;
+    copied.map_err(|error| match error.is_refusal() {
+        true => ConfigFault::new(format!("{error}.")).into(),
+        false => format!("{error}.").into(),
+    })
 }
 
 /// The secret that this installation made for itself and keeps in its database.
@@ -367,14 +388,18 @@ fn engine_config(id_suffix: IdSuffix) -> doorbell_socketio::Config {
     }
 }
 
+fn random_text(bytes: usize) -> Result<String, Fault> {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random).map_err(|error| format!("The system gives no random numbers: {error}."))?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
+}
+
 /// The configured secret, else the one that this installation makes for itself once and keeps.
 async fn secret(settings: &Settings, store: &dyn Store) -> Result<Secret, Fault> {
     if let Some(secret) = &settings.jwt.secret {
         return Ok(secret.clone());
     }
-    let mut bytes = [0; limits::SECRET_BYTES_MADE];
-    getrandom::fill(&mut bytes).map_err(|error| format!("The system gives no random numbers: {error}."))?;
-    let made = URL_SAFE_NO_PAD.encode(bytes);
+    let made = random_text(limits::SECRET_BYTES_MADE)?;
     let kept = store.keep_setting(KEPT_SECRET, made.clone()).await?;
     let origin = if kept == made { "made" } else { "kept" };
     tracing::info!(

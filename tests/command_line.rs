@@ -70,6 +70,7 @@ fn a_wrong_configuration_is_one_sentence_and_exit_code_2_in_every_command() {
         &["serve"],
         &["demo"],
         &["migrate"],
+        &["copy", "--to", "postgres://u@127.0.0.1:1/d"],
         &["token", "--user", "u1"],
     ] {
         let output = shell.run(arguments, &[("DOORBELL_GROUP_MAX", "1")]);

@@ -10,6 +10,7 @@ Examples:
   doorbell serve                      the server, with its data in ./doorbell-data
   FRONTEND_URL=https://www.example.com DOORBELL_JWT_SECRET=... doorbell serve --listen 0.0.0.0:5544
   doorbell token u1 --name Ann a token to try the API with
+  doorbell copy --to postgres://...   from SQLite to PostgreSQL
   doorbell check-config               every setting in force, and where it comes from
 
 Each setting can be a flag (--group-max 800), an environment variable (DOORBELL_GROUP_MAX=800) or a line of doorbell.toml
@@ -31,6 +32,16 @@ Examples:
   curl -H \"Authorization: Bearer $(doorbell token u1)\" http://127.0.0.1:5544/chat
 
 It is signed with the configured secret (DOORBELL_JWT_SECRET), else with the one that this installation made for itself.";
+
+const COPY_EXAMPLES: &str = "\
+Examples:
+  doorbell copy --to postgres://doorbell:...@db.example.com:5432/market
+  doorbell copy --to - < file-with-the-url        the password stays out of the list of processes
+  doorbell copy --database-url sqlite:///var/lib/doorbell.db --to postgres://...
+
+Stop the server first. The SQLite file is only read. If the copy is interrupted, the same command goes on where it stopped.
+At the end every row is read back and compared; then set DOORBELL_DATABASE_URL to the new address and start the server.
+The exit code is 0 when all is copied and equal, 2 when source or target are refused, and 1 otherwise.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -62,6 +73,17 @@ pub fn command() -> Command {
             Command::new("migrate").about("Bring the schema of the database up to date (serve does so, too)"),
             &[Group::Storage, Group::Logs],
         ))
+        .subcommand(
+            with_settings(
+                Command::new("copy")
+                    .about("Move a SQLite installation to PostgreSQL")
+                    .arg(Arg::new("to").long("to").value_name("URL").required(true).help(
+                    "An empty database, as postgres://user:password@host:5432/database; - reads it from standard input",
+                )),
+                &[Group::Storage, Group::Logs],
+            )
+            .after_help(COPY_EXAMPLES),
+        )
         .subcommand(with_settings(token(), &[Group::Storage, Group::Identity]).after_help(TOKEN_EXAMPLES))
         .subcommand(
             with_settings(
@@ -159,7 +181,7 @@ mod tests {
     #[test]
     fn a_newcomer_finds_every_command() {
         let help = command().render_help().to_string();
-        for name in ["serve", "demo", "migrate", "token", "check-config", "Examples:"] {
+        for name in ["serve", "demo", "migrate", "copy", "token", "check-config", "Examples:"] {
             assert!(help.contains(name), "{name}");
         }
     }

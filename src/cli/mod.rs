@@ -1,7 +1,8 @@
-//! The command line: `serve`, `demo`, `migrate`, `token`, `check-config`.
+//! The command line: `serve`, `demo`, `migrate`, `copy`, `token`, `check-config`.
 //!
 //! The flags of settings are made from `config::catalogue`, so a new setting is a flag without a line here.
 
+mod copy;
 mod help;
 mod token;
 
@@ -40,6 +41,7 @@ pub fn run(kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>) -> ExitCode
         "serve" => block_on(loaded.settings, server::serve),
         "demo" => block_on(loaded.settings, server::demo),
         "migrate" => block_on(loaded.settings, server::migrate),
+        "copy" => copy::run(arguments, loaded.settings),
         "token" => token::run(arguments, &loaded.settings, kept_secret),
         _ => {
             print!("{}", print::in_force(&loaded));

@@ -13,14 +13,17 @@ use std::{
 
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_postgres::{
-    Client, Config, NoTls, Row, SimpleQueryMessage, SimpleQueryRow,
+    Client, Row, SimpleQueryMessage, SimpleQueryRow,
+    config::SslMode,
+    error::SqlState,
     types::{ToSql, Type},
 };
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::text::escaped;
+use super::{text::escaped, tls};
 use crate::store::StoreError;
 
-/// To connect and sign in.
+/// To connect, agree on TLS and sign in.
 pub(super) const CONNECT_TIME: Duration = Duration::from_millis(1_500);
 /// For a transaction, from its begin to its end. With the time to connect it stays below 5 s: nobody waits longer to
 /// learn that the database is gone.
@@ -39,6 +42,9 @@ pub(super) enum Failure {
     Database(#[from] tokio_postgres::Error),
     #[error("the database did not answer in time")]
     TooLate,
+    /// There is no connection at the moment; why the last one ended.
+    #[error("{0}")]
+    Gone(String),
     #[error("{0}")]
     Unexpected(String),
 }
@@ -50,6 +56,11 @@ impl From<Failure> for StoreError {
 }
 
 pub(super) type Done<T> = Result<T, Failure>;
+
+/// TLS failed, or the server takes nobody in who comes with it (`hostnossl` in pg_hba.conf).
+fn is_of_tls(error: &tokio_postgres::Error) -> bool {
+    tls::trouble(error).is_some() || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+}
 
 /// What the server said, else what the library did.
 pub(super) fn sentence(error: &tokio_postgres::Error) -> String {
@@ -90,6 +101,15 @@ parameters! {
     Vec<&str>, TEXT_ARRAY, value => value.iter().map(|text| escaped(text)).collect::<Vec<_>>();
     Vec<Option<&str>>, TEXT_ARRAY, value => value.iter().map(|text| text.map(escaped)).collect::<Vec<_>>();
     Vec<&[u8]>, BYTEA_ARRAY, value => &value[..];
+    Vec<Option<&[u8]>>, BYTEA_ARRAY, value => &value[..];
+    Vec<Option<bool>>, BOOL_ARRAY, value => &value[..];
+}
+
+/// Where to connect, and how.
+#[derive(Clone)]
+pub(super) struct Config {
+    pub(super) postgres: tokio_postgres::Config,
+    pub(super) tls: MakeRustlsConnect,
 }
 
 pub(super) struct Connection {
@@ -103,8 +123,20 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(config: &Config) -> Done<Self> {
-        let connecting = tokio::time::timeout(CONNECT_TIME, config.connect(NoTls));
-        let (client, bytes) = connecting.await.map_err(|_| Failure::TooLate)??;
+        let connecting = tokio::time::timeout(CONNECT_TIME, Self::connect(config));
+        connecting.await.map_err(|_| Failure::TooLate)?
+    }
+
+    async fn connect(config: &Config) -> Done<Self> {
+        let first = config.postgres.connect(config.tls.clone()).await;
+        let (client, bytes) = match first {
+            // TLS was preferred and no more: as libpq does, without it then.
+            Err(error) if config.postgres.get_ssl_mode() == SslMode::Prefer && is_of_tls(&error) => {
+                let mut plain = config.postgres.clone();
+                plain.ssl_mode(SslMode::Disable).connect(config.tls.clone()).await?
+            }
+            first => first?,
+        };
         let task = tokio::spawn(async move {
             // Whoever waits for an answer is told of the error, too.
             if let Err(error) = bytes.await {
@@ -119,9 +151,9 @@ impl Connection {
         })
     }
 
-    /// Begins a transaction that must end within [`TRANSACTION_TIME`].
-    pub(super) async fn begin(&mut self, how: &'static str) -> Done<()> {
-        self.allow(TRANSACTION_TIME);
+    /// Begins a transaction that must end within [`TRANSACTION_TIME`], and before `latest`.
+    pub(super) async fn begin_before(&mut self, how: &'static str, latest: Instant) -> Done<()> {
+        self.deadline = latest.min(Instant::now() + TRANSACTION_TIME);
         self.run(how).await
     }
 
@@ -149,7 +181,8 @@ impl Connection {
         }))
     }
 
-    pub(super) async fn rows(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Vec<Row>> {
+    /// Statements are texts of this program alone; whatever comes from outside is bound.
+    pub(super) async fn rows(&self, sql: &str, parameters: &[&dyn Parameter]) -> Done<Vec<Row>> {
         let bound: Vec<Bound<'_>> = parameters.iter().map(|parameter| parameter.bound()).collect();
         let bound: Vec<(&(dyn ToSql + Sync), Type)> = bound
             .iter()
@@ -159,18 +192,18 @@ impl Connection {
     }
 
     /// The first row, if there is one.
-    pub(super) async fn row(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Option<Row>> {
+    pub(super) async fn row(&self, sql: &str, parameters: &[&dyn Parameter]) -> Done<Option<Row>> {
         Ok(self.rows(sql, parameters).await?.into_iter().next())
     }
 
     /// The one row that there must be.
-    pub(super) async fn one(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<Row> {
+    pub(super) async fn one(&self, sql: &str, parameters: &[&dyn Parameter]) -> Done<Row> {
         let found = self.row(sql, parameters).await?;
         found.ok_or_else(|| Failure::Unexpected("a row that must be there is missing".into()))
     }
 
     /// A statement whose rows nobody wants.
-    pub(super) async fn execute(&self, sql: &'static str, parameters: &[&dyn Parameter]) -> Done<()> {
+    pub(super) async fn execute(&self, sql: &str, parameters: &[&dyn Parameter]) -> Done<()> {
         self.rows(sql, parameters).await.map(drop)
     }
 

@@ -14,6 +14,7 @@ mod connection;
 mod conversations;
 mod directory;
 mod history;
+pub(super) mod import;
 mod inbox;
 mod journal;
 mod marks;
@@ -26,14 +27,17 @@ mod open;
 mod participation;
 mod queue;
 mod readers;
+mod rows;
 mod sessions;
 mod settings;
 mod slots;
-mod text;
+pub(super) mod text;
+mod tls;
+mod trouble;
 // These tests start real servers; no runtime's worker waits in them.
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
-mod tests;
+pub(super) mod tests;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -106,6 +110,13 @@ impl PostgresStore {
         let address = Address::read(url)?;
         let mut first = address.connect().await?;
         migrate::run(&address.shown, &mut first).await?;
+        let copied = import::unfinished_source(&first).await;
+        if let Some(source_name) = copied.map_err(|failure| OpenError::new(&address.shown, &failure))? {
+            return Err(OpenError::Unfinished {
+                database: address.shown,
+                source_name,
+            });
+        }
         let flushes = open::flushes(&first).await;
         let flushes = flushes.map_err(|failure: Failure| OpenError::new(&address.shown, &failure))?;
         let mut connections = vec![first];
@@ -128,6 +139,7 @@ impl PostgresStore {
             clock,
             facts,
             stats: stats.clone(),
+            trouble: Arc::default(),
             queue_max: options.queue_max.max(1),
             batch_max: options.batch_max.max(1),
         };

@@ -1,8 +1,11 @@
 //! Opening the database: who may be asked, how, and in what state it must be.
 
-use tokio_postgres::{Config, config::Host, error::SqlState};
+use tokio_postgres::{config::Host, error::SqlState};
 
-use super::connection::{Connection, Done, Failure};
+use super::{
+    connection::{Config, Connection, Done, Failure},
+    tls::{self, Wish},
+};
 
 /// The oldest PostgreSQL that is supported upstream.
 const OLDEST_VERSION: i32 = 13;
@@ -41,13 +44,33 @@ pub enum OpenError {
     #[error("{database} can only be read (a standby?): name the primary server in the database URL")]
     ReadOnly { database: String },
     #[error(
-        "{database} asks for TLS, which Doorbell does not speak to PostgreSQL yet: leave sslmode out, and reach it over a private network or a local proxy"
+        "{database} speaks no TLS, and the database URL asks for it: turn ssl on in the server, or write sslmode=disable where the network is private"
     )]
-    WantsTls { database: String },
+    NoTls { database: String },
+    #[error(
+        "{database} takes no such connection without TLS ({reason}): leave sslmode=disable out of the database URL, or let host and user in by pg_hba.conf"
+    )]
+    WantsTls { database: String, reason: String },
+    #[error(
+        "{database} shows a certificate that cannot be trusted ({reason}): name the file of the certificate that signed it as sslrootcert in the database URL, and the host as the certificate does"
+    )]
+    Untrusted { database: String, reason: String },
+    #[error(
+        "{roots} cannot be used to verify {database} ({reason}): name a file with certificates in PEM as sslrootcert"
+    )]
+    WrongRoots {
+        database: String,
+        roots: String,
+        reason: String,
+    },
     #[error(
         "{database} has schema {found}, and this Doorbell knows those up to {known}: start the newer Doorbell that wrote it, or restore a backup"
     )]
     Newer { database: String, found: u32, known: u32 },
+    #[error(
+        "{database} has a copy of {source_name} that is not finished: run doorbell copy once more, which goes on where it stopped"
+    )]
+    Unfinished { database: String, source_name: String },
     #[error("{database} has a schema \"doorbell\" of another program: name another database")]
     Foreign { database: String },
     #[error(
@@ -67,7 +90,18 @@ impl OpenError {
         let Failure::Database(error) = failure else {
             return OpenError::Unreachable { database, reason };
         };
+        match tls::trouble(error) {
+            Some(tls::Trouble::Refused) => return OpenError::NoTls { database },
+            Some(tls::Trouble::Certificate) => return OpenError::Untrusted { database, reason },
+            Some(tls::Trouble::Other) | None => {}
+        }
         match error.code() {
+            // The one thing by which the server tells it from a wrong name; the second before version 14.
+            Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+                if reason.ends_with("no encryption") || reason.ends_with("SSL off") =>
+            {
+                OpenError::WantsTls { database, reason }
+            }
             Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
                 OpenError::Refused { database, reason }
             }
@@ -87,7 +121,7 @@ impl OpenError {
 }
 
 /// Where the database is, and its name as it may be shown.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Address {
     pub(super) config: Config,
     pub(super) shown: String,
@@ -97,11 +131,8 @@ impl Address {
     /// Reads `postgres://user:password@host:port/database`.
     pub(super) fn read(url: &str) -> Result<Self, OpenError> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let wish = Wish::read(query).map_err(|reason| OpenError::WrongUrl { reason })?;
         let name_of = |parameter: &str| parameter.split('=').next().unwrap_or_default().to_owned();
-        let wants_tls = query
-            .split('&')
-            .filter_map(|parameter| parameter.split_once('='))
-            .any(|(name, value)| name == "sslmode" && !matches!(value, "disable" | "allow" | "prefer"));
         let kept: Vec<&str> = query
             .split('&')
             .filter(|parameter| PARAMETERS.contains(&name_of(parameter).as_str()))
@@ -110,7 +141,7 @@ impl Address {
             true => base.to_owned(),
             false => format!("{base}?{}", kept.join("&")),
         };
-        let mut config: Config = url.parse().map_err(|error| OpenError::WrongUrl {
+        let mut config: tokio_postgres::Config = url.parse().map_err(|error| OpenError::WrongUrl {
             reason: super::connection::sentence(&error),
         })?;
         if config.get_hosts().is_empty() {
@@ -121,10 +152,14 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("doorbell");
         }
+        config.ssl_mode(wish.negotiation());
         let shown = shown(&config);
-        if wants_tls {
-            return Err(OpenError::WantsTls { database: shown });
-        }
+        let tls = wish.connector().map_err(|(roots, reason)| OpenError::WrongRoots {
+            database: shown.clone(),
+            roots,
+            reason,
+        })?;
+        let config = Config { postgres: config, tls };
         Ok(Address { config, shown })
     }
 
@@ -161,7 +196,7 @@ impl Address {
     }
 }
 
-fn shown(config: &Config) -> String {
+fn shown(config: &tokio_postgres::Config) -> String {
     let host = match config.get_hosts().first() {
         Some(Host::Tcp(host)) => host.clone(),
         #[cfg(unix)]

@@ -7,13 +7,21 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio_postgres::Config;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 
-use super::connection::{BEGIN_READING, Connection, Done, TRANSACTION_TIME};
+use super::connection::{BEGIN_READING, Config, Connection, Done, Failure};
 use crate::store::{Result, StoreError};
+
+/// For a read from its call to its answer: whoever asks a database that is gone learns it below 5 s.
+const ANSWER_TIME: Duration = Duration::from_millis(4_500);
+/// Of it, for the wait until another read has ended.
+const WAIT_TIME: Duration = Duration::from_secs(2);
 
 pub(super) struct Readers {
     config: Config,
@@ -37,23 +45,34 @@ impl Readers {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
         }
-        // Whoever waits as long as a transaction may take would not be answered in time.
-        let free = tokio::time::timeout(TRANSACTION_TIME, self.free.acquire()).await;
+        let latest = Instant::now() + ANSWER_TIME;
+        let free = tokio::time::timeout(WAIT_TIME, self.free.acquire()).await;
         let Ok(Ok(permit)) = free else {
             return Err(StoreError::Overloaded);
         };
         // One that was idle may have lost its server: then the next is tried, and at last a new one.
         while let Some(mut connection) = self.take_idle() {
-            if !connection.is_lost() && connection.begin(BEGIN_READING).await.is_ok() {
-                return Ok(Moment {
-                    readers: self,
-                    connection,
-                    _permit: permit,
-                });
+            if connection.is_lost() {
+                continue;
+            }
+            match connection.begin_before(BEGIN_READING, latest).await {
+                Ok(()) => {
+                    return Ok(Moment {
+                        readers: self,
+                        connection,
+                        _permit: permit,
+                    });
+                }
+                // The others would keep silent just as long.
+                Err(late @ Failure::TooLate) => {
+                    self.idle().clear();
+                    return Err(late.into());
+                }
+                Err(_) => {}
             }
         }
         let mut connection = Connection::open(&self.config).await?;
-        connection.begin(BEGIN_READING).await?;
+        connection.begin_before(BEGIN_READING, latest).await?;
         Ok(Moment {
             readers: self,
             connection,

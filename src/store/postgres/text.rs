@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::connection::Done;
 
-const ESCAPE: char = '\u{10FFFE}';
+pub(in crate::store) const ESCAPE: char = '\u{10FFFE}';
 
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', ESCAPE]) {

@@ -16,19 +16,20 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
-use tokio_postgres::{Config, error::SqlState};
+use tokio_postgres::error::SqlState;
 
 use super::{
     batch,
-    connection::{Connection, Done, Failure, TRANSACTION_TIME},
+    connection::{Config, Connection, Done, Failure, TRANSACTION_TIME},
     news::News,
     queue::{Job, Order, Queues},
     sessions::{self, SessionWrite},
     slots::Lease,
+    trouble::Trouble,
 };
 use crate::{
     model::{Clock, Session, Timestamp},
-    store::{Draft, Facts, Result, StoreError, sqlite::Stats},
+    store::{Draft, Facts, Result, sqlite::Stats},
 };
 
 /// Between two tries to connect, at first and at most.
@@ -70,6 +71,7 @@ pub(super) struct Work {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) facts: Facts,
     pub(super) stats: Arc<Stats>,
+    pub(super) trouble: Arc<Trouble>,
     pub(super) queue_max: usize,
     pub(super) batch_max: usize,
 }
@@ -156,7 +158,9 @@ impl Writer {
                         Order::Close => open = false,
                         order => {
                             self.work.stats.queued.fetch_sub(1, Relaxed);
-                            order.answer(Err(self.unavailable()));
+                            let failure = self.down().failure;
+                            self.work.trouble.failed(&failure, 1);
+                            order.answer(Err(failure.into()));
                         }
                     }
                 }
@@ -177,14 +181,17 @@ impl Writer {
             Ok(()) => answer_all(batch, &Ok(())),
             Err(broken) if broken.may_go_again => {
                 if batch.len() > 1 {
-                    tracing::warn!(writes = batch.len(), error = %broken.failure, "a batch failed and is tried one by one");
+                    tracing::debug!(writes = batch.len(), error = %broken.failure, "a batch failed and is tried one by one");
                 }
                 self.work.stats.retried.fetch_add(batch.len() as u64, Relaxed);
                 for order in batch {
                     self.commit_alone(order).await;
                 }
             }
-            Err(broken) => answer_all(batch, &Err(broken.failure.into())),
+            Err(broken) => {
+                self.work.trouble.failed(&broken.failure, batch.len() as u64);
+                answer_all(batch, &Err(broken.failure.into()));
+            }
         }
     }
 
@@ -196,6 +203,9 @@ impl Writer {
                 Err(broken) if is_collision(&broken.failure) => outcome = self.transaction(&mut order).await,
                 _ => break,
             }
+        }
+        if let Err(broken) = &outcome {
+            self.work.trouble.failed(&broken.failure, 1);
         }
         let [order] = order;
         order.answer(outcome.map_err(|broken| broken.failure.into()));
@@ -236,7 +246,7 @@ impl Writer {
             self.work.stats.failed.fetch_add(1, Relaxed);
             let is_fatal = matches!(&broken.failure, Failure::Database(error) if is_ending(error));
             if connection.is_lost() || is_fatal {
-                tracing::warn!(error = %broken.failure, "a writer lost its connection to PostgreSQL");
+                tracing::debug!(error = %broken.failure, "a writer lost its connection to PostgreSQL");
                 self.line = Line::Down {
                     reason: broken.failure.to_string(),
                     next_try: Instant::now(),
@@ -245,6 +255,7 @@ impl Writer {
             }
         }
         let facts = outcome?.into_facts();
+        self.work.trouble.succeeded();
         let stats = &self.work.stats;
         stats.commit_microseconds.observe(started.elapsed().as_micros() as u64);
         stats.batch_writes.observe(orders.len() as u64);
@@ -276,7 +287,7 @@ impl Writer {
         let pause = *pause;
         match Connection::open(&self.work.config).await {
             Ok(connection) => {
-                tracing::info!("a writer is connected to PostgreSQL again");
+                tracing::debug!("a writer is connected to PostgreSQL again");
                 self.line = Line::Up(connection);
                 Ok(())
             }
@@ -301,13 +312,9 @@ impl Writer {
         }
     }
 
-    fn unavailable(&self) -> StoreError {
-        StoreError::Unavailable(self.reason())
-    }
-
     fn down(&self) -> Broken {
         Broken {
-            failure: Failure::Unexpected(self.reason()),
+            failure: Failure::Gone(self.reason()),
             may_go_again: false,
         }
     }

@@ -8,10 +8,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::open::{APPLICATION_ID, FileLock, OpenError, connect_writing};
 
 /// Step `n` is at `n - 1`. A step that was released is never changed; there is no way down.
-const STEPS: &[&str] = &[
+pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_journal_and_sessions.sql"),
 ];
+/// The schema of this binary.
+pub(super) const KNOWN: u32 = STEPS.len() as u32;
 
 /// From which schema to which a database was brought. 0 is an empty file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +64,12 @@ fn take_step(connection: &mut Connection, step: &str, number: u32) -> rusqlite::
     transaction.commit()
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<u32> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// Ours by its header, or empty.
-fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(id == APPLICATION_ID || (id == 0 && tables == 0 && version(connection)? == 0))

@@ -8,6 +8,7 @@ mod checkpoint;
 mod comments;
 mod conversations;
 mod directory;
+pub(super) mod export;
 mod history;
 mod inbox;
 mod journal;
@@ -27,7 +28,7 @@ pub mod stats;
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)]
 mod tests;
-mod trouble;
+pub(super) mod trouble;
 mod writer;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -1,6 +1,9 @@
-//! Whether the file can be written, as the operator is told: once when trouble begins, once when it is over.
+//! Whether the store can be written, as the operator is told: once when trouble begins, once when it is over.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Display,
+    time::{Duration, Instant},
+};
 
 use rusqlite::ErrorCode;
 
@@ -10,7 +13,7 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// The writer's memory of failed writes.
 #[derive(Default)]
-pub(super) struct Trouble {
+pub(in crate::store) struct Trouble {
     now: Option<Failing>,
 }
 
@@ -27,24 +30,29 @@ impl Trouble {
             tracing::warn!(%error, "a write failed; others go on");
             return;
         }
+        self.refused(error, 1, at);
+    }
+
+    /// So many writes were refused, since the store as a whole cannot be written.
+    pub(in crate::store) fn refused(&mut self, error: &dyn Display, writes: u64, at: Instant) {
         match &mut self.now {
             Some(failing) => {
                 failing.last = at;
-                failing.refused += 1;
+                failing.refused += writes;
             }
             None => {
                 tracing::warn!(%error, "the store cannot be written; what is sent is refused until it can");
                 self.now = Some(Failing {
                     since: at,
                     last: at,
-                    refused: 1,
+                    refused: writes,
                 });
             }
         }
     }
 
     /// Writes were committed.
-    pub(super) fn succeeded(&mut self, at: Instant) {
+    pub(in crate::store) fn succeeded(&mut self, at: Instant) {
         let over = self.now.take_if(|failing| at.duration_since(failing.last) >= QUIET);
         if let Some(Failing { since, refused, .. }) = over {
             let seconds = at.duration_since(since).as_secs();

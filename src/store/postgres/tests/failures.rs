@@ -20,11 +20,11 @@ async fn open(url: &str) -> Result<PostgresStore, OpenError> {
     PostgresStore::open(url, TestClock::new(), mpsc::channel(100_000).0, Options::default()).await
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("no panic")
 }
 
-async fn pair(store: &PostgresStore) -> (ConversationKey, UserKey, UserKey) {
+pub(super) async fn pair(store: &PostgresStore) -> (ConversationKey, UserKey, UserKey) {
     let user = |id| store.put_user(UserId::trusted(id), Default::default(), UserSource::Mention);
     let (anna, bea) = (user("anna").await.unwrap().key, user("bea").await.unwrap().key);
     let opened = store.open_one_to_one(anna, bea, None).await.unwrap();
@@ -32,7 +32,7 @@ async fn pair(store: &PostgresStore) -> (ConversationKey, UserKey, UserKey) {
 }
 
 /// What somebody sees of a conversation.
-async fn seqs(store: &PostgresStore, conversation: ConversationKey, viewer: UserKey) -> Vec<i64> {
+pub(super) async fn seqs(store: &PostgresStore, conversation: ConversationKey, viewer: UserKey) -> Vec<i64> {
     let window = Window::Newest { limit: 10_000 };
     let history = store.history(conversation, viewer, window).await.unwrap().unwrap();
     history.messages.iter().map(|message| message.seq).collect()
@@ -145,7 +145,7 @@ async fn what_cannot_be_opened_is_told_in_a_sentence() {
         sentence.starts_with("postgres://127.0.0.1:1/d cannot be reached"),
         "{sentence}"
     );
-    assert!(told(&tls).await.contains("TLS"));
+    assert!(told(&tls).await.contains("speaks no TLS"));
     assert!(told("postgres://host:port/d").await.contains("cannot be read"));
     let prisma = format!("{url}?schema=public&connection_limit=5&pgbouncer=true&sslmode=prefer");
     open(&prisma)

@@ -4,7 +4,11 @@ mod bouncer;
 mod coming_back;
 mod commits;
 mod failures;
-mod server;
+mod faults;
+// Partly for tests/postgres.rs alone.
+#[allow(dead_code)]
+mod proxy;
+pub(in crate::store) mod server;
 mod together;
 
 use std::{sync::Arc, time::Duration};

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::TcpListener,
-    os::unix::fs::{MetadataExt, chown},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -20,6 +20,7 @@ pub struct Server {
     pub port: u16,
     child: Child,
     folder: TempDir,
+    options: String,
 }
 
 /// Everything in the tests that is no longer needed ends with the process, by itself.
@@ -31,13 +32,40 @@ pub fn new_database() -> String {
     SHARED.get_or_init(Server::start).new_database()
 }
 
+/// Runs statements in the database at `url`, and says what they print: a line a row, `|` between the columns.
+pub fn sql_at(url: &str, sql: &str) -> String {
+    let output = Command::new(binary("psql"))
+        .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql])
+        .output()
+        .expect("psql runs");
+    assert!(
+        output.status.success(),
+        "psql: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 impl Server {
     pub fn start() -> Self {
+        Self::start_with(&[], "")
+    }
+
+    /// With these files, by name, and more options of `postgres`, in which `{folder}` is the folder of the files.
+    pub fn start_with(files: &[(&str, &str)], options: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("a folder");
         give_to_postgres(folder.path());
         give_to_postgres(&data);
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::write(&path, text).expect("a file");
+            // A server takes no key that others may read.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file");
+            give_to_postgres(&path);
+        }
+        let options = options.replace("{folder}", &folder.path().display().to_string());
         let made = as_postgres(&binary("initdb"))
             .args([
                 "--auth=trust",
@@ -56,8 +84,13 @@ impl Server {
             String::from_utf8_lossy(&made.stderr)
         );
         let port = free_port();
-        let child = start(&data, port);
-        let server = Server { port, child, folder };
+        let child = start(&data, port, &options);
+        let server = Server {
+            port,
+            child,
+            folder,
+            options,
+        };
         server.wait_until_ready();
         server
     }
@@ -71,8 +104,31 @@ impl Server {
 
     /// After [`Server::kill`].
     pub fn start_again(&mut self) {
-        self.child = start(&self.folder.path().join("data"), self.port);
+        self.child = start(&self.data(), self.port, &self.options);
         self.wait_until_ready();
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The server and all its processes stop in the middle of what they do, and keep their connections.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        // The first one first: it starts no more, or takes care of the others.
+        let postmaster = self.postmaster();
+        run(Command::new("kill").args([signal, &postmaster.to_string()]));
+        for child in children(postmaster) {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args([signal, &child.to_string()]).output();
+        }
     }
 
     pub fn new_database(&self) -> String {
@@ -83,30 +139,11 @@ impl Server {
 
     /// Runs statements in a database, and says what they print.
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        let output = Command::new(binary("psql"))
-            .args([
-                "-h",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-U",
-                "postgres",
-                "-d",
-                database,
-            ])
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql])
-            .output()
-            .expect("psql runs");
-        assert!(
-            output.status.success(),
-            "psql: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        sql_at(&format!("postgres://postgres@127.0.0.1:{}/{database}", self.port), sql)
     }
 
     fn postmaster(&self) -> u32 {
-        let file = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).expect("a running server");
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).expect("a running server");
         file.lines()
             .next()
             .and_then(|line| line.parse().ok())
@@ -131,15 +168,18 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.kill();
+        if self.data().join("postmaster.pid").exists() {
+            self.thaw();
+            self.kill();
+        }
     }
 }
 
 /// Ends with this process, also when that is killed: a shell beside it watches for the end of its input.
-fn start(data: &Path, port: u16) -> Child {
+fn start(data: &Path, port: u16, options: &str) -> Child {
     let script = format!(
         "{} -D {} -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-         -c max_connections=400 -c shared_buffers=64MB >{}/log 2>&1 & \
+         -c max_connections=400 -c shared_buffers=64MB {options} >{}/log 2>&1 & \
          server=$!; while kill -0 $server 2>/dev/null && [ -d /proc/{} ]; do sleep 0.2; done; \
          kill -QUIT $server 2>/dev/null; wait $server",
         binary("postgres").display(),
@@ -155,6 +195,18 @@ fn start(data: &Path, port: u16) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("a shell")
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("processes").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |number: &u32| {
+        let status = fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+        status
+            .lines()
+            .any(|line| line.split_whitespace().eq(["PPid:", &parent.to_string()]))
+    };
+    numbers.filter(is_child).collect()
 }
 
 /// PostgreSQL refuses to run as root; then it runs as the user that its package makes.

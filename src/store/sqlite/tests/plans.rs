@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::super::migrate;
 
 /// How SQLite would run `sql`, a line a step.
-fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+pub(in super::super) fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection
         .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
         .unwrap_or_else(|error| panic!("{error}: {sql}"));
@@ -21,7 +21,7 @@ pub(in super::super) fn assert_no_scan(connection: &Connection, sql: &str) {
     }
 }
 
-fn empty_database() -> Connection {
+pub(in super::super) fn empty_database() -> Connection {
     let mut connection = Connection::open_in_memory().expect("a database");
     migrate::run("in memory".as_ref(), &mut connection).expect("a schema");
     connection
