@@ -351,8 +351,10 @@ async fn a_session_moves_to_a_websocket_through_the_other_node() {
         assert_eq!(socket.text().await, format!("42[\"echo\",{round}]"));
     }
     let large = "x".repeat(900_000);
-    for _ in 0..3 {
+    for _ in 0..2 {
         socket.send(&format!("42[\"echo\",\"{large}\"]")).await;
+    }
+    for _ in 0..2 {
         assert_eq!(socket.text().await, format!("42[\"echo\",\"{large}\"]"));
     }
     assert_eq!(cluster.b.handed_over("switched"), 1);

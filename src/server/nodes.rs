@@ -157,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_that_has_just_come_is_found_and_one_that_is_gone_is_not() {
-        let (nodes, reads) = known(vec![Ok(vec![node(1)]), Ok(vec![node(2)])]);
+        let (nodes, reads) = known(vec![Ok(vec![node(1)]), Ok(vec![node(1), node(2)]), Ok(vec![node(2)])]);
         assert_eq!(nodes.address("1").await.as_deref(), Some("http://10.0.0.1:5544"));
         age(&nodes, limits::NODES_UNKNOWN);
         assert_eq!(nodes.address("1").await.as_deref(), Some("http://10.0.0.1:5544"));

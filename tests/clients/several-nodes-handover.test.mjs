@@ -47,14 +47,15 @@ for (const { name, io, options } of stock) {
     const { id } = await server.direct(ann, bob);
     // Sessions on either node, as the balancer has it.
     const sockets = [];
-    for (const person of [ann, bob]) sockets.push(await server.socket(person, { contract: 'conversations', url: balancer.url, io, ...options }));
+    for (const person of [ann, bob]) sockets.push(await server.socket(person, { contract: 'conversations', url: balancer.url, io, transports: ['polling', 'websocket'], ...options }));
     for (const socket of sockets) await socket.ok('conversation:join', id);
     for (const number of range(40)) await sockets[number % 2].ok('message:send', { conversationId: id, content: `number ${number}` });
     for (const socket of sockets) {
       const got = await socket.count('message:received', 40);
       assert.deepEqual(got.map((message) => message.seq), range(40).map((i) => i + 1));
       assert.deepEqual([...socket.all('(disconnect)'), ...socket.all('(connect_error)')], []);
-      assert.equal(socket.socket.io.engine.transport.name, options.transports?.[0] ?? 'websocket');
+      const wanted = options.transports?.[0] ?? 'websocket';
+      await eventually(`the transport is ${wanted}`, () => socket.socket.io.engine.transport.name === wanted);
     }
     const counts = await Promise.all(server.nodes.map(handedOver));
     if (name.endsWith('polling')) assert.ok(sum(counts, 'answered') > 40, JSON.stringify(counts));

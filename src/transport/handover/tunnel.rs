@@ -94,3 +94,56 @@ fn pass_chunk(from: &ReadHalf<'_>, to: &WriteHalf<'_>) -> io::Result<Option<Byte
     };
     Ok(Some(Bytes::copy_from_slice(&chunk[written..read])))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
+    use super::*;
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (one, other) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (one.unwrap(), other.unwrap().0)
+    }
+
+    /// The byte at a place, such that no piece is like the one before it.
+    fn byte(at: usize) -> u8 {
+        (at % 251) as u8
+    }
+
+    #[tokio::test]
+    async fn a_reader_who_is_late_gets_every_byte_in_its_place() {
+        let (mut writer, mut from) = pair().await;
+        let (mut to, mut reader) = pair().await;
+        let passing = tokio::spawn(async move {
+            let (from, to) = (from.split().0, to.split().1);
+            pass_on(from, to, Bytes::from_static(&[250]), Duration::from_secs(10)).await;
+        });
+        // Until nothing moves any more: all buffers on the way are full.
+        let mut sent = 0;
+        let mut chunk = vec![0; 100_000];
+        loop {
+            assert!(sent < 1 << 28, "what nobody reads is thrown away");
+            chunk
+                .iter_mut()
+                .enumerate()
+                .for_each(|(at, place)| *place = byte(sent + at));
+            match timeout(Duration::from_millis(500), writer.write(&chunk)).await {
+                Ok(written) => sent += written.unwrap(),
+                Err(_) => break,
+            }
+        }
+        drop(writer);
+        let mut got = Vec::new();
+        timeout(Duration::from_secs(10), reader.read_to_end(&mut got))
+            .await
+            .expect("the end is passed on")
+            .unwrap();
+        assert_eq!(got[0], 250, "what was read with the handshake comes first");
+        assert_eq!(got.len() - 1, sent);
+        let misplaced = got[1..].iter().enumerate().find(|(at, got)| **got != byte(*at));
+        assert_eq!(misplaced, None);
+        passing.await.unwrap();
+    }
+}
