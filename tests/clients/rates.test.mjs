@@ -52,10 +52,10 @@ test('sends over a socket: RATE_LIMITED with retryAfterMs, in the ack and in the
 test('the sends of all sockets, contracts and REST of one user count together', async () => {
   const { ann, bob, id } = await pair();
   const [one, two] = await Promise.all([server.socket(ann, { contract: 'conversations' }), server.socket(ann)]);
-  const answers = await Promise.all(range(5).flatMap((i) => [
-    one.ack('message:send', { conversationId: id, content: `a ${i}` }),
-    two.ack('send_message', { recipientId: bob.id, content: `b ${i}`, type: 'text' }),
-  ]));
+  const answers = await Promise.all(range(5).map((i) => one.ack('message:send', { conversationId: id, content: `a ${i}` })));
+  // Another node hears of it within some tens of milliseconds.
+  await wait(100);
+  answers.push(...(await Promise.all(range(5).map((i) => two.ack('send_message', { recipientId: bob.id, content: `b ${i}`, type: 'text' })))));
   assert.ok(answers.filter((a) => a.ok).length <= 8, 'not a burst for each socket');
   assert.ok(answers.some((a) => a.error?.code === 'RATE_LIMITED'));
 });
@@ -95,7 +95,8 @@ test('other requests are limited', async () => {
   const after = limited(answers.find((a) => a.status !== 200));
   good(await server.api(await server.person('bob')).get('/api/conversations'));
   await wait(after * 1000);
-  good(await server.api(ann).get('/api/conversations'));
+  // What passed on two nodes at once is made up for by waiting longer.
+  await eventually('requests pass again', async () => (await server.api(ann).get('/api/conversations')).status === 200, 3000);
 });
 
 test('too many connections at once all come in by themselves, a little later', async () => {

@@ -213,8 +213,11 @@ test('who leaves by disconnect() begins anew', async () => {
   const { id } = await server.direct(ada, ben);
   const client = await returning(ben, { contract: 'tenant-chat' });
   const pid = client.socket._pid;
+  const watchers = await Promise.all(server.nodes.map((_, number) => server.at(number).socket(ben, { contract: 'tenant-chat' })));
   client.socket.disconnect();
   await server.say(ada, id, 'meanwhile');
+  // Told on every node by now: it is no news for who comes later.
+  for (const watcher of watchers) await watcher.count('receive_message', 1);
   client.socket._pid = pid;
   const connected = client.next('(connect)');
   client.socket.connect();

@@ -56,7 +56,7 @@ cluster('a stock client of a killed node is put back at the other one, and has m
 });
 
 for (const version of ['4.8', '4.0']) {
-  for (const [name, options] of [['polling alone', { transports: ['polling'] }], ['polling that upgrades', {}]]) {
+  for (const [name, options] of [['polling alone', { transports: ['polling'] }], ['polling that upgrades', { transports: ['polling', 'websocket'] }]]) {
     cluster(`${name}, each request at another node (socket.io-client ${version})`, { timeout: 60_000 }, async (t) => {
       const server = await Doorbell.start();
       t.after(() => server.stop());
