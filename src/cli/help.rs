@@ -11,6 +11,7 @@ Examples:
   FRONTEND_URL=https://www.example.com DOORBELL_JWT_SECRET=... doorbell serve --listen 0.0.0.0:5544
   doorbell token u1 --name Ann a token to try the API with
   doorbell check-config               every setting in force, and where it comes from
+  doorbell torture                    nodes and clients of its own, under faults: is anything lost?
 
 Each setting can be a flag (--group-max 800), an environment variable (DOORBELL_GROUP_MAX=800) or a line of doorbell.toml
 (group_max = 800). The first of these that is there counts.";
@@ -77,6 +78,7 @@ pub fn command() -> Command {
             )
             .after_help(CHECK_EXAMPLES),
         )
+        .subcommand(super::torture::command())
 }
 
 fn token() -> Command {
@@ -159,7 +161,15 @@ mod tests {
     #[test]
     fn a_newcomer_finds_every_command() {
         let help = command().render_help().to_string();
-        for name in ["serve", "demo", "migrate", "token", "check-config", "Examples:"] {
+        for name in [
+            "serve",
+            "demo",
+            "migrate",
+            "token",
+            "check-config",
+            "torture",
+            "Examples:",
+        ] {
             assert!(help.contains(name), "{name}");
         }
     }
