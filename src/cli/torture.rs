@@ -93,6 +93,15 @@ pub fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .hide(true),
         );
+    // In test builds alone.
+    #[cfg(feature = "plant")]
+    let command = command.arg(
+        Arg::new("plant")
+            .long("plant")
+            .value_name("BUG")
+            .value_parser(crate::model::plant::NAMES)
+            .help("Build in a known bug, which must be caught"),
+    );
     command.after_help(format!("Kinds of faults:\n{}\n{EXAMPLES}", report::kinds()))
 }
 
@@ -143,7 +152,21 @@ pub fn options(arguments: &ArgMatches) -> Result<Options, String> {
             length_ms: arguments.get_one::<u64>("minutes").copied().unwrap_or(120_000),
             kinds,
         },
+        node_settings: planted(arguments),
         keep: arguments.get_flag("keep"),
         is_unshared: arguments.get_flag("unshared"),
     })
+}
+
+#[cfg(feature = "plant")]
+fn planted(arguments: &ArgMatches) -> Vec<(String, String)> {
+    let bug = arguments.get_one::<String>("plant");
+    bug.map(|bug| (crate::model::plant::VARIABLE.to_owned(), bug.clone()))
+        .into_iter()
+        .collect()
+}
+
+#[cfg(not(feature = "plant"))]
+fn planted(_: &ArgMatches) -> Vec<(String, String)> {
+    Vec::new()
 }

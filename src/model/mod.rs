@@ -11,6 +11,7 @@ pub mod id;
 pub mod limits;
 pub mod listing;
 pub mod message;
+pub mod plant;
 pub mod rate;
 pub mod user;
 

@@ -17,6 +17,8 @@ const PAGE: usize = 1_000;
 /// Requests under way at once.
 const AT_ONCE: usize = 4;
 const TRIES: usize = 20;
+const SETTLING_ROUNDS: usize = 60;
+const SETTLING_PAUSE: Duration = Duration::from_secs(1);
 const TRY_PAUSE: Duration = Duration::from_millis(250);
 
 /// Writes all of it into the ledger.
@@ -31,6 +33,7 @@ pub async fn read_everything(
     tokens: &[String],
     ledger: &Arc<Ledger>,
 ) -> Result<(), String> {
+    settled(stage, plan, rooms, tokens).await?;
     let mut wanted = Vec::new();
     for node in &stage.nodes {
         for (person, token) in tokens.iter().enumerate() {
@@ -68,6 +71,33 @@ pub async fn read_everything(
         read?;
     }
     Ok(())
+}
+
+/// Waits until nothing is added to any conversation any more: the clients are gone, but what they asked for last may still
+/// be under way to the disk, on a busy machine for long.
+async fn settled(stage: &Stage, plan: &Plan, rooms: &[String], tokens: &[String]) -> Result<(), String> {
+    let Some(node) = stage.nodes.first() else { return Ok(()) };
+    let mut last = vec![0; rooms.len()];
+    for _ in 0..SETTLING_ROUNDS {
+        let mut is_still = true;
+        for (number, room) in rooms.iter().enumerate() {
+            let rest = Rest {
+                address: node.address,
+                credential: Credential::Token(tokens[plan.conversations[number].members[0]].clone()),
+            };
+            let answer = read(&rest, &Speaks::Conversations.history_path(room, last[number], PAGE)).await?;
+            let page = all_seen(&answer.body["messages"]).unwrap_or_default();
+            if let Some(message) = page.last() {
+                last[number] = message.seq;
+                is_still = false;
+            }
+        }
+        if is_still {
+            return Ok(());
+        }
+        tokio::time::sleep(SETTLING_PAUSE).await;
+    }
+    Err("Messages were still being stored long after the last client had gone.".to_owned())
 }
 
 async fn history(rest: &Rest, room: &str) -> Result<Vec<Seen>, String> {

@@ -30,7 +30,9 @@ impl PostgresPrograms {
     ///
     /// What is missing, in a sentence.
     pub fn find(is_root: bool) -> Result<Self, String> {
-        let on_path = found("initdb").and_then(|initdb| initdb.parent().map(Path::to_owned));
+        // A link on the path leads to where the others are.
+        let on_path = found("initdb").and_then(|initdb| Some(initdb.canonicalize().ok()?.parent()?.to_owned()));
+        let on_path = on_path.filter(|bin| bin.join("postgres").is_file());
         let bin = on_path
             .or_else(packaged)
             .ok_or("PostgreSQL's initdb is not here; install PostgreSQL.")?;
@@ -81,7 +83,7 @@ fn user_named(name: &str) -> Option<User> {
 #[derive(Debug)]
 pub struct Postgres {
     pub port: u16,
-    programs: PostgresPrograms,
+    data: PathBuf,
     server: Program,
     process: Mutex<Option<Process>>,
 }
@@ -119,12 +121,15 @@ impl Postgres {
             "postgres",
             &["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
         );
-        server
-            .arguments
-            .extend(["-D".into(), data.into_os_string(), "-p".into(), port.to_string().into()]);
+        server.arguments.extend([
+            "-D".into(),
+            data.clone().into_os_string(),
+            "-p".into(),
+            port.to_string().into(),
+        ]);
         let postgres = Postgres {
             port,
-            programs: programs.clone(),
+            data,
             server,
             process: Mutex::new(None),
         };
@@ -135,13 +140,6 @@ impl Postgres {
     async fn go(&self) -> Result<(), String> {
         let begun = Instant::now();
         let mut current = self.process.lock().await;
-        let ready = Program {
-            path: self.programs.bin.join("pg_isready"),
-            arguments: ["-q", "-h", "127.0.0.1", "-p"].map(Into::into).to_vec(),
-            ..self.server.clone()
-        };
-        let mut ready = ready;
-        ready.arguments.push(self.port.to_string().into());
         loop {
             let mut process = self
                 .server
@@ -149,7 +147,7 @@ impl Postgres {
                 .await
                 .map_err(|error| format!("PostgreSQL cannot start: {error}."))?;
             while !process.has_ended() && begun.elapsed() < START_TIME {
-                if ready.run().await.is_ok_and(|status| status.success()) {
+                if self.is_ready(&process) {
                     *current = Some(process);
                     return Ok(());
                 }
@@ -164,6 +162,14 @@ impl Postgres {
             // Processes of the one before may still be going; it says so and ends.
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// As `pg_ctl` finds out: the server writes its number into the first line of this file, and its state into the eighth.
+    fn is_ready(&self, process: &Process) -> bool {
+        let text = std::fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
+        let mut lines = text.lines();
+        lines.next().and_then(|pid| pid.parse().ok()) == Some(process.pid().as_raw_nonzero().get())
+            && lines.nth(6).is_some_and(|state| state.trim() == "ready")
     }
 
     /// Ends as `pg_ctl stop -m immediate` does: no checkpoint, every connection gone.

@@ -41,6 +41,22 @@ use kinds::{Kind, Setup};
 use plan::{Plan, Wishes};
 use stage::Stage;
 
+/// A line on standard output. Whoever read it may have gone (`| head`), which is no reason to stop what was begun.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(io::stdout(), $($argument)*);
+    }};
+}
+
+/// The same on standard error.
+macro_rules! complain {
+    ($($argument:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(io::stderr(), $($argument)*);
+    }};
+}
+
 /// Without a terminal a line is printed this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Time for tasks to end when the run is broken off.
@@ -53,6 +69,8 @@ const CANNOT_RUN: u8 = 2;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub wishes: Wishes,
+    /// More settings for the nodes, by the names of their variables.
+    pub node_settings: Vec<(String, String)>,
     /// The run's folder stays.
     pub keep: bool,
     /// This process has a view of what is mounted that is its own.
@@ -63,7 +81,7 @@ pub struct Options {
 pub fn run(options: &Options) -> u8 {
     let wishes = &options.wishes;
     if let Err(why) = Stage::is_possible(wishes.setup) {
-        eprintln!("--setup {} cannot be run here. {why}", wishes.setup.name());
+        complain!("--setup {} cannot be run here. {why}", wishes.setup.name());
         return CANNOT_RUN;
     }
     let needs_mount = wishes.setup == Setup::Sqlite && wishes.kinds.contains(&Kind::DiskFull);
@@ -76,11 +94,11 @@ pub fn run(options: &Options) -> u8 {
     let folder = match make_folder(wishes.seed) {
         Ok(folder) => folder,
         Err(error) => {
-            eprintln!("No folder can be made for the run: {error}; set TMPDIR to one that can be written.");
+            complain!("No folder can be made for the run: {error}; set TMPDIR to one that can be written.");
             return CANNOT_RUN;
         }
     };
-    println!(
+    say!(
         "Seed {}, setup {}, {} clients, {} sends a second, {} s, in {}",
         wishes.seed,
         wishes.setup.name(),
@@ -89,25 +107,25 @@ pub fn run(options: &Options) -> u8 {
         wishes.length_ms / 1_000,
         folder.display()
     );
-    let (code, is_kept) = match in_folder(wishes, &folder) {
+    let (code, is_kept) = match in_folder(options, &folder) {
         Ok(Outcome::Judged(verdict)) => {
-            print!("{}", report::text(wishes, &verdict));
+            say!("{}", report::text(wishes, &verdict).trim_end());
             // What shows a broken promise must not go with the run.
             (report::exit_code(wishes, &verdict), options.keep || !verdict.holds())
         }
         Ok(Outcome::Interrupted) => {
-            eprintln!("Interrupted: nothing was judged.");
+            complain!("Interrupted: nothing was judged.");
             (INTERRUPTED, options.keep)
         }
         Err(why) => {
-            eprintln!("{why}");
+            complain!("{why}");
             (report::BROKEN, true)
         }
     };
     if is_kept {
-        println!("Ledgers and logs are in {}", folder.display());
+        say!("Ledgers and logs are in {}", folder.display());
     } else if let Err(error) = std::fs::remove_dir_all(&folder) {
-        eprintln!("{} could not be removed: {error}.", folder.display());
+        complain!("{} could not be removed: {error}.", folder.display());
     }
     code
 }
@@ -129,7 +147,7 @@ fn begin_again(unshare: &Path, seed: u64) {
         // The last one counts.
         .args(["--seed", &seed.to_string(), "--unshared"])
         .exec();
-    eprintln!(
+    complain!(
         "{} cannot be run ({error}); the run goes on without it.",
         unshare.display()
     );
@@ -145,14 +163,14 @@ fn make_folder(seed: u64) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn in_folder(wishes: &Wishes, folder: &Path) -> Result<Outcome, String> {
+fn in_folder(options: &Options, folder: &Path) -> Result<Outcome, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("No runtime can be started: {error}."))?;
     let lived = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(|error| error.to_string())?;
         tokio::select! {
-            lived = live(wishes, folder) => lived.map(|()| true),
+            lived = live(options, folder) => lived.map(|()| true),
             _ = tokio::signal::ctrl_c() => Ok(false),
             _ = terminate.recv() => Ok(false),
             _ = hang_up.recv() => Ok(false),
@@ -168,10 +186,11 @@ fn in_folder(wishes: &Wishes, folder: &Path) -> Result<Outcome, String> {
     Ok(Outcome::Judged(Box::new(verdict)))
 }
 
-async fn live(wishes: &Wishes, folder: &Path) -> Result<(), String> {
+async fn live(options: &Options, folder: &Path) -> Result<(), String> {
+    let wishes = &options.wishes;
     let plan = Plan::of(wishes);
     let line = Shown::begin(wishes);
-    let stage = Stage::set(wishes, folder, |what| line.say(what)).await?;
+    let stage = Stage::set(wishes, &options.node_settings, folder, |what| line.say(what)).await?;
     let progress = Arc::new(Progress::default());
     line.say("conversations are opened");
     let run = Run::prepare(wishes, plan, stage, &folder.join("ledgers"), Arc::clone(&progress)).await?;
@@ -205,7 +224,7 @@ impl Shown {
     fn say(&self, what: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(what.to_owned()),
-            None => eprintln!("{what}"),
+            None => complain!("{what}"),
         }
     }
 
@@ -231,7 +250,7 @@ impl Shown {
                     bar.set_position(passed.min(self.seconds));
                     bar.set_message(words);
                 }
-                None => eprintln!("{passed}/{} s  {words}", self.seconds),
+                None => complain!("{passed}/{} s  {words}", self.seconds),
             }
             tokio::time::sleep(every).await;
             passed += every.as_secs();

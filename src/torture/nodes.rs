@@ -21,6 +21,8 @@ use super::{
 const START_TIME: Duration = Duration::from_secs(60);
 /// A node that ended at its start is started again after this, as by a service manager.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
+/// The exit code of a node whose settings are wrong, to whom another start does not help.
+const WRONG_SETTINGS: i32 = 2;
 /// What a gentle end may take, and a little for the machine.
 const END_TIME: Duration = Duration::from_secs(11);
 
@@ -154,6 +156,12 @@ impl Node {
                     return Err(self.not_up());
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            if process.code() == Some(WRONG_SETTINGS) {
+                return Err(format!(
+                    "It refuses its settings: {}",
+                    process::tail(self.log()).trim_end()
+                ));
             }
             if begun.elapsed() > START_TIME {
                 return Err(self.not_up());

@@ -317,13 +317,18 @@ impl Plan {
             } else {
                 Vec::new()
             };
+            let twist = match kind {
+                // Forward first, then to and fro: only a clock that is ahead shows at once that it was reached.
+                Kind::ClockJump => self.faults.iter().filter(|fault| fault.kind == kind).count() as u32,
+                _ => rng.u32(..),
+            };
             self.faults.push(Fault {
                 kind,
                 at_ms,
                 for_ms,
                 node,
                 devices,
-                twist: rng.u32(..),
+                twist,
             });
             at_ms += rng.u64(step / 2..=step * 3 / 2);
         }

@@ -136,6 +136,11 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// The exit code, of a process that has ended by itself.
+    pub fn code(&mut self) -> Option<i32> {
+        self.child.try_wait().ok().flatten()?.code()
+    }
+
     /// Its children, as the kernel has them now.
     pub fn children(&self) -> Vec<(Pid, String)> {
         let Ok(entries) = fs::read_dir("/proc") else {

@@ -68,7 +68,12 @@ impl Stage {
     /// # Errors
     ///
     /// What could not be started, in a sentence.
-    pub async fn set(wishes: &Wishes, folder: &Path, said: impl Fn(&str)) -> Result<Stage, String> {
+    pub async fn set(
+        wishes: &Wishes,
+        more: &[(String, String)],
+        folder: &Path,
+        said: impl Fn(&str),
+    ) -> Result<Stage, String> {
         let words = |error: std::io::Error| format!("The run's folder or ports cannot be used: {error}.");
         let executable =
             std::env::current_exe().map_err(|error| format!("This program does not find itself: {error}."))?;
@@ -100,7 +105,8 @@ impl Stage {
         let (mut nodes, mut database_links, mut bus_links) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..wishes.setup.nodes() {
             let port = free_port().map_err(words)?;
-            let mut settings: BTreeMap<String, OsString> = BTreeMap::new();
+            let mut settings: BTreeMap<String, OsString> =
+                more.iter().map(|(name, value)| (name.clone(), value.into())).collect();
             if let Some(postgres) = &postgres {
                 let link = Proxy::start(vec![local(postgres.port)]).await.map_err(words)?;
                 let url = format!("postgres://doorbell@127.0.0.1:{}/postgres", link.address.port());
