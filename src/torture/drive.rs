@@ -23,9 +23,10 @@ use tokio::{
 use super::{
     device::{self, Command, Device},
     ledger::{Change, Ledger, Record, Watch, Way},
-    plan::{Plan, What, Wishes, text_of},
+    plan::{Plan, What, Wishes},
     rest::{Credential, Rest},
     stage::Stage,
+    text::text_of,
     trouble::Trouble,
     wire::Room,
 };

@@ -21,6 +21,7 @@ mod proxy;
 pub mod report;
 mod rest;
 mod stage;
+mod text;
 mod trouble;
 mod wire;
 

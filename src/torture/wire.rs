@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    ledger::Seen,
-    plan::{self, Speaks},
-};
+use super::{ledger::Seen, plan::Speaks, text};
 
 /// A conversation as a front end knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,14 +116,14 @@ fn mark(conversation: Option<String>, user: Option<String>, seq: Option<i64>) ->
 
 /// A message of whatever contract.
 pub fn seen(message: &Value) -> Option<Seen> {
-    let text = |names: [&str; 2]| names.iter().find_map(|name| message[*name].as_str());
-    let (draft, intact) = plan::draft_of(message["content"].as_str()?);
+    let field = |names: [&str; 2]| names.iter().find_map(|name| message[*name].as_str());
+    let (draft, intact) = text::draft_of(message["content"].as_str()?);
     Some(Seen {
         seq: message["seq"].as_i64()?,
-        id: text(["id", "_id"])?.to_owned(),
+        id: field(["id", "_id"])?.to_owned(),
         draft,
         // In the shape that three contracts share, `sender` is a whole person.
-        sender: text(["senderId", "sender"])?.to_owned(),
+        sender: field(["senderId", "sender"])?.to_owned(),
         intact,
     })
 }

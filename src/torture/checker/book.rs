@@ -1,13 +1,14 @@
-//! The ledgers of a run, read and ordered for judgement. What can be judged line by line is judged here on the way.
+//! The ledgers of a run, read and ordered for judgement.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     io,
     path::Path,
 };
 
 use super::{
     membership::Membership,
+    reading::Reading,
     verdict::{Promise, Verdict},
 };
 use crate::torture::ledger::{self, Line, Record, Seen, Way};
@@ -91,18 +92,6 @@ pub struct Book {
     pub healed: u64,
     pub checkpoint: u64,
     acknowledged_at: Vec<u64>,
-}
-
-/// What is known of a client while its file is read.
-#[derive(Default)]
-struct Reading {
-    story: DeviceStory,
-    /// The highest `seq` that this connection got of each conversation.
-    last_on_connection: HashMap<String, i64>,
-    /// What this session got: a recovered connection goes on with it.
-    session: HashSet<(String, i64)>,
-    marks: HashMap<(String, String), i64>,
-    is_client: bool,
 }
 
 impl Book {
@@ -339,85 +328,6 @@ impl Book {
         times.sort_unstable();
         let gaps = times.iter().zip(times.iter().skip(1)).map(|(one, next)| next - one);
         gaps.max().unwrap_or(0) / 1_000
-    }
-}
-
-impl Reading {
-    fn take(&mut self, at: u64, record: Record, verdict: &mut Verdict) {
-        let device = self.story.number;
-        match record {
-            Record::Connected { asked, recovered, .. } => {
-                verdict.figures.connections += 1;
-                verdict.figures.asked += usize::from(asked);
-                verdict.figures.recovered += usize::from(recovered);
-                self.story.connected.push((at, u64::MAX));
-                self.last_on_connection.clear();
-                self.marks.clear();
-                if !recovered {
-                    self.session.clear();
-                }
-            }
-            Record::Disconnected { .. } => {
-                if let Some(last) = self.story.connected.last_mut() {
-                    last.1 = at;
-                }
-            }
-            Record::SentAway { why } => self.story.sent_away = Some(why),
-            Record::Page {
-                conversation, messages, ..
-            } => {
-                for message in messages {
-                    self.had(at, &conversation, message);
-                }
-            }
-            Record::Pushed {
-                connection,
-                conversation,
-                message,
-            } => {
-                verdict.figures.pushed += 1;
-                let seq = message.seq;
-                if !self.session.insert((conversation.clone(), seq)) {
-                    verdict.add(Promise::SeenTwice, || {
-                        format!("client {device} got {seq} of {conversation} again on its connection {connection}")
-                    });
-                }
-                let last = self.last_on_connection.entry(conversation.clone()).or_insert(0);
-                if seq < *last {
-                    verdict.add(Promise::OutOfOrder, || {
-                        format!(
-                            "client {device} got {seq} of {conversation} after {last} on its connection {connection}"
-                        )
-                    });
-                }
-                *last = seq.max(*last);
-                self.had(at, &conversation, message);
-            }
-            Record::MarkPushed {
-                connection,
-                conversation,
-                user,
-                seq,
-            } => {
-                let last = self.marks.entry((conversation.clone(), user.clone())).or_insert(seq);
-                if seq < *last {
-                    verdict.add(Promise::MarkFell, || {
-                        format!("client {device} was told {last}, then {seq} for {user} in {conversation} on connection {connection}")
-                    });
-                }
-                *last = seq.max(*last);
-            }
-            _ => {}
-        }
-    }
-
-    fn had(&mut self, at: u64, conversation: &str, message: Seen) {
-        if !self.story.had.contains_key(conversation) {
-            self.story.had.insert(conversation.to_owned(), Had::new());
-        }
-        if let Some(had) = self.story.had.get_mut(conversation) {
-            had.entry(message.seq).or_insert((at, message));
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod book;
 mod membership;
+mod reading;
 mod verdict;
 
 use std::{
