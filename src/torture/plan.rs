@@ -16,6 +16,9 @@ const SILENCE_MS: u64 = 7_000;
 /// Time for a process that was ended to be up again, before the next fault strikes it.
 const RECOVERY_MS: u64 = 3_000;
 
+/// People of each group who are taken out and brought back.
+const CHANGING: usize = 3;
+
 /// What the operator asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wishes {
@@ -259,8 +262,8 @@ impl Plan {
     fn change_groups(&mut self, groups: &[usize], end: u64, rng: &mut Rng) {
         for conversation in groups {
             let members = self.conversations[*conversation].members.clone();
-            // The maker stays, and at least two with them, who see everything.
-            for person in members.into_iter().skip(3) {
+            // The maker stays, and at least two with them, who see everything; others, lest too many send in vain.
+            for person in members.into_iter().skip(3).take(CHANGING) {
                 let mut at_ms = rng.u64(3_000..25_000);
                 let mut is_in = true;
                 while at_ms < end {

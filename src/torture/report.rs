@@ -68,10 +68,13 @@ fn write_all(text: &mut String, wishes: &Wishes, verdict: &Verdict) -> std::fmt:
             format!("{} in {} tries", figures.drafts, figures.attempts),
         ),
         ("acknowledged", figures.acknowledged.to_string()),
-        ("refused for now", format!("{}, and tried again", figures.unavailable)),
+        (
+            "refused for now",
+            format!("{} tries, and tried again", figures.unavailable),
+        ),
         (
             "refused for good",
-            format!("{}, to people who had been taken out", figures.refused),
+            format!("{} tries of people who had been taken out", figures.refused),
         ),
         ("sent once more", format!("{}, though acknowledged", figures.replays)),
         ("pushed to clients", figures.pushed.to_string()),
