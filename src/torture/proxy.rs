@@ -30,6 +30,8 @@ const CHUNK: usize = 16 * 1024;
 /// Chunks under way in one direction; more wait at the sender's end.
 const CHUNKS_UNDER_WAY: usize = 64;
 const CONNECT_TIME: Duration = Duration::from_secs(3);
+/// Time for a half to be read before its connection is reset.
+const HALF_TIME: Duration = Duration::from_millis(20);
 const HALVING_TIME: Duration = Duration::from_secs(1);
 
 /// How bytes go, in both directions.
@@ -360,6 +362,8 @@ async fn write_queued(
             }
         }
         if is_last {
+            // A reset at once could take the half back from a reader who has not come to it.
+            tokio::time::sleep(HALF_TIME).await;
             return Err(());
         }
     }
