@@ -201,6 +201,10 @@ impl Writer {
     /// The planted bug of a test build: the senders of messages are answered, and the commit follows a moment later, as
     /// with a cache that writes behind.
     #[cfg(feature = "plant")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the writer's thread is its own, not the runtime's"
+    )]
     fn commit_too_late(&mut self, batch: &mut Vec<Box<dyn Job>>) {
         let mut facts = Vec::new();
         let applied = self.connection.execute_batch("BEGIN IMMEDIATE").and_then(|()| {
