@@ -14,4 +14,5 @@ pub mod model;
 pub mod observed;
 pub mod server;
 pub mod store;
+pub mod torture;
 pub mod transport;

@@ -12,6 +12,7 @@ Examples:
   doorbell token u1 --name Ann a token to try the API with
   doorbell copy --to postgres://...   from SQLite to PostgreSQL
   doorbell check-config               every setting in force, and where it comes from
+  doorbell torture                    nodes and clients of its own, under faults: is anything lost?
 
 Each setting can be a flag (--group-max 800), an environment variable (DOORBELL_GROUP_MAX=800) or a line of doorbell.toml
 (group_max = 800). The first of these that is there counts.";
@@ -99,6 +100,7 @@ pub fn command() -> Command {
             )
             .after_help(CHECK_EXAMPLES),
         )
+        .subcommand(super::torture::command())
 }
 
 fn token() -> Command {
@@ -181,7 +183,16 @@ mod tests {
     #[test]
     fn a_newcomer_finds_every_command() {
         let help = command().render_help().to_string();
-        for name in ["serve", "demo", "migrate", "copy", "token", "check-config", "Examples:"] {
+        for name in [
+            "serve",
+            "demo",
+            "migrate",
+            "copy",
+            "token",
+            "check-config",
+            "torture",
+            "Examples:",
+        ] {
             assert!(help.contains(name), "{name}");
         }
     }

@@ -1,10 +1,11 @@
-//! The command line: `serve`, `demo`, `migrate`, `copy`, `token`, `check-config`.
+//! The command line: `serve`, `demo`, `migrate`, `copy`, `token`, `check-config`, `torture`.
 //!
 //! The flags of settings are made from `config::catalogue`, so a new setting is a flag without a line here.
 
 mod copy;
 mod help;
 mod token;
+mod torture;
 
 use std::{collections::BTreeMap, process::ExitCode};
 
@@ -28,6 +29,16 @@ pub fn run(kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>) -> ExitCode
     if name == "check-config" && arguments.get_flag("print-default") {
         print!("{}", print::default_file());
         return ExitCode::SUCCESS;
+    }
+    if name == "torture" {
+        // No setting of this shell: its nodes have their own.
+        return match torture::options(arguments) {
+            Ok(options) => ExitCode::from(crate::torture::run(&options)),
+            Err(sentence) => {
+                eprintln!("{sentence}");
+                ExitCode::from(WRONG_CONFIGURATION)
+            }
+        };
     }
     let purpose = if name == "demo" { Purpose::Demo } else { Purpose::Serve };
     let loaded = match load(arguments, purpose) {

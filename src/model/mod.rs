@@ -12,6 +12,7 @@ pub mod journal;
 pub mod limits;
 pub mod listing;
 pub mod message;
+pub mod plant;
 pub mod rate;
 pub mod session;
 pub mod user;

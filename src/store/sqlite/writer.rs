@@ -178,6 +178,10 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
+        #[cfg(feature = "plant")]
+        if crate::model::plant::is(crate::model::plant::Bug::AckBeforeCommit) {
+            return self.commit_too_late(batch);
+        }
         match self.transaction(batch) {
             Err(error) if batch.len() > 1 => {
                 // At debug: what fails alone as well is told by `Trouble`, and not once a batch.
@@ -193,6 +197,45 @@ impl Writer {
                     job.answer(committed.clone());
                 }
             }
+        }
+    }
+
+    /// The planted bug of a test build: the senders of messages are answered, and the commit follows a moment later, as
+    /// with a cache that writes behind.
+    #[cfg(feature = "plant")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the writer's thread is its own, not the runtime's"
+    )]
+    fn commit_too_late(&mut self, batch: &mut Vec<Box<dyn Job>>) {
+        let mut facts = Vec::new();
+        let applied = self.connection.execute_batch("BEGIN IMMEDIATE").and_then(|()| {
+            batch.iter_mut().try_for_each(|job| {
+                job.apply(&mut Writing {
+                    connection: &self.connection,
+                    now: self.clock.now(),
+                    facts: &mut facts,
+                })
+            })
+        });
+        let are_messages =
+            facts.len() == batch.len() && facts.iter().all(|fact| matches!(fact, Fact::MessageStored { .. }));
+        if applied.is_ok() && are_messages {
+            for job in batch.drain(..) {
+                job.answer(Ok(()));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(150));
+        }
+        let ended = applied.and_then(|()| self.connection.execute_batch("COMMIT"));
+        if ended.is_ok() && !facts.is_empty() {
+            let _ = self.facts.blocking_send(facts);
+        }
+        let committed = ended.map_err(|error| {
+            let _ = self.connection.execute_batch("ROLLBACK");
+            StoreError::Unavailable(error.to_string())
+        });
+        for job in batch.drain(..) {
+            job.answer(committed.clone());
         }
     }
 
