@@ -103,16 +103,17 @@ impl Chat {
         let _turn = self.arriving.turns.acquire().await;
         if let Some(id) = past.session {
             let connection = self.number();
-            let resumed = self.resume(&coming, id, past.offset.as_ref(), connection).await;
+            let mut resumed = self.resume(&coming, id, past.offset.as_ref(), connection).await;
+            if let Err(error) = resumed {
+                tracing::debug!(%error, "a session could not be resumed");
+                // A disk that is full can still be read: then it is served as well as can be. A database that was away for
+                // a moment is asked once more.
+                self.store.journal_ends().await?;
+                resumed = self.resume(&coming, id, past.offset.as_ref(), connection).await;
+            }
             self.counters.count_recovery(matches!(resumed, Ok(Some(_))));
-            match resumed {
-                Ok(Some(arrived)) => return Ok(arrived),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::debug!(%error, "a session could not be resumed");
-                    // A disk that is full can still be read: then it is served as well as can be.
-                    self.store.journal_ends().await?;
-                }
+            if let Ok(Some(arrived)) = resumed {
+                return Ok(arrived);
             }
             // Nobody comes back into it; where it was not taken over, this does nothing.
             drop(self.store.forget_session(id, self.holder(connection)));

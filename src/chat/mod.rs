@@ -212,6 +212,9 @@ impl From<StoreError> for Error {
             StoreError::Overloaded => {
                 Error::unavailable("Too much is being written at the moment; nothing was stored. Try again.")
             }
+            StoreError::Uncertain(_) => Error::unavailable(
+                "The store did not say whether this was stored. Send it again with the same clientMessageId: it is stored once.",
+            ),
             StoreError::Unavailable(_) | StoreError::Closed => {
                 Error::unavailable("The store cannot be used at the moment; nothing was stored. Try again.")
             }

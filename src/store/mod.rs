@@ -34,7 +34,7 @@ use crate::model::{
 /// Where committed facts go, a batch at a time. Bounded: a slow receiver slows the writer, it loses nothing.
 pub type Facts = mpsc::Sender<Vec<Recorded<Fact>>>;
 
-/// Why the store could not do it. Nothing of the failed call was stored.
+/// Why the store could not do it. Nothing of the failed call was stored, unless it says that this is uncertain.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Too many writes wait already; come again.
@@ -43,6 +43,9 @@ pub enum StoreError {
     /// The disk is full, the file cannot be written, the database does not answer: what the engine said.
     #[error("the store cannot be used at the moment: {0}")]
     Unavailable(String),
+    /// The database was asked to commit, and did not say whether it has. Who tries again with the same id finds out.
+    #[error("the store did not say whether it was stored: {0}")]
+    Uncertain(String),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -29,10 +29,12 @@ pub(super) const CONNECT_TIME: Duration = Duration::from_millis(1_500);
 /// learn that the database is gone.
 pub(super) const TRANSACTION_TIME: Duration = Duration::from_secs(3);
 
-pub(super) const BEGIN_WRITING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// A node that stops in the middle (a machine that sleeps) must not keep the others from what it has locked.
+pub(super) const BEGIN_WRITING: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = 3000";
 /// For a database that does not flush its commits by itself: an acknowledgement means flushed to the disk.
-pub(super) const BEGIN_WRITING_FLUSHED: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on";
+pub(super) const BEGIN_WRITING_FLUSHED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = 3000; \
+     SET LOCAL synchronous_commit = on";
 pub(super) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Why a statement failed.

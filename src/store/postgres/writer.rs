@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     model::{Clock, Session, Timestamp},
-    store::{Draft, Facts, Result, sqlite::Stats},
+    store::{Draft, Facts, Result, StoreError, sqlite::Stats},
 };
 
 /// Between two tries to connect, at first and at most.
@@ -118,6 +118,17 @@ struct Broken {
     failure: Failure,
     /// The connection was lost before the commit was asked for: nothing was stored.
     may_go_again: bool,
+    /// The commit was asked for and not answered: nobody knows what was stored.
+    is_uncertain: bool,
+}
+
+impl From<Broken> for StoreError {
+    fn from(broken: Broken) -> Self {
+        match broken.is_uncertain {
+            true => StoreError::Uncertain(broken.failure.to_string()),
+            false => broken.failure.into(),
+        }
+    }
 }
 
 struct Writer {
@@ -190,7 +201,7 @@ impl Writer {
             }
             Err(broken) => {
                 self.work.trouble.failed(&broken.failure, batch.len() as u64);
-                answer_all(batch, &Err(broken.failure.into()));
+                answer_all(batch, &Err(broken.into()));
             }
         }
     }
@@ -208,7 +219,7 @@ impl Writer {
             self.work.trouble.failed(&broken.failure, 1);
         }
         let [order] = order;
-        order.answer(outcome.map_err(|broken| broken.failure.into()));
+        order.answer(outcome.map_err(StoreError::from));
     }
 
     /// One transaction; its facts are handed on before this returns.
@@ -239,7 +250,11 @@ impl Writer {
                     let _ = connection.run("ROLLBACK").await;
                 }
                 let may_go_again = !lost_answer && !matches!(failure, Failure::TooLate);
-                Err(Broken { failure, may_go_again })
+                Err(Broken {
+                    failure,
+                    may_go_again,
+                    is_uncertain: lost_answer,
+                })
             }
         };
         if let Err(broken) = &outcome {
@@ -300,6 +315,7 @@ impl Writer {
                 Err(Broken {
                     failure,
                     may_go_again: false,
+                    is_uncertain: false,
                 })
             }
         }
@@ -316,6 +332,7 @@ impl Writer {
         Broken {
             failure: Failure::Gone(self.reason()),
             may_go_again: false,
+            is_uncertain: false,
         }
     }
 }
