@@ -13,7 +13,7 @@ mod server;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -32,13 +32,39 @@ fn serve(url: &str) -> Command {
     command
 }
 
+/// A server that ends with its test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What `doorbell serve` says when it does not start.
 #[track_caller]
 fn refusal(url: &str) -> String {
     let folder = TempDir::new().expect("a folder");
-    let output = serve(url).current_dir(folder.path()).output().expect("the binary runs");
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{text}");
+    let log = folder.path().join("log");
+    let mut child = serve(url)
+        .current_dir(folder.path())
+        .stderr(std::fs::File::create(&log).expect("a file"))
+        .spawn()
+        .expect("the binary runs");
+    let began = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("a child") {
+            Some(status) => break status,
+            None if began.elapsed() < Duration::from_secs(20) => std::thread::sleep(Duration::from_millis(20)),
+            None => {
+                child.kill().expect("killed");
+                break child.wait().expect("ended");
+            }
+        }
+    };
+    let text = std::fs::read_to_string(&log).expect("a log");
+    assert_eq!(status.code(), Some(2), "it starts with {url}: {text}");
     assert!(!text.contains("hush"), "a password is shown: {text}");
     let sentence = text.lines().last().expect("a sentence").to_owned();
     assert!(sentence.ends_with('.'), "{sentence}");
@@ -309,12 +335,13 @@ fn a_database_that_goes_away_and_comes_back_is_told_once_each() {
         .port();
     let folder = TempDir::new().expect("a folder");
     let log = folder.path().join("log");
-    let mut child = serve(&server.new_database())
+    let child = serve(&server.new_database())
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .current_dir(folder.path())
         .stderr(std::fs::File::create(&log).expect("a file"))
         .spawn()
         .expect("the binary runs");
+    let _running = Running(child);
     let told = |what: &str| std::fs::read_to_string(&log).expect("a log").matches(what).count();
     let until = |what: &str, limit: Duration, is_so: &dyn Fn() -> bool| {
         let began = Instant::now();
@@ -347,6 +374,4 @@ fn a_database_that_goes_away_and_comes_back_is_told_once_each() {
         told("fsync = off") + 2,
         "nothing else is told"
     );
-    child.kill().expect("killed");
-    child.wait().expect("ended");
 }

@@ -168,6 +168,14 @@ async fn a_server_that_keeps_silent_is_unavailable_in_time_and_back_in_time() {
     let reads = (0..32).map(|_| store.conversation(conversation));
     futures_util::future::join_all(reads).await;
     server.freeze();
+    let began = Instant::now();
+    let alone = store.conversation(conversation).await;
+    assert!(matches!(alone, Err(StoreError::Unavailable(_))), "{alone:?}");
+    assert!(
+        began.elapsed() < AT_MOST,
+        "one read tries connection after connection: {:?}",
+        began.elapsed()
+    );
     for _ in 0..3 {
         let began = Instant::now();
         let sends = (0..8).map(|number| {
