@@ -119,7 +119,7 @@ async fn a_commit_whose_answer_was_lost_stands_in_the_journal_and_its_repeat_is_
         let mut unknown = 0;
         for answer in lost {
             match answer.await {
-                Err(StoreError::Unavailable(_)) => unknown += 1,
+                Err(StoreError::Uncertain(_) | StoreError::Unavailable(_)) => unknown += 1,
                 Ok(Appended::Stored(_)) => {}
                 other => panic!("{other:?}"),
             }

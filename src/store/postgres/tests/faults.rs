@@ -81,7 +81,7 @@ async fn a_commit_whose_answer_is_lost_is_unavailable_and_the_retry_finds_the_on
         proxy.lose_the_next_commit();
         let began = Instant::now();
         let lost = store.append(named(conversation, anna, &text, &text)).await;
-        assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+        assert!(matches!(lost, Err(StoreError::Uncertain(_))), "{lost:?}");
         assert!(began.elapsed() < AT_MOST, "{:?}", began.elapsed());
         assert_eq!(proxy.lost(), round);
         let message = repeated(again(&store, named(conversation, anna, &text, &text)).await);
