@@ -3,7 +3,7 @@
 // nothing; where the owner of its session has gone, it notices at once.
 import assert from 'node:assert/strict';
 import { Balancer } from './support/balancer.mjs';
-import { Doorbell, eventually, onlyOn, range, stock } from './support/doorbell.mjs';
+import { Doorbell, eventually, onlyOn, range, sleep, stock } from './support/doorbell.mjs';
 
 const cluster = onlyOn('cluster', 'one node hands no request over');
 
@@ -91,6 +91,8 @@ cluster('a poll that its client breaks off is broken off at the owner', async (t
   const poll = fetch(server.nodes[0].url + target, { signal: held.signal });
   poll.catch(() => {});
   await underWay(server.nodes[0]);
+  // Nothing shows from outside when it has come to the owner.
+  await sleep(500);
   held.abort();
   await eventually('the session is gone', async () => (await fetch(server.nodes[1].url + target, { method: 'POST', body: '3' })).status === 400);
   assert.equal((await handedOver(server.nodes[0])).answered, before);
