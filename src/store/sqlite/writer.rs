@@ -226,9 +226,13 @@ impl Writer {
             }
             std::thread::sleep(std::time::Duration::from_millis(150));
         }
-        let ended = applied.and_then(|()| self.connection.execute_batch("COMMIT"));
+        let ended = applied
+            .and_then(|()| journal::record(&self.connection, self.last_number, &facts))
+            .and_then(|()| self.connection.execute_batch("COMMIT"));
         if ended.is_ok() && !facts.is_empty() {
-            let _ = self.facts.blocking_send(facts);
+            let recorded = journal::recorded(self.last_number, facts);
+            self.last_number += recorded.len() as i64;
+            let _ = self.facts.blocking_send(recorded);
         }
         let committed = ended.map_err(|error| {
             let _ = self.connection.execute_batch("ROLLBACK");
