@@ -296,7 +296,7 @@ test('nothing is lost or doubled over many cuts during a stream', async () => {
     }
     return count;
   })();
-  const total = 600;
+  const total = 900;
   for (const batch of range(total / 10)) {
     await Promise.all(range(10).map((i) => sender.ok('message:send', { conversationId: id, content: `${batch * 10 + i}` })));
 
@@ -306,5 +306,5 @@ test('nothing is lost or doubled over many cuts during a stream', async () => {
   await client.count('message:received', total);
   const seqs = client.all('message:received').map((m) => m.seq);
   assert.deepEqual(seqs, range(total).map((n) => n + 1));
-  assert.ok(count > 10, `${count} cuts`);
+  assert.ok(count > 5, `${count} cuts`);
 });
