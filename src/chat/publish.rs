@@ -173,6 +173,8 @@ impl Chat {
             self.bus.recorded(last.position);
         }
         for Recorded { position, after, what } in batch {
+            // Here, since it may have been read from the journal already, and told.
+            self.counters.count_fact(&what);
             merge.put(Recorded {
                 position,
                 after,
@@ -232,10 +234,7 @@ impl Chat {
         };
         for Recorded { position, what, .. } in recorded {
             let note = match &what {
-                Telling::Fact(fact) => {
-                    self.counters.count_fact(fact);
-                    fact.note()
-                }
+                Telling::Fact(fact) => fact.note(),
                 Telling::Note(note) => note.clone(),
             };
             self.recent.note(position, &note);
