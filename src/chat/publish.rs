@@ -132,7 +132,7 @@ impl Chat {
             return;
         };
         let mut merge = Merge::after(self.told.begun());
-        let mut hints = self.bus.hints();
+        let (mut hints, mut linked) = (self.bus.hints(), self.bus.linked());
         let mut sweep = tokio::time::interval(limits::JOURNAL_SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -157,6 +157,8 @@ impl Chat {
                         self.catch_up(&mut merge).await;
                     }
                 }
+                // Hints may have been missed meanwhile.
+                Ok(()) = linked.changed() => self.catch_up(&mut merge).await,
                 _ = sweep.tick() => {
                     if self.store.is_shared() || merge.len() > 0 {
                         self.catch_up(&mut merge).await;

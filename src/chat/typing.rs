@@ -11,9 +11,12 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Caller, Chat, render::News};
+use super::{
+    Caller, Chat,
+    render::{News, Whose},
+};
 use crate::{
-    fanout::bus::Signal,
+    fanout::{LiveSocket, bus::Signal},
     model::{Conversation, ConversationKey, Error, Result, UserId, UserKey, limits},
 };
 
@@ -180,6 +183,31 @@ impl Chat {
             user,
             is_typing,
         });
+    }
+
+    /// Tells a socket that has come back who is typing now.
+    pub(super) async fn push_typing(&self, socket: &LiveSocket) -> Result<()> {
+        let now: Vec<Typist> = self
+            .typing
+            .lock()
+            .iter()
+            .filter(|((_, user, _), state)| *user != socket.user && state.told.is_some_and(|(is_typing, _)| is_typing))
+            .map(|(typist, _)| *typist)
+            .collect();
+        let contract = socket.spoken();
+        let audience = self.render.audience(contract, News::Typing, Whose::Others);
+        for (key, user, _) in now {
+            if !socket.hears(audience, key, None) {
+                continue;
+            }
+            let conversation = self.conversation(key).await?;
+            if conversation.is_current_member(socket.user) && conversation.is_current_member(user) {
+                let people = self.people_of(&conversation, &[user]).await?;
+                let frame = self.render.typing(contract, &conversation, user, &people, true);
+                socket.push_news(audience, key, &frame);
+            }
+        }
+        Ok(())
     }
 
     async fn deliver_typing(&self, conversation: &Conversation, user: UserKey, is_typing: bool) -> Result<()> {

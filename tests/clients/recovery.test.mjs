@@ -155,6 +155,18 @@ test('reads and changes of the list that were missed come, too', async () => {
   await client.once('conversation:updated', (u) => u.conversation.id === group.id, 5000, from);
 });
 
+test('who comes back sees who is typing now', async () => {
+  const [ada, ben] = await server.people('ada', 'ben');
+  const { id } = await server.direct(ada, ben);
+  const client = await returning(ben, { contract: 'conversations' });
+  await client.ok('conversation:join', id);
+  const typist = await server.socket(ada, { contract: 'conversations' });
+  const { back, from } = cut(client);
+  await typist.ok('typing:start', id);
+  await back();
+  await client.once('typing:update', (update) => update.userId === ada.id && update.isTyping, 5000, from);
+});
+
 test('who was removed meanwhile is sent nothing from then on', async () => {
   const [ada, ben, eve] = await server.people('ada', 'ben', 'eve');
   const group = await server.group(ada, [ben, eve]);

@@ -182,6 +182,9 @@ impl Chat {
             if let Err(error) = chat.push_online_peers(&socket).await {
                 tracing::debug!(%error, "online peers could not be told");
             }
+            if let Err(error) = chat.push_typing(&socket).await {
+                tracing::debug!(%error, "who is typing could not be told");
+            }
         });
     }
 
