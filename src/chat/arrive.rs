@@ -217,6 +217,9 @@ impl Chat {
                 socket.close();
             }
         });
+        let live = self.live(coming.user, id, connection, coming.contract.or(session.contract));
+        live.received_up_to(session.received.clone());
+        let guard = self.take_part(&live);
         let mut from = session.received.clone();
         if let Some(offset) = offset {
             from.join(offset);
@@ -224,9 +227,8 @@ impl Chat {
         if !self.caught_up_with(&from).await {
             return Ok(None);
         }
-        let live = self.live(coming.user, id, connection, coming.contract.or(session.contract));
         let conversations = self.put_back(&live, &session).await?;
-        let guard = self.take_part(&live);
+        // Looked at when it is back in its rooms: what was told before is replayed, what is told from here on is held.
         let to = self.told.begun();
         live.replayed_up_to(to.clone());
         live.received_up_to(from.clone());
@@ -327,7 +329,8 @@ impl Chat {
         Ok(Some(frames))
     }
 
-    /// Takes part in the fan-out; no longer, when the guard is dropped without being kept.
+    /// Takes part in the fan-out. When the guard is dropped without being kept (the client has gone meanwhile, something
+    /// failed), it does no longer, and its session waits for the client as after any end.
     fn take_part<'a>(&'a self, live: &'a Arc<LiveSocket>) -> Part<'a> {
         self.hub.add(Arc::clone(live));
         Part {
@@ -397,7 +400,7 @@ impl Part<'_> {
 impl Drop for Part<'_> {
     fn drop(&mut self) {
         if !self.is_kept {
-            self.chat.hub.remove(self.live.user, self.live.number);
+            self.chat.gone_before_connecting(self.live);
         }
     }
 }

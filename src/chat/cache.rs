@@ -58,20 +58,38 @@ impl Chat {
             .await
     }
 
+    /// The conversation, if `allows` says so. Before it refuses, it looks at how the conversation stands in the store: what
+    /// allows it may be another node's change that has not been told here yet.
+    pub(super) async fn conversation_where(
+        &self,
+        id: &str,
+        allows: impl Fn(&Conversation) -> Result<()>,
+    ) -> Result<Arc<Conversation>> {
+        let conversation = self.conversation_by_id(id).await?;
+        match allows(&conversation) {
+            Ok(()) => return Ok(conversation),
+            Err(error) if !self.store.is_shared() => return Err(error),
+            Err(_) => {}
+        }
+        self.conversations.by_key.remove(&conversation.key);
+        let conversation = self.conversation(conversation.key).await?;
+        allows(&conversation)?;
+        Ok(conversation)
+    }
+
     /// The conversation, if `viewer` is or was in it: to anyone else it does not exist.
     pub async fn conversation_seen_by(&self, viewer: UserKey, id: &str) -> Result<Arc<Conversation>> {
-        let conversation = self.conversation_by_id(id).await?;
-        match conversation.member(viewer) {
-            Some(_) => Ok(conversation),
+        let is_in = |conversation: &Conversation| match conversation.member(viewer) {
+            Some(_) => Ok(()),
             None => Err(Error::not_found("conversation")),
-        }
+        };
+        self.conversation_where(id, is_in).await
     }
 
     /// The conversation, if `user` may write, join, mark or type in it now.
     pub async fn conversation_open_to(&self, user: UserKey, id: &str) -> Result<Arc<Conversation>> {
-        let conversation = self.conversation_seen_by(user, id).await?;
-        may_take_part(&conversation, user)?;
-        Ok(conversation)
+        self.conversation_where(id, |conversation| may_take_part(conversation, user))
+            .await
     }
 
     /// For callers that judge visibility themselves.

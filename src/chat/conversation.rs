@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Caller, Chat, open::checked_title};
 use crate::{
-    model::{Conversation, Error, Result},
+    model::{Conversation, Error, Result, Role},
     store::Changed,
 };
 
@@ -17,23 +17,23 @@ impl Chat {
         title: Option<Option<String>>,
         is_active: Option<bool>,
     ) -> Result<Arc<Conversation>> {
-        let conversation = match caller {
-            Caller::Host => self.conversation_by_id(id).await?,
-            Caller::User(user) => self.conversation_seen_by(user, id).await?,
-        };
-        if let Caller::User(user) = caller {
+        let may_change = |conversation: &Conversation| {
+            let Caller::User(user) = caller else { return Ok(()) };
+            let Some(member) = conversation.member(user) else {
+                return Err(Error::not_found("conversation"));
+            };
             if is_active.is_some() {
                 return Err(Error::forbidden(
                     "Only the host application opens and closes a conversation.",
                 ));
             }
-            let is_admin = conversation
-                .member(user)
-                .is_some_and(|member| member.left_at.is_none() && member.role == crate::model::Role::Admin);
+            let is_admin = member.left_at.is_none() && member.role == Role::Admin;
             if !conversation.is_group() || !is_admin {
                 return Err(Error::forbidden("Only an admin of a group may change its title."));
             }
-        }
+            Ok(())
+        };
+        let conversation = self.conversation_where(id, may_change).await?;
         let title = match title {
             Some(Some(title)) => Some(Some(checked_title(&title)?)),
             other => other,
