@@ -240,9 +240,7 @@ impl Chat {
             missed.news.remove(0);
         }
         let changed = missed.changed.clone();
-        let Some(frames) = self.replay(&live, missed, &from).await? else {
-            return Ok(None);
-        };
+        let frames = self.replay(&live, missed, &from).await?;
         guard.keep();
         Ok(Some(Arrived {
             live,
@@ -283,8 +281,8 @@ impl Chat {
         Ok(conversations)
     }
 
-    /// The frames of what was missed; `None` when it cannot all be found any more.
-    async fn replay(&self, live: &LiveSocket, missed: Missed, from: &Cut) -> Result<Option<Vec<Frame>>> {
+    /// The frames of what was missed.
+    async fn replay(&self, live: &LiveSocket, missed: Missed, from: &Cut) -> Result<Vec<Frame>> {
         let contract = live.spoken();
         let mut offset = from.clone();
         let mut frames = Vec::with_capacity(missed.news.len());
@@ -326,7 +324,7 @@ impl Chat {
             offset.advance(noted.position);
             frames.push(frame.with_last_argument(&offset.to_string()));
         }
-        Ok(Some(frames))
+        Ok(frames)
     }
 
     /// Takes part in the fan-out. When the guard is dropped without being kept (the client has gone meanwhile, something

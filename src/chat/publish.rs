@@ -5,6 +5,7 @@
 //! there is more, and every few seconds without one. A gap is filled from the journal in the same way.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -75,6 +76,9 @@ const TOLD_AT_ONCE: usize = 512;
 /// Between two tries to tell something while the store does not answer, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Messages of notes, by their place.
+type Messages = HashMap<(ConversationKey, Seq), Arc<Message>>;
 
 /// What is to be told: a fact as its writer made it, or a note that is looked up first.
 enum Telling {
@@ -271,7 +275,7 @@ impl Chat {
     }
 
     /// The messages that notes speak of, read at once.
-    async fn messages_of(&self, recorded: &[Recorded<Telling>]) -> Result<Vec<Message>> {
+    async fn messages_of(&self, recorded: &[Recorded<Telling>]) -> Result<Messages> {
         let places: Vec<(ConversationKey, Seq)> = recorded
             .iter()
             .filter_map(|recorded| match &recorded.what {
@@ -279,27 +283,29 @@ impl Chat {
                 _ => None,
             })
             .collect();
-        match places.is_empty() {
-            true => Ok(Vec::new()),
-            false => Ok(self.store.messages(&places).await?),
+        if places.is_empty() {
+            return Ok(Messages::new());
         }
+        let read = self.store.messages(&places).await?;
+        let place = |message: &Message| (message.conversation, message.seq);
+        Ok(read
+            .into_iter()
+            .map(|message| (place(&message), Arc::new(message)))
+            .collect())
     }
 
     /// What a note of another node's change speaks of, as it stands by now.
-    async fn fact_of(&self, note: &Note, read: &[Message]) -> Result<Option<Fact>> {
+    async fn fact_of(&self, note: &Note, read: &Messages) -> Result<Option<Fact>> {
         let conversation = async |key| Ok::<_, Error>(self.store.conversation(key).await?);
         Ok(match note {
             Note::MessageStored {
                 conversation,
                 seq,
                 origin,
-            } => read
-                .iter()
-                .find(|message| message.conversation == *conversation && message.seq == *seq)
-                .map(|message| Fact::MessageStored {
-                    message: Arc::new(message.clone()),
-                    origin: *origin,
-                }),
+            } => read.get(&(*conversation, *seq)).map(|message| Fact::MessageStored {
+                message: Arc::clone(message),
+                origin: *origin,
+            }),
             Note::Read { read, origin } => Some(Fact::Read {
                 read: read.clone(),
                 origin: *origin,
