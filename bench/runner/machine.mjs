@@ -4,8 +4,8 @@ import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 
 import os from 'node:os';
 import { ROOT } from './targets.mjs';
 
-// 8,000 connections, a file each, and some more.
-const OPEN_FILES = 9_000;
+// 10,000 connections, a file each, and some more.
+const OPEN_FILES = 11_000;
 
 const output = (command, ...words) => {
   try {
@@ -37,7 +37,7 @@ export function tooFewFiles() {
     .find((line) => line.startsWith('Max open files'));
   const soft = Number(line.split(/\s+/)[3]);
   return soft < OPEN_FILES
-    ? `Only ${soft} files may be open and ${OPEN_FILES} are needed for the 8,000 connections: raise "ulimit -n".`
+    ? `Only ${soft} files may be open and ${OPEN_FILES} are needed for 10,000 connections: raise "ulimit -n".`
     : undefined;
 }
 

@@ -7,7 +7,7 @@ import { facts, fsyncMs, load, tooFewFiles } from './machine.mjs';
 import { readOptions } from './options.mjs';
 import { faults, SCENARIOS } from './scenarios.mjs';
 import { table } from './table.mjs';
-import { BENCH, ROOT, start, stop, TARGETS } from './targets.mjs';
+import { BENCH, isDoorbell, restartOnceKilled, ROOT, start, stop, stopServices, TARGETS } from './targets.mjs';
 
 const RESULTS = path.join(BENCH, 'results');
 const LOADGEN = path.join(BENCH, 'loadgen/target/release/loadgen');
@@ -21,13 +21,13 @@ const say = (text) => console.log(`[${String(Math.round(performance.now() / 1000
 function build(options) {
   const run = (command, words, folder, environment = {}) =>
     execFileSync(command, words, { cwd: folder, stdio: 'inherit', env: { ...process.env, ...environment } });
-  if (options.targets.includes('doorbell')) {
+  if (options.targets.some(isDoorbell)) {
     say('building Doorbell');
     run('cargo', ['build', '--release', '--locked', '--quiet'], ROOT);
   }
   say('building the load generator');
   run('cargo', ['build', '--release', '--locked', '--quiet'], path.join(BENCH, 'loadgen'));
-  if (options.targets.some((target) => target !== 'doorbell')) {
+  if (!options.targets.every(isDoorbell)) {
     say('installing the peer');
     if (!existsSync(path.join(PEER, 'node_modules'))) {
       run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error'], PEER);
@@ -49,8 +49,11 @@ async function measure(name, target, round, seconds) {
   };
   const server = await start(target, path.join(RESULTS, 'scratch'));
   try {
-    const words = SCENARIOS[name].arguments(seconds, target);
-    const common = ['--port', server.port, '--pid', server.child.pid, '--label', target];
+    const scenario = SCENARIOS[name];
+    const words = scenario.arguments(seconds, target);
+    const ports = server.nodes.map(({ port }) => port).join();
+    const common = ['--port', ports, '--pid', server.nodes.map(({ child }) => child.pid).join(), '--label', target];
+    if (scenario.isKilled) restartOnceKilled(server);
     const { stdout } = await loadgen([...words, ...common].map(String), { timeout: RUN_MS });
     Object.assign(run, JSON.parse(stdout));
     if (run.rss_peak_kb) run.rss_growth_kb = run.rss_peak_kb - run.rss_before_kb;
@@ -90,7 +93,7 @@ async function main() {
     console.log(table(first, runs));
     return 0;
   }
-  const problem = options.scenarios.includes('idle') && tooFewFiles();
+  const problem = ['idle', 'comeback'].some((name) => options.scenarios.includes(name)) && tooFewFiles();
   if (problem) {
     console.error(`bench/run: ${problem}`);
     return 1;
@@ -117,7 +120,11 @@ async function main() {
   }
   console.log(`\n${table(machine, runs)}\nResults: ${path.relative(process.cwd(), file)}`);
   // Doorbell must be right in every run; that a peer keeps a slow reader is its own affair.
-  return runs.some((run) => run.target === 'doorbell' && run.faults.length) ? 1 : 0;
+  return runs.some((run) => isDoorbell(run.target) && run.faults.length) ? 1 : 0;
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} finally {
+  await stopServices();
+}

@@ -45,8 +45,10 @@ function headline(facts, runs) {
 }
 
 function scenarioTable(scenario, runs) {
-  const columns = Object.keys(TARGETS).filter((target) => runs.some((run) => run.target === target));
-  const peers = columns.includes('doorbell') ? columns.filter((target) => target !== 'doorbell') : [];
+  const columns = scenario.targets.filter((target) => runs.some((run) => run.target === target));
+  // Whose lead is shown: the first of the scenario's targets.
+  const [own] = scenario.targets;
+  const peers = columns.includes(own) ? columns.filter((target) => target !== own) : [];
   const lines = [
     `**${scenario.title}**`,
     '',
@@ -60,7 +62,7 @@ function scenarioTable(scenario, runs) {
         runs.filter((run) => run.target === target),
       ),
     );
-    lines.push(row([figure.name, ...cells, ...peers.map((peer) => ratio(figure, runs, peer))]));
+    lines.push(row([figure.name, ...cells, ...peers.map((peer) => ratio(figure, runs, own, peer))]));
   }
   const notes = Object.entries(scenario.absent ?? {}).map(([target, why]) => `${TARGETS[target].title}: ${why}.`);
   for (const target of columns) {
@@ -86,12 +88,12 @@ function spread({ digits, scale, ...figure }, runs) {
 }
 
 // Median of the rounds' ratios: both sides of each were measured within minutes of each other.
-function ratio(figure, runs, peer) {
+function ratio(figure, runs, first, peer) {
   const of = (target, round) =>
     runs.find((run) => run.target === target && run.round === round && !run.faults.length)?.[figure.field];
   const rounds = [...new Set(runs.map((run) => run.round))];
   const ratios = rounds
-    .map((round) => [of('doorbell', round), of(peer, round)])
+    .map((round) => [of(first, round), of(peer, round)])
     .map(([own, other]) => (figure.better === 'more' ? own / other : other / own))
     .filter((value) => Number.isFinite(value) && value > 0);
   return figure.better && ratios.length ? `x ${written(median(ratios), 1)}` : '';

@@ -30,6 +30,9 @@ pub const ANSWER_STALL_TIME: Duration = Duration::from_secs(60);
 /// Connections open at once, of all kinds. At 4 to 6 KB each they stay under 1 GB; the operating system's limit of
 /// open files may be lower and then decides.
 pub const OPEN_CONNECTIONS: usize = 100_000;
+/// Connections that the operating system keeps waiting until they are accepted. It may allow fewer (on Linux
+/// `net.core.somaxconn`, 4,096 by default).
+pub const WAITING_CONNECTIONS: u32 = 16_384;
 /// Files kept free of connections: the store, media, logs, listeners.
 pub const RESERVED_FILES: usize = 128;
 /// Connections over the limit that are told so at once (503 with `Retry-After`); more than these are closed unheard.

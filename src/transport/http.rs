@@ -22,7 +22,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep, timeout},
 };
@@ -63,11 +63,11 @@ pub async fn bind(addresses: &[ListenAddr]) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in addresses {
         let bound = match *address {
-            ListenAddr::Exactly(address) => TcpListener::bind(address).await,
+            ListenAddr::Exactly(address) => listener(address),
             // Linux and macOS take IPv4 on the IPv6 socket; where IPv6 is off, its address cannot be bound at all.
-            ListenAddr::AllInterfaces(port) => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+            ListenAddr::AllInterfaces(port) => match listener((Ipv6Addr::UNSPECIFIED, port).into()) {
                 Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-                    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+                    listener((Ipv4Addr::UNSPECIFIED, port).into())
                 }
                 bound => bound,
             },
@@ -83,6 +83,18 @@ pub async fn bind(addresses: &[ListenAddr]) -> io::Result<Vec<TcpListener>> {
         })?);
     }
     Ok(listeners)
+}
+
+/// As `TcpListener::bind`, which lets 1,024 connections wait: when a server starts again, everybody comes at once, and
+/// whom the system has no room for is reset.
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::WAITING_CONNECTIONS)
 }
 
 /// Raises the limit of open files to what the machine allows, as Node does at its start, and answers how many connections

@@ -31,8 +31,16 @@ impl Arguments {
         })
     }
 
+    /// Of the servers, which share their data: connections are spread over them.
+    pub fn ports(&self) -> Vec<u16> {
+        let ports = self.text("port", "3001");
+        let parse = |port: &str| port.parse().unwrap_or_else(|_| panic!("--port: not a port: {port}"));
+        ports.split(',').map(parse).collect()
+    }
+
+    /// The first of them.
     pub fn port(&self) -> u16 {
-        self.number("port", 3001)
+        self.ports()[0]
     }
 
     pub fn secret(&self) -> String {

@@ -37,6 +37,15 @@ pub struct Awaited {
     pub due: u64,
 }
 
+/// What a stock client keeps of its session, to come back into it.
+#[derive(Clone, Default)]
+pub struct Session {
+    /// `pid` of the CONNECT answer.
+    pub id: Option<String>,
+    /// The last argument of the last event that ended in a text.
+    pub offset: Option<String>,
+}
+
 /// What a connection is told to be.
 pub struct Role {
     /// `u32::MAX`: none.
@@ -68,6 +77,9 @@ pub struct Connection {
     pub skipped: Vec<(u32, u32)>,
     /// A digest of the order in which messages came.
     pub order: u64,
+    pub session: Session,
+    /// Only those that will come back remember where they were.
+    pub keeps_session: bool,
     unparsed: Vec<u8>,
     unsent: Vec<u8>,
     is_upgraded: bool,
@@ -108,12 +120,24 @@ impl Connection {
             expected: vec![0; role.senders.max(1)],
             skipped: vec![],
             order: 0,
+            session: Session::default(),
+            keeps_session: false,
             unparsed: vec![],
             unsent: request.into_bytes(),
             is_upgraded: false,
             has_greeted: false,
             token,
         }
+    }
+
+    /// What the client knows outlives its connection.
+    pub fn hand_on(&mut self, next: &mut Connection) {
+        next.next_ack = self.next_ack;
+        next.sent = self.sent;
+        next.expected = std::mem::take(&mut self.expected);
+        next.skipped = std::mem::take(&mut self.skipped);
+        next.order = self.order;
+        next.keeps_session = self.keeps_session;
     }
 
     /// Sends one text frame, or as much of it as the socket takes now.
@@ -214,14 +238,31 @@ impl Connection {
     }
 
     fn packet(&mut self, packet: &[u8], hear: &mut impl FnMut(&mut Connection, Heard)) {
+        if self.keeps_session
+            && packet.starts_with(b"42")
+            && let Some(offset) = last_text(packet)
+        {
+            self.session.offset = Some(offset);
+        }
         match packet {
             [b'0', ..] if !self.has_greeted => {
                 self.has_greeted = true;
-                let connect = format!("40{{\"token\":\"{}\"}}", std::mem::take(&mut self.token));
+                let mut connect = format!("40{{\"token\":\"{}\"", std::mem::take(&mut self.token));
+                for (name, value) in [("pid", &self.session.id), ("offset", &self.session.offset)] {
+                    if let Some(value) = value {
+                        connect.push_str(&format!(",\"{name}\":\"{value}\""));
+                    }
+                }
+                connect.push('}');
                 self.emit(&connect);
             }
             [b'2', ..] => self.emit("3"),
-            [b'4', b'0', ..] => hear(self, Heard::Connected),
+            [b'4', b'0', rest @ ..] => {
+                if self.keeps_session {
+                    self.session.id = text_after(rest, b"\"pid\":\"");
+                }
+                hear(self, Heard::Connected);
+            }
             [b'4', b'4', ..] => hear(self, Heard::Refused),
             [b'4', b'3', rest @ ..] => {
                 let (id, rest) = number(rest);
@@ -247,6 +288,20 @@ impl Connection {
             _ => {}
         }
     }
+}
+
+/// The text that begins behind `start`, up to its quotation mark.
+fn text_after(bytes: &[u8], start: &[u8]) -> Option<String> {
+    let from = memmem::find(bytes, start)? + start.len();
+    let length = bytes[from..].iter().position(|byte| *byte == b'"')?;
+    String::from_utf8(bytes[from..from + length].to_vec()).ok()
+}
+
+/// The last argument of an event, where it is a text.
+fn last_text(packet: &[u8]) -> Option<String> {
+    let inside = packet.strip_suffix(b"\"]")?;
+    let from = memmem::rfind(inside, b",\"")? + 2;
+    String::from_utf8(inside[from..].to_vec()).ok()
 }
 
 fn is_for_later(kind: ErrorKind) -> bool {

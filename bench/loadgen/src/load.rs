@@ -19,35 +19,35 @@ use crate::{
     rest,
 };
 
-const TIMER: Token = Token(usize::MAX);
+pub const TIMER: Token = Token(usize::MAX);
 /// After this long without anything new, what is still missing counts as lost.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 const NANOS: f64 = 1e9;
 
 pub struct Load {
-    arguments: Arguments,
+    pub arguments: Arguments,
     scenario: String,
-    server: Vec<u32>,
+    pub server: Vec<u32>,
     /// How many members a room has, and how many of them send or never read.
-    members: usize,
+    pub members: usize,
     senders: usize,
     stalled: usize,
-    poll: Poll,
+    pub poll: Poll,
     timer: OwnedFd,
     started: Instant,
-    connections: Vec<Connection>,
-    rooms: Vec<String>,
-    messages: Vec<Message>,
-    counts: Counts,
+    pub connections: Vec<Connection>,
+    pub rooms: Vec<String>,
+    pub messages: Vec<Message>,
+    pub counts: Counts,
     /// Nanoseconds after the start from which messages are measured.
     warm_at: u64,
-    last_news: Instant,
+    pub last_news: Instant,
     packet: String,
 }
 
 /// Where a closed loop ends, and what it sends.
 #[derive(Clone, Copy)]
-struct ClosedLoop {
+pub struct ClosedLoop {
     stop: u64,
     payload: usize,
 }
@@ -96,6 +96,7 @@ impl Load {
         let count = match self.scenario.as_str() {
             "idle" => self.arguments.number("conns", 1000usize),
             "pairs" => self.arguments.number("convs", 100usize) * 2,
+            "comeback" => self.arguments.number("conns", 1000usize) / self.members * self.members,
             _ => self.members,
         };
         self.make_rooms(count);
@@ -113,6 +114,7 @@ impl Load {
             .number("server_cpu_ms_per_1000_connects", cpu * 1e6 / count as f64);
         match self.scenario.as_str() {
             "idle" => self.hold(rss_before, json),
+            "comeback" => self.come_back(json),
             _ => self.traffic(rss_before, json),
         }
     }
@@ -132,9 +134,7 @@ impl Load {
     }
 
     fn connect_all(&mut self, count: usize) {
-        let (port, secret) = (self.arguments.port(), self.arguments.secret());
-        let path = self.arguments.text("path", "/socket.io/");
-        let addresses = self.arguments.number("dsts", 1usize).max(1);
+        let (path, secret) = (self.path(), self.arguments.secret());
         let at_once = self.arguments.number("inflight", 64usize);
         let deadline = Instant::now() + Duration::from_secs(self.arguments.number("connect_secs", 120));
         let mut events = Events::with_capacity(1024);
@@ -149,9 +149,9 @@ impl Load {
                 && self.connections.len() - ready - (self.counts.closed as usize) < at_once
             {
                 let number = self.connections.len();
-                let address: SocketAddr = ([127, 0, 0, (1 + number % addresses) as u8], port).into();
                 let token = rest::token(&secret, number);
-                let mut connection = Connection::open(address, &path, token, self.role(number));
+                let mut connection = Connection::open(self.address(number), &path, token, self.role(number));
+                connection.keeps_session = self.scenario == "comeback";
                 self.poll
                     .registry()
                     .register(
@@ -196,7 +196,18 @@ impl Load {
         assert_eq!(closed, 0, "{closed} connections closed while connecting");
     }
 
-    fn role(&self, number: usize) -> Role {
+    pub fn path(&self) -> String {
+        self.arguments.text("path", "/socket.io/")
+    }
+
+    /// The address that the connection with this number goes to.
+    pub fn address(&self, number: usize) -> SocketAddr {
+        let ports = self.arguments.ports();
+        let addresses = self.arguments.number("dsts", 1usize).max(1);
+        ([127, 0, 0, (1 + number % addresses) as u8], ports[number % ports.len()]).into()
+    }
+
+    pub fn role(&self, number: usize) -> Role {
         let (room, place) = match self.members {
             0 => (u32::MAX, 0),
             members => ((number / members) as u32, number % members),
@@ -360,7 +371,7 @@ impl Load {
     }
 
     /// Sends one message, due at `due`, unless the connection is gone.
-    fn send(&mut self, connection: usize, due: u64, payload: usize) {
+    pub fn send(&mut self, connection: usize, due: u64, payload: usize) {
         let message = self.messages.len();
         let connection = &mut self.connections[connection];
         if connection.is_dead {
@@ -394,7 +405,7 @@ impl Load {
     }
 
     /// Takes in what arrived; in a closed loop a connection that got its acknowledgement sends again at once.
-    fn handle(&mut self, events: &Events, closed_loop: Option<ClosedLoop>) {
+    pub fn handle(&mut self, events: &Events, closed_loop: Option<ClosedLoop>) {
         for event in events {
             if event.token() == TIMER {
                 let mut expirations = [0u8; 8];
@@ -461,7 +472,7 @@ impl Load {
         true
     }
 
-    fn receive(&mut self, connection: &mut Connection, index: usize, sender: usize, number: u32, due: u64) {
+    pub fn receive(&mut self, connection: &mut Connection, index: usize, sender: usize, number: u32, due: u64) {
         let Some(message) = self.messages.get_mut(index) else {
             return;
         };
@@ -494,7 +505,7 @@ impl Load {
     }
 
     /// Every message is answered, and those acknowledged are with every member that reads.
-    fn has_everything(&self) -> bool {
+    pub fn has_everything(&self) -> bool {
         let is_answered = |connection: &Connection| connection.is_dead || connection.awaited.is_empty();
         let acked = self.messages.iter().filter(|message| message.is_acked).count() as u64;
         self.connections.iter().all(is_answered) && self.counts.all_deliveries >= acked * self.readers()
@@ -506,7 +517,7 @@ impl Load {
     }
 
     /// Deliveries that acknowledged messages lack, and messages that were not acknowledged.
-    fn missing(&self) -> (u64, u64) {
+    pub fn missing(&self) -> (u64, u64) {
         let (mut lost, mut unacked) = (0, 0);
         for message in &self.messages {
             match message.is_acked {
@@ -518,7 +529,7 @@ impl Load {
     }
 
     /// Rooms whose members saw different orders.
-    fn rooms_of_two_minds(&self) -> usize {
+    pub fn rooms_of_two_minds(&self) -> usize {
         let is_of_two_minds = |room: &&[Connection]| {
             let mut readers = room.iter().filter(|connection| !connection.is_stalled);
             readers
@@ -530,17 +541,19 @@ impl Load {
 
     /// Members that never read, and whose connection the server has given up.
     fn stalled_dropped(&self) -> usize {
-        let port = self.arguments.port();
         let is_dropped = |connection: &&Connection| {
-            let own = connection.socket.local_addr().map(|address| address.port());
-            own.is_ok_and(|own| !process::is_held(port, own))
+            let ends = (connection.socket.peer_addr(), connection.socket.local_addr());
+            match ends {
+                (Ok(server), Ok(own)) => !process::is_held(server.port(), own.port()),
+                _ => true,
+            }
         };
         let stalled = self.connections.iter().filter(|connection| connection.is_stalled);
         stalled.filter(is_dropped).count()
     }
 
     /// Nanoseconds after the start.
-    fn now(&self) -> u64 {
+    pub fn now(&self) -> u64 {
         self.started.elapsed().as_nanos() as u64
     }
 

@@ -23,6 +23,22 @@ pub fn ids(text: &str) -> Vec<u32> {
         .collect()
 }
 
+/// Ends them as a power cut would.
+pub fn kill(processes: &[u32]) {
+    for process in processes {
+        // SAFETY: takes no pointers; the ids come from the command line.
+        unsafe { libc::kill(*process as libc::pid_t, libc::SIGKILL) };
+    }
+}
+
+/// Is it there, and more than a name in the list of processes?
+pub fn is_alive(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(") ")
+        .next()
+        .is_some_and(|fields| !fields.is_empty() && !fields.starts_with(['Z', 'X']))
+}
+
 /// The CPU time of all these processes together.
 pub fn cpu(processes: &[u32]) -> Cpu {
     // SAFETY: takes no pointers.

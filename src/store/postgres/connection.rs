@@ -155,8 +155,13 @@ impl Connection {
 
     /// Begins a transaction that must end within [`TRANSACTION_TIME`], and before `latest`.
     pub(super) async fn begin_before(&mut self, how: &'static str, latest: Instant) -> Done<()> {
-        self.deadline = latest.min(Instant::now() + TRANSACTION_TIME);
+        self.allow_until(latest);
         self.run(how).await
+    }
+
+    /// What follows must end within [`TRANSACTION_TIME`], and before `latest`.
+    pub(super) fn allow_until(&mut self, latest: Instant) {
+        self.deadline = latest.min(Instant::now() + TRANSACTION_TIME);
     }
 
     /// What follows must end within this time.

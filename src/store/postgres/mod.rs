@@ -49,7 +49,7 @@ use self::{
     nodes::Entered,
     open::Address,
     queue::Queues,
-    readers::Readers,
+    readers::{Readers, glance},
     sessions::Asked,
     writer::Work,
 };
@@ -183,15 +183,11 @@ impl Store for PostgresStore {
     }
 
     async fn user_by_id(&self, id: &UserId) -> Result<Option<User>> {
-        let moment = self.readers.moment().await?;
-        let found = directory::user_by_id(&moment, id).await;
-        moment.end(found).await
+        glance!(self.readers, connection => directory::user_by_id(connection, id))
     }
 
     async fn users(&self, keys: &[UserKey]) -> Result<Vec<User>> {
-        let moment = self.readers.moment().await?;
-        let found = directory::users(&moment, keys).await;
-        moment.end(found).await
+        glance!(self.readers, connection => directory::users(connection, keys))
     }
 
     fn put_last_seen(&self, user: UserKey, at: Timestamp) -> Pending<()> {
@@ -203,15 +199,11 @@ impl Store for PostgresStore {
     }
 
     async fn listing_by_id(&self, id: &ListingId) -> Result<Option<Listing>> {
-        let moment = self.readers.moment().await?;
-        let found = directory::listing_by_id(&moment, id).await;
-        moment.end(found).await
+        glance!(self.readers, connection => directory::listing_by_id(connection, id))
     }
 
     async fn listings(&self, keys: &[ListingKey]) -> Result<Vec<Listing>> {
-        let moment = self.readers.moment().await?;
-        let found = directory::listings(&moment, keys).await;
-        moment.end(found).await
+        glance!(self.readers, connection => directory::listings(connection, keys))
     }
 
     // ---- conversations
@@ -296,15 +288,11 @@ impl Store for PostgresStore {
     }
 
     async fn one_to_ones(&self, one: UserKey, other: UserKey) -> Result<Vec<ConversationKey>> {
-        let moment = self.readers.moment().await?;
-        let found = conversations::one_to_ones(&moment, one, other).await;
-        moment.end(found).await
+        glance!(self.readers, connection => conversations::one_to_ones(connection, one, other))
     }
 
     async fn conversations_of(&self, user: UserKey) -> Result<Vec<ConversationKey>> {
-        let moment = self.readers.moment().await?;
-        let found = conversations::conversations_of(&moment, user).await;
-        moment.end(found).await
+        glance!(self.readers, connection => conversations::conversations_of(connection, user))
     }
 
     async fn inbox(&self, viewer: UserKey, cursor: Option<InboxCursor>, limit: usize) -> Result<Inbox> {
@@ -331,9 +319,7 @@ impl Store for PostgresStore {
         client_message_id: &str,
         among: &[ConversationKey],
     ) -> Result<Option<ConversationKey>> {
-        let moment = self.readers.moment().await?;
-        let found = messages::find_sent(&moment, sender, client_message_id, among).await;
-        moment.end(found).await
+        glance!(self.readers, connection => messages::find_sent(connection, sender, client_message_id, among))
     }
 
     async fn history(&self, conversation: ConversationKey, viewer: UserKey, window: Window) -> Result<Option<History>> {
@@ -393,15 +379,11 @@ impl Store for PostgresStore {
     // ---- the journal
 
     async fn journal(&self, from: &Cut, limit: usize) -> Result<Vec<Recorded<Note>>> {
-        let moment = self.readers.moment().await?;
-        let found = journal::journal(&moment, from, limit).await;
-        moment.end(found).await
+        glance!(self.readers, connection => journal::journal(connection, from, limit))
     }
 
     async fn journal_ends(&self) -> Result<JournalEnds> {
-        let moment = self.readers.moment().await?;
-        let found = journal::ends(&moment).await;
-        moment.end(found).await
+        glance!(self.readers, connection => journal::ends(connection))
     }
 
     fn prune_journal(&self, up_to: Cut) -> Pending<()> {
@@ -427,9 +409,7 @@ impl Store for PostgresStore {
     }
 
     async fn nodes(&self, within: Duration) -> Result<Vec<Node>> {
-        let moment = self.readers.moment().await?;
-        let found = nodes::nodes(&moment, within).await;
-        moment.end(found).await
+        glance!(self.readers, connection => nodes::nodes(connection, within))
     }
 
     fn open_session(&self, session: NewSession) -> Pending<()> {
@@ -478,9 +458,7 @@ impl Store for PostgresStore {
 
     async fn check(&self) -> Result<()> {
         self.queues.put_by("probe", settings::Probe).await?;
-        let moment = self.readers.moment().await?;
-        let seen = settings::see_probe(&moment).await;
-        moment.end(seen).await
+        glance!(self.readers, connection => settings::see_probe(connection))
     }
 
     async fn close(&self) {

@@ -42,19 +42,9 @@ impl Readers {
 
     /// Waits for a free reader and begins a transaction.
     pub(super) async fn moment(&self) -> Result<Moment<'_>> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(StoreError::Closed);
-        }
-        let latest = Instant::now() + ANSWER_TIME;
-        let free = tokio::time::timeout(WAIT_TIME, self.free.acquire()).await;
-        let Ok(Ok(permit)) = free else {
-            return Err(StoreError::Overloaded);
-        };
+        let (latest, permit) = self.turn().await?;
         // One that was idle may have lost its server: then the next is tried, and at last a new one.
         while let Some(mut connection) = self.take_idle() {
-            if connection.is_lost() {
-                continue;
-            }
             match connection.begin_before(BEGIN_READING, latest).await {
                 Ok(()) => {
                     return Ok(Moment {
@@ -80,8 +70,42 @@ impl Readers {
         })
     }
 
+    /// A free reader for one statement: it sees one moment by itself, so no transaction is begun and ended for it, which
+    /// would be two more ways to the database and back. To be used by [`glance!`].
+    pub(super) async fn glance(&self) -> Result<Glance<'_>> {
+        let (latest, permit) = self.turn().await?;
+        let mut glance = Glance {
+            readers: self,
+            connection: self.take_idle(),
+            was_idle: true,
+            latest,
+            _permit: permit,
+        };
+        glance.connect().await?;
+        Ok(glance)
+    }
+
+    /// Waits until another read may begin; answers until when it must have ended.
+    async fn turn(&self) -> Result<(Instant, SemaphorePermit<'_>)> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        let latest = Instant::now() + ANSWER_TIME;
+        match tokio::time::timeout(WAIT_TIME, self.free.acquire()).await {
+            Ok(Ok(permit)) => Ok((latest, permit)),
+            _ => Err(StoreError::Overloaded),
+        }
+    }
+
+    fn keep(&self, connection: Connection) {
+        if !connection.is_lost() && !self.closed.load(Ordering::Acquire) {
+            self.idle().push(connection);
+        }
+    }
+
     fn take_idle(&self) -> Option<Connection> {
-        self.idle().pop()
+        let mut idle = self.idle();
+        std::iter::from_fn(|| idle.pop()).find(|connection| !connection.is_lost())
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
@@ -95,6 +119,73 @@ impl Readers {
         self.idle().clear();
     }
 }
+
+/// One statement that reads, on one connection after the other until one has its server. Dropped before its end, it takes
+/// the connection along.
+pub(super) struct Glance<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
+    /// It lay idle, so its server may be gone since.
+    was_idle: bool,
+    latest: Instant,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Glance<'_> {
+    async fn connect(&mut self) -> Result<()> {
+        if self.connection.is_none() {
+            self.was_idle = false;
+            self.connection = Some(Connection::open(&self.readers.config).await?);
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.allow_until(self.latest);
+        }
+        Ok(())
+    }
+
+    pub(super) fn connection(&self) -> Result<&Connection> {
+        let gone = || StoreError::Unavailable("there is no connection".into());
+        self.connection.as_ref().ok_or_else(gone)
+    }
+
+    /// `None`: to be asked again, on another connection.
+    pub(super) async fn end<T>(&mut self, outcome: Done<T>) -> Option<Result<T>> {
+        let connection = self.connection.take();
+        match (outcome, connection) {
+            (Ok(found), connection) => {
+                connection
+                    .into_iter()
+                    .for_each(|connection| self.readers.keep(connection));
+                Some(Ok(found))
+            }
+            // The others would keep silent just as long.
+            (Err(late @ Failure::TooLate), _) => {
+                self.readers.idle().clear();
+                Some(Err(late.into()))
+            }
+            (Err(_), Some(connection)) if self.was_idle && connection.is_lost() => {
+                self.connection = self.readers.take_idle();
+                self.connect().await.err().map(Err)
+            }
+            (Err(failure), _) => Some(Err(failure.into())),
+        }
+    }
+}
+
+/// What one reading statement finds: `glance!(readers, connection => read(connection, ..))`.
+macro_rules! glance {
+    ($readers:expr, $connection:ident => $read:expr) => {{
+        let mut glance = $readers.glance().await?;
+        loop {
+            let $connection = glance.connection()?;
+            let outcome = $read.await;
+            if let Some(ended) = glance.end(outcome).await {
+                break ended;
+            }
+        }
+    }};
+}
+pub(super) use glance;
 
 /// A transaction that reads. Dropped without [`Moment::end`], it takes its connection along.
 pub(super) struct Moment<'a> {
@@ -115,8 +206,8 @@ impl Moment<'_> {
     /// Ends the transaction and hands the outcome on. After an error the connection is not used again.
     pub(super) async fn end<T>(self, outcome: Done<T>) -> Result<T> {
         let outcome = outcome?;
-        if self.connection.run("COMMIT").await.is_ok() && !self.readers.closed.load(Ordering::Acquire) {
-            self.readers.idle().push(self.connection);
+        if self.connection.run("COMMIT").await.is_ok() {
+            self.readers.keep(self.connection);
         }
         Ok(outcome)
     }
