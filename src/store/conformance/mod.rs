@@ -120,6 +120,7 @@ macro_rules! suite {
             model::what_is_seen_and_unread_agrees_with_a_naive_model
             journal::every_kind_of_news_leaves_its_note
             journal::a_changed_entry_of_the_directory_is_news_and_a_new_one_is_not
+            journal::when_somebody_last_wrote_an_entry_is_no_news
             journal::what_changes_nothing_leaves_no_note
             journal::numbers_rise_by_one_in_commit_order_whoever_writes
             journal::the_journal_is_read_in_steps
