@@ -89,6 +89,8 @@ struct Ties {
     outlet: Option<Box<dyn Outlet>>,
     /// The way out was there once.
     was_attached: bool,
+    /// The connection is to end, if need be as soon as it gets its way out.
+    is_given_up: bool,
     /// Breaths that were taken for this socket, and since when they are counted.
     breaths: u32,
     breaths_since: Option<Instant>,
@@ -168,6 +170,9 @@ impl LiveSocket {
     /// Gives the socket its way out, and lets go what waited for it.
     pub fn attach(&self, outlet: Box<dyn Outlet>) {
         let mut ties = self.ties();
+        if ties.is_given_up {
+            outlet.close();
+        }
         ties.outlet = Some(outlet);
         ties.was_attached = true;
         ties.let_go();
@@ -221,8 +226,11 @@ impl LiveSocket {
         }
     }
 
+    /// Ends the connection, so that the client comes back by itself; one that has no way out yet as soon as it gets it.
     pub fn close(&self) {
-        if let Some(outlet) = &self.ties().outlet {
+        let mut ties = self.ties();
+        ties.is_given_up = true;
+        if let Some(outlet) = &ties.outlet {
             outlet.close();
         }
     }
