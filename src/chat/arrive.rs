@@ -63,8 +63,18 @@ pub struct Arrived {
     pub is_recovered: bool,
     /// What it missed, in order.
     pub missed: Vec<Frame>,
+    /// For [`Chat::connected`].
+    pub absence: Absence,
+}
+
+/// What is told to a client that was away beside what it missed. The default is that of a client that comes for the first
+/// time.
+#[derive(Debug, Default)]
+pub struct Absence {
     /// Lists that may show something older.
     pub changed: Vec<ConversationKey>,
+    /// Since when it may not have heard who stopped typing, and the conversations that it may hear of.
+    pub typing: Option<(Instant, Vec<ConversationKey>)>,
 }
 
 /// What is needed to let sockets come.
@@ -154,7 +164,7 @@ impl Chat {
             offset: None,
             is_recovered: false,
             missed: Vec::new(),
-            changed: Vec::new(),
+            absence: Absence::default(),
         }
     }
 
@@ -194,7 +204,7 @@ impl Chat {
             offset: Some(received.to_string()),
             is_recovered: false,
             missed: Vec::new(),
-            changed: Vec::new(),
+            absence: Absence::default(),
         })
     }
 
@@ -239,7 +249,7 @@ impl Chat {
         if plant::is(Bug::ReplayOffByOne) && !missed.news.is_empty() {
             missed.news.remove(0);
         }
-        let changed = missed.changed.clone();
+        let changed = std::mem::take(&mut missed.changed);
         let frames = self.replay(&live, missed, &from).await?;
         guard.keep();
         Ok(Some(Arrived {
@@ -247,7 +257,13 @@ impl Chat {
             offset: Some(from.to_string()),
             is_recovered: true,
             missed: frames,
-            changed,
+            absence: Absence {
+                changed,
+                // Its connection may have been dead for a while before anybody noticed.
+                typing: Instant::now()
+                    .checked_sub(session.away + limits::RECOVERY_MARGIN)
+                    .map(|since| (since, conversations)),
+            },
         }))
     }
 
@@ -274,7 +290,9 @@ impl Chat {
     async fn put_back(&self, live: &LiveSocket, session: &Session) -> Result<Vec<ConversationKey>> {
         let mut conversations = self.store.conversations_of(session.user).await?;
         if plant::is(Bug::SkipMembershipCheck) {
-            conversations.extend(session.joined.iter().map(|(key, _)| *key));
+            let left = session.joined.iter().map(|(key, _)| *key);
+            let left: Vec<_> = left.filter(|key| !conversations.contains(key)).collect();
+            conversations.extend(left);
         }
         let joined = session.joined.iter().filter(|(key, _)| conversations.contains(key));
         live.put_back(joined.copied(), session.user_room);

@@ -43,6 +43,11 @@ impl Conversations {
     pub fn put(&self, conversation: &Arc<Conversation>) {
         self.by_key.insert(conversation.key, Arc::clone(conversation));
     }
+
+    /// What is in memory may be older than what others have been told.
+    pub(super) fn clear(&self) {
+        self.by_key.clear();
+    }
 }
 
 impl Chat {

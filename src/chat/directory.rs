@@ -30,6 +30,14 @@ impl Default for Directory {
     }
 }
 
+impl Directory {
+    /// What is in memory may be older than what others have been told.
+    pub(super) fn clear(&self) {
+        self.users.clear();
+        self.listings.clear();
+    }
+}
+
 /// What a verified token says of its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {

@@ -44,6 +44,16 @@ impl<T> Merge<T> {
         }
     }
 
+    /// Goes on behind this cut: what is missing up to it will never come.
+    pub fn skip(&mut self, cut: &Cut) {
+        self.taken.join(cut);
+        let taken = &self.taken;
+        for (slot, queue) in &mut self.waiting {
+            *queue = queue.split_off(&(taken.number(*slot) + 1));
+        }
+        self.count = self.waiting.values().map(BTreeMap::len).sum();
+    }
+
     /// Takes out what may be told now, at most so many; nothing, when all that waits builds on something missing.
     pub fn take(&mut self, max: usize) -> Vec<Recorded<T>> {
         let mut taken = Vec::new();
@@ -103,6 +113,20 @@ mod tests {
         merge.put(fact(at(1, 8), None));
         assert_eq!(places(&merge.take(100)), [(1, 8), (1, 9), (2, 1)]);
         assert_eq!(merge.len(), 0);
+    }
+
+    #[test]
+    fn what_is_skipped_holds_nobody_up() {
+        let mut merge = Merge::after([at(1, 7)].into_iter().collect());
+        for number in 9..=12 {
+            merge.put(fact(at(1, number), None));
+        }
+        merge.put(fact(at(2, 1), Some(at(1, 8))));
+        assert!(merge.take(100).is_empty());
+        merge.skip(&[at(1, 10), at(3, 4)].into_iter().collect());
+        assert_eq!(merge.len(), 3);
+        assert_eq!(places(&merge.take(100)), [(1, 11), (1, 12), (2, 1)]);
+        assert_eq!((merge.len(), merge.taken().number(3)), (0, 4));
     }
 
     #[test]

@@ -16,9 +16,12 @@ use tokio::{
 };
 
 use super::{Chat, merge::Merge};
-use crate::model::{
-    Code, ConversationKey, Cut, Error, Fact, Message, Note, Position, Recorded, Result, Seq, limits,
-    plant::{self, Bug},
+use crate::{
+    model::{
+        Code, ConversationKey, Cut, Error, Fact, Message, Note, Position, Recorded, Result, Seq, limits,
+        plant::{self, Bug},
+    },
+    store::JournalEnds,
 };
 
 /// How far this node has told.
@@ -101,6 +104,10 @@ impl Chat {
     /// [`publish`](Self::publish).
     pub async fn remember(&self) -> Result<()> {
         let ends = self.store.journal_ends().await?;
+        self.remember_up_to(&ends).await
+    }
+
+    async fn remember_up_to(&self, ends: &JournalEnds) -> Result<()> {
         let most = limits::RECENT_FACTS as i64;
         let mut from: Cut = ends
             .recorded
@@ -119,14 +126,19 @@ impl Chat {
             page.into_iter().for_each(|recorded| merge.put(recorded));
             let notes = merge.take(usize::MAX);
             if notes.is_empty() {
-                // What others build on may have been left out above: it is older than anything that is asked for.
-                break;
+                // What comes next has been pruned since the ends were read. With a hole in what is remembered, somebody who
+                // comes back would not be told what stands in it; with nothing remembered, they begin anew and ask.
+                tracing::info!("the journal was pruned while it was read; clients of before begin new sessions");
+                self.recent.begin(ends.recorded.clone());
+                self.told.lock().join(&ends.recorded);
+                return Ok(());
             }
             for recorded in notes {
                 self.recent.note(recorded.position, &recorded.what);
             }
         }
-        self.told.lock().join(&ends.recorded);
+        // Also what was recorded meanwhile, which is remembered by now.
+        self.told.lock().join(merge.taken());
         Ok(())
     }
 
@@ -166,6 +178,7 @@ impl Chat {
                 _ = sweep.tick() => {
                     if self.store.is_shared() || merge.len() > 0 {
                         self.catch_up(&mut merge).await;
+                        self.step_over_what_was_pruned(&mut merge).await;
                     }
                 }
             }
@@ -226,6 +239,32 @@ impl Chat {
             });
         }
         merge.len() > before
+    }
+
+    /// Where the journal begins behind where this node has come, it was cut off, or stood still, for so long that the others
+    /// pruned what it has not told. It goes on behind the gap, with nothing in memory from before, and its clients begin new
+    /// sessions and ask for what they missed.
+    async fn step_over_what_was_pruned(&self, merge: &mut Merge<Telling>) {
+        let pruned = match self.store.journal_ends().await {
+            Ok(ends) => ends.pruned,
+            Err(error) => {
+                tracing::debug!(%error, "the journal's ends could not be read; tried again soon");
+                return;
+            }
+        };
+        if merge.taken().covers(&pruned) {
+            return;
+        }
+        tracing::warn!(
+            "this node was behind for so long that the others forgot what it has missed; its clients are asked to come anew"
+        );
+        merge.skip(&pruned);
+        self.recent.begin(merge.taken().clone());
+        self.told.lock().join(merge.taken());
+        self.conversations.clear();
+        self.directory.clear();
+        // Last: who takes part from here on finds what has been told, and does not wait for what was skipped.
+        self.hub.each(|socket| socket.close());
     }
 
     async fn tell_all(&self, recorded: Vec<Recorded<Telling>>) {
@@ -327,3 +366,6 @@ impl Chat {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,10 +72,12 @@ pub struct Missed {
 }
 
 impl Recent {
-    /// Nothing before this cut is remembered.
+    /// Begins anew: nothing before this cut is remembered.
     pub fn begin(&self, forgotten: Cut) {
-        let mut state = self.lock();
-        state.forgotten = forgotten;
+        *self.lock() = State {
+            forgotten,
+            ..State::default()
+        };
     }
 
     pub fn note(&self, position: Position, note: &Note) {

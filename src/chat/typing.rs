@@ -3,6 +3,8 @@
 //! What is told here is told to the other nodes, too. They tell their own sockets by the same rules, so that typing of
 //! which the end got lost is over there as soon as it would be here.
 
+mod coming_back;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -11,18 +13,17 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{
-    Caller, Chat,
-    render::{News, Whose},
-};
+use super::{Caller, Chat, render::News};
 use crate::{
-    fanout::{LiveSocket, bus::Signal},
+    fanout::bus::Signal,
     model::{Conversation, ConversationKey, Error, Result, UserId, UserKey, limits},
 };
+use coming_back::Stops;
 
 #[derive(Default)]
 pub struct Typing {
     people: Mutex<HashMap<Typist, State>>,
+    stops: Stops,
     wake: Notify,
 }
 
@@ -92,6 +93,9 @@ impl Typing {
         let tell = state.tell(now);
         if state.is_over(now) {
             people.remove(&typist);
+        }
+        if tell == Some(false) {
+            self.stops.note(conversation, user, now);
         }
         tell
     }
@@ -185,31 +189,6 @@ impl Chat {
         });
     }
 
-    /// Tells a socket that has come back who is typing now.
-    pub(super) async fn push_typing(&self, socket: &LiveSocket) -> Result<()> {
-        let now: Vec<Typist> = self
-            .typing
-            .lock()
-            .iter()
-            .filter(|((_, user, _), state)| *user != socket.user && state.told.is_some_and(|(is_typing, _)| is_typing))
-            .map(|(typist, _)| *typist)
-            .collect();
-        let contract = socket.spoken();
-        let audience = self.render.audience(contract, News::Typing, Whose::Others);
-        for (key, user, _) in now {
-            if !socket.hears(audience, key, None) {
-                continue;
-            }
-            let conversation = self.conversation(key).await?;
-            if conversation.is_current_member(socket.user) && conversation.is_current_member(user) {
-                let people = self.people_of(&conversation, &[user]).await?;
-                let frame = self.render.typing(contract, &conversation, user, &people, true);
-                socket.push_news(audience, key, &frame);
-            }
-        }
-        Ok(())
-    }
-
     async fn deliver_typing(&self, conversation: &Conversation, user: UserKey, is_typing: bool) -> Result<()> {
         // That somebody who has left types no more is still told, or it would stand there for ever.
         if is_typing && !conversation.is_current_member(user) {
@@ -231,6 +210,10 @@ pub(super) async fn run(chat: Arc<Chat>) {
             let mut people = chat.typing.lock();
             people.retain(|&(conversation, user, place), state| {
                 if let Some(is_typing) = state.tell(now) {
+                    // Before it is told: whoever gets their way out in between finds it here.
+                    if !is_typing {
+                        chat.typing.stops.note(conversation, user, now);
+                    }
                     news.push((conversation, user, place, is_typing));
                 }
                 !state.is_over(now)

@@ -1,17 +1,20 @@
 //! A live socket: one person's one connection, the contract that it speaks, and what it has joined.
 
+mod ties;
+
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use doorbell_socketio::Frame;
 
 use crate::model::{Contract, ConversationKey, Cut, Origin, Position, Seq, SessionId, UserKey, limits};
+use ties::{Held, Ties};
 
 /// Where a live socket's frames go. Implemented by the transport.
 pub trait Outlet: Send + Sync {
@@ -83,47 +86,6 @@ pub struct LiveSocket {
     ties: Mutex<Ties>,
 }
 
-#[derive(Default)]
-struct Ties {
-    /// Taken away when the connection ends: the connection keeps this socket, and this socket the way to it.
-    outlet: Option<Box<dyn Outlet>>,
-    /// The way out was there once.
-    was_attached: bool,
-    /// Breaths that were taken for this socket, and since when they are counted.
-    breaths: u32,
-    breaths_since: Option<Instant>,
-    /// With the end of the history that was answered to the join: what lies below is no news, however late it comes.
-    joined: HashMap<ConversationKey, Seq>,
-    user_room: bool,
-    /// Joins whose answer is still being read. What comes meanwhile waits behind it, of every conversation: offsets
-    /// must rise on each connection.
-    joining: u32,
-    held: VecDeque<Held>,
-    held_bytes: usize,
-    /// What this socket is replayed: no news any more.
-    replayed: Option<Cut>,
-    /// What its client had for certain when it came.
-    received: Cut,
-}
-
-/// What waits for the way out, or behind the answer to a join.
-enum Held {
-    Fact {
-        audience: Audience,
-        conversation: ConversationKey,
-        seq: Option<Seq>,
-        position: Position,
-        frame: Frame,
-    },
-    Other(Frame),
-}
-
-/// So much waiting for one socket is more than a burst of messages: a quarter of what closes it.
-const CROWDED_BYTES: usize = limits::WAITING_PUSH_BYTES / 4;
-/// Breaths for one socket in a period. A reader that needs more is slow itself; the others do not wait for it.
-const BREATHS: u32 = 100;
-const BREATHS_PERIOD: Duration = Duration::from_secs(10);
-
 /// No contract was named and no event has told one yet.
 const UNTOLD: u8 = u8::MAX;
 
@@ -168,6 +130,9 @@ impl LiveSocket {
     /// Gives the socket its way out, and lets go what waited for it.
     pub fn attach(&self, outlet: Box<dyn Outlet>) {
         let mut ties = self.ties();
+        if ties.is_given_up {
+            outlet.close();
+        }
         ties.outlet = Some(outlet);
         ties.was_attached = true;
         ties.let_go();
@@ -221,8 +186,11 @@ impl LiveSocket {
         }
     }
 
+    /// Ends the connection, so that the client comes back by itself; one that has no way out yet as soon as it gets it.
     pub fn close(&self) {
-        if let Some(outlet) = &self.ties().outlet {
+        let mut ties = self.ties();
+        ties.is_given_up = true;
+        if let Some(outlet) = &ties.outlet {
             outlet.close();
         }
     }
@@ -307,79 +275,6 @@ impl LiveSocket {
     }
 }
 
-impl Ties {
-    fn push(&mut self, frame: &Frame) -> Pushed {
-        let Some(outlet) = &self.outlet else { return Pushed::Not };
-        if outlet.push(frame) < CROWDED_BYTES {
-            return Pushed::Queued;
-        }
-        let now = Instant::now();
-        if self
-            .breaths_since
-            .is_none_or(|since| now.duration_since(since) > BREATHS_PERIOD)
-        {
-            (self.breaths, self.breaths_since) = (0, Some(now));
-        }
-        self.breaths += 1;
-        match self.breaths <= BREATHS {
-            true => Pushed::Crowded,
-            false => Pushed::Queued,
-        }
-    }
-
-    /// As if it waited in the connection's own queue: over the bound the connection is closed.
-    fn hold(&mut self, held: Held, bytes: usize) {
-        self.held_bytes += bytes;
-        if self.held_bytes <= limits::WAITING_PUSH_BYTES {
-            self.held.push_back(held);
-        } else if let Some(outlet) = &self.outlet {
-            outlet.close();
-        }
-    }
-
-    fn let_go(&mut self) {
-        if self.joining > 0 || !self.was_attached {
-            return;
-        }
-        if self.held_bytes > limits::WAITING_PUSH_BYTES
-            && let Some(outlet) = &self.outlet
-        {
-            // Something was not held: there is no way on but to come back.
-            outlet.close();
-        }
-        self.held_bytes = 0;
-        for held in std::mem::take(&mut self.held) {
-            match held {
-                Held::Other(frame) => drop(self.push(&frame)),
-                Held::Fact {
-                    audience,
-                    conversation,
-                    seq,
-                    position,
-                    frame,
-                } => {
-                    let is_replayed = self.replayed.as_ref().is_some_and(|cut| cut.holds(position));
-                    if !is_replayed && self.hears(audience, conversation, seq) {
-                        self.push(&frame);
-                    }
-                }
-            }
-        }
-    }
-
-    fn hears(&self, audience: Audience, conversation: ConversationKey, seq: Option<Seq>) -> bool {
-        let joined = self.joined.get(&conversation);
-        let is_reached = match audience {
-            Audience::Joined => joined.is_some(),
-            Audience::JoinedOrUserRoom => self.user_room || joined.is_some(),
-            Audience::Every => true,
-            Audience::Nobody => false,
-        };
-        let is_in_history = joined.is_some_and(|end| seq.is_some_and(|seq| seq <= *end));
-        is_reached && !is_in_history
-    }
-}
-
 /// While it lives, news wait; when it is dropped, those that the answered history does not hold go out.
 pub struct JoinGuard<'a> {
     socket: &'a LiveSocket,
@@ -406,151 +301,4 @@ impl Drop for JoinGuard<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[derive(Default, Clone)]
-    struct Recorder(Arc<Mutex<Vec<Frame>>>);
-
-    impl Outlet for Recorder {
-        fn push(&self, frame: &Frame) -> usize {
-            self.0.lock().unwrap().push(frame.clone());
-            0
-        }
-        fn answer(&self, frame: Frame) {
-            self.0.lock().unwrap().push(frame);
-        }
-        fn close(&self) {}
-    }
-
-    const HERE: ConversationKey = ConversationKey(1);
-    const ELSEWHERE: ConversationKey = ConversationKey(2);
-
-    fn socket() -> (LiveSocket, Recorder) {
-        let recorder = Recorder::default();
-        let socket = new();
-        socket.attach(Box::new(recorder.clone()));
-        (socket, recorder)
-    }
-
-    fn new() -> LiveSocket {
-        let who = Who {
-            number: 1,
-            user: UserKey(1),
-            socket_id: "s".into(),
-            origin: Origin(1),
-            session: None,
-        };
-        LiveSocket::new(who, None)
-    }
-
-    fn push(socket: &LiveSocket, conversation: ConversationKey, seq: Seq) -> Pushed {
-        let news = News {
-            audience: Audience::Joined,
-            conversation,
-            seq: Some(seq),
-            position: Position { slot: 0, number: seq },
-        };
-        socket.push_fact(news, &frame(seq))
-    }
-
-    fn frame(seq: Seq) -> Frame {
-        Frame::event("message", &seq)
-    }
-
-    #[test]
-    fn messages_that_come_during_a_join_follow_the_history_and_repeat_nothing_of_it() {
-        let (socket, recorder) = socket();
-        let mut guard = socket.join_with_history(HERE);
-        for seq in 4..=6 {
-            push(&socket, HERE, seq);
-        }
-        socket.answer(Frame::event("history", &"up to 5"));
-        guard.answered_up_to(5);
-        drop(guard);
-        let pushed = push(&socket, HERE, 7);
-        assert_eq!(pushed, Pushed::Queued);
-        assert_eq!(recorder.0.lock().unwrap().len(), 3, "the history, 6 and 7");
-    }
-
-    #[test]
-    fn a_message_of_the_history_that_is_published_late_is_not_pushed_again() {
-        let (socket, recorder) = socket();
-        let mut guard = socket.join_with_history(HERE);
-        socket.answer(Frame::event("history", &"up to 5"));
-        guard.answered_up_to(5);
-        drop(guard);
-        push(&socket, HERE, 5);
-        push(&socket, HERE, 6);
-        assert_eq!(recorder.0.lock().unwrap().len(), 2, "the history and 6");
-    }
-
-    #[test]
-    fn facts_leave_in_their_order_also_around_a_join() {
-        let (socket, recorder) = socket();
-        socket.join(ELSEWHERE, 0);
-        let guard = socket.join_with_history(HERE);
-        push(&socket, HERE, 1);
-        push(&socket, ELSEWHERE, 2);
-        assert_eq!(
-            recorder.0.lock().unwrap().len(),
-            0,
-            "or the offset of 2 would go before that of 1"
-        );
-        drop(guard);
-        assert_eq!(*recorder.0.lock().unwrap(), [frame(1), frame(2)]);
-    }
-
-    #[test]
-    fn what_comes_before_the_way_out_waits_for_it() {
-        let recorder = Recorder::default();
-        let socket = new();
-        socket.put_back([(HERE, 1)], false);
-        for seq in 1..=4 {
-            push(&socket, HERE, seq);
-        }
-        socket.replayed_up_to([Position { slot: 0, number: 3 }].into_iter().collect());
-        socket.attach(Box::new(recorder.clone()));
-        assert_eq!(
-            *recorder.0.lock().unwrap(),
-            [frame(4)],
-            "1 was in the history, 2 and 3 are replayed"
-        );
-        push(&socket, HERE, 3);
-        assert_eq!(recorder.0.lock().unwrap().len(), 1, "also when it comes late");
-    }
-
-    #[test]
-    fn a_failed_join_loses_nothing_that_came_meanwhile() {
-        let (socket, recorder) = socket();
-        drop({
-            let guard = socket.join_with_history(HERE);
-            push(&socket, HERE, 1);
-            guard
-        });
-        assert_eq!(recorder.0.lock().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn what_reaches_nobody_is_said_to_be_so() {
-        let (socket, recorder) = socket();
-        let push = || push(&socket, HERE, 1);
-        assert_eq!(push(), Pushed::Not, "it has not joined");
-        socket.join(HERE, 0);
-        assert_eq!(push(), Pushed::Queued);
-        socket.detach();
-        assert_eq!(push(), Pushed::Not, "it has gone");
-        assert_eq!(recorder.0.lock().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn only_the_first_telling_counts() {
-        let (socket, _) = socket();
-        assert_eq!(socket.spoken(), Contract::TenantChat);
-        assert!(socket.tell(Contract::MediaChat));
-        assert!(!socket.tell(Contract::Conversations));
-        assert_eq!(socket.told(), Some(Contract::MediaChat));
-    }
-}
+mod tests;

@@ -192,6 +192,8 @@ pub const PRESENCE_SILENCE: Duration = Duration::from_secs(25);
 pub const PRESENCE_ELSEWHERE: usize = 500_000;
 /// People typing elsewhere who are remembered, each for seconds.
 pub const TYPING_ELSEWHERE: usize = 10_000;
+/// Ends of typing that are remembered for those who come back: at some 100 bytes each, 1 MB.
+pub const TYPING_STOPS: usize = 10_000;
 
 // The store.
 

@@ -64,5 +64,5 @@ impl<H: Handler> Front<H> {
 }
 
 #[cfg(test)]
-#[path = "front_tests.rs"]
+#[path = "front_tests/mod.rs"]
 mod tests;

@@ -17,6 +17,65 @@ use super::process::{self, Process, Program, User, found};
 
 const START_TIME: Duration = Duration::from_secs(60);
 const END_TIME: Duration = Duration::from_secs(10);
+/// Between two looks at whether a server is ready, and between two tries to start it.
+const LOOK_PAUSE: Duration = Duration::from_millis(30);
+const START_PAUSE: Duration = Duration::from_millis(200);
+
+/// A server of the run, and how it is known to be ready.
+#[derive(Debug)]
+struct Server {
+    name: &'static str,
+    program: Program,
+    ready: Ready,
+    process: Mutex<Option<Process>>,
+}
+
+#[derive(Debug)]
+enum Ready {
+    /// PostgreSQL writes it into this file of its data folder.
+    PidFile(PathBuf),
+    /// Redis answers.
+    Pong(RedisLine),
+}
+
+impl Server {
+    /// Starts it, and waits until it is ready. When it ends at once it is tried again: what is left of the one before may
+    /// still be going, which it says and ends.
+    async fn go(&self) -> Result<(), String> {
+        let begun = Instant::now();
+        let mut current = self.process.lock().await;
+        while begun.elapsed() < START_TIME {
+            let started = self.program.start().await;
+            let mut process = started.map_err(|error| format!("{} cannot start: {error}.", self.name))?;
+            while !process.has_ended() && begun.elapsed() < START_TIME {
+                if self.is_ready(&process).await {
+                    *current = Some(process);
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+            tokio::time::sleep(START_PAUSE).await;
+        }
+        Err(format!(
+            "{} was not ready within a minute. The end of its log:\n{}",
+            self.name,
+            process::tail(&self.program.log)
+        ))
+    }
+
+    async fn is_ready(&self, process: &Process) -> bool {
+        match &self.ready {
+            // As `pg_ctl` finds out: its number is in the first line, and its state in the eighth.
+            Ready::PidFile(file) => {
+                let text = std::fs::read_to_string(file).unwrap_or_default();
+                let mut lines = text.lines();
+                lines.next().and_then(|pid| pid.parse().ok()) == Some(process.pid().as_raw_nonzero().get())
+                    && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+            }
+            Ready::Pong(line) => line.told("PING").await.is_ok_and(|answer| answer.contains("+PONG")),
+        }
+    }
+}
 
 /// Where PostgreSQL's programs are, and as whom they run.
 #[derive(Debug, Clone)]
@@ -83,9 +142,7 @@ fn user_named(name: &str) -> Option<User> {
 #[derive(Debug)]
 pub struct Postgres {
     pub port: u16,
-    data: PathBuf,
-    server: Program,
-    process: Mutex<Option<Process>>,
+    server: Server,
 }
 
 impl Postgres {
@@ -117,76 +174,41 @@ impl Postgres {
             return Err(format!("initdb failed. The end of its log:\n{}", process::tail(&log)));
         }
         let port = process::free_port().map_err(words)?;
-        let mut server = program(
+        let mut program = program(
             "postgres",
             &["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
         );
-        server.arguments.extend([
+        program.arguments.extend([
             "-D".into(),
             data.clone().into_os_string(),
             "-p".into(),
             port.to_string().into(),
         ]);
-        let postgres = Postgres {
-            port,
-            data,
-            server,
+        let server = Server {
+            name: "PostgreSQL",
+            program,
+            ready: Ready::PidFile(data.join("postmaster.pid")),
             process: Mutex::new(None),
         };
-        postgres.go().await?;
-        Ok(postgres)
-    }
-
-    async fn go(&self) -> Result<(), String> {
-        let begun = Instant::now();
-        let mut current = self.process.lock().await;
-        loop {
-            let mut process = self
-                .server
-                .start()
-                .await
-                .map_err(|error| format!("PostgreSQL cannot start: {error}."))?;
-            while !process.has_ended() && begun.elapsed() < START_TIME {
-                if self.is_ready(&process) {
-                    *current = Some(process);
-                    return Ok(());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            if begun.elapsed() > START_TIME {
-                return Err(format!(
-                    "PostgreSQL was not ready within a minute. The end of its log:\n{}",
-                    process::tail(&self.server.log)
-                ));
-            }
-            // Processes of the one before may still be going; it says so and ends.
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// As `pg_ctl` finds out: the server writes its number into the first line of this file, and its state into the eighth.
-    fn is_ready(&self, process: &Process) -> bool {
-        let text = std::fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
-        let mut lines = text.lines();
-        lines.next().and_then(|pid| pid.parse().ok()) == Some(process.pid().as_raw_nonzero().get())
-            && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+        server.go().await?;
+        Ok(Postgres { port, server })
     }
 
     /// Ends as `pg_ctl stop -m immediate` does: no checkpoint, every connection gone.
     pub async fn end_at_once(&self) {
-        if let Some(mut process) = self.process.lock().await.take() {
+        if let Some(mut process) = self.server.process.lock().await.take() {
             process.signal(Signal::QUIT);
             let _ = process.ended(END_TIME).await;
         }
     }
 
     pub async fn restart(&self) -> Result<(), String> {
-        self.go().await
+        self.server.go().await
     }
 
     /// To the server and all its processes.
     pub async fn signal(&self, signal: Signal) {
-        if let Some(process) = &*self.process.lock().await {
+        if let Some(process) = &*self.server.process.lock().await {
             process.signal(signal);
             process.signal_children(signal, |_| true);
         }
@@ -194,7 +216,7 @@ impl Postgres {
 
     /// Terminates the connections of nodes. Answers how many.
     pub async fn terminate_connections(&self) -> usize {
-        match &*self.process.lock().await {
+        match &*self.server.process.lock().await {
             Some(process) => process.signal_children(Signal::TERM, |title| title.contains("postgres: doorbell")),
             None => 0,
         }
@@ -204,7 +226,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // Those that stand still would do so for ever: they do not notice that their server is gone.
-        if let Some(process) = self.process.get_mut() {
+        if let Some(process) = self.server.process.get_mut() {
             process.signal_children(Signal::KILL, |_| true);
         }
     }
@@ -213,9 +235,15 @@ impl Drop for Postgres {
 #[derive(Debug)]
 pub struct Redis {
     pub port: u16,
+    line: RedisLine,
+    server: Server,
+}
+
+/// Where it is told something.
+#[derive(Debug, Clone)]
+struct RedisLine {
+    port: u16,
     password: String,
-    server: Program,
-    process: Mutex<Option<Process>>,
 }
 
 impl Redis {
@@ -228,73 +256,55 @@ impl Redis {
     pub async fn start(program: PathBuf, folder: &Path, password: String) -> Result<Redis, String> {
         let words = |error: io::Error| format!("Redis cannot be set up: {error}.");
         let port = process::free_port().map_err(words)?;
-        let server = Program {
+        let line = RedisLine { port, password };
+        let program = Program {
             path: program,
             // Its configuration comes from standard input, so that the password is in no list of processes.
             arguments: vec!["-".into()],
             folder: folder.to_owned(),
             log: folder.join("redis.log"),
             input: Some(format!(
-                "bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave \"\"\nappendonly no\ndaemonize no\n"
+                "bind 127.0.0.1\nport {port}\nrequirepass {}\nsave \"\"\nappendonly no\ndaemonize no\n",
+                line.password
             )),
             ..Program::default()
         };
-        let redis = Redis {
-            port,
-            password,
-            server,
+        let server = Server {
+            name: "Redis",
+            program,
+            ready: Ready::Pong(line.clone()),
             process: Mutex::new(None),
         };
-        redis.go().await?;
-        Ok(redis)
+        server.go().await?;
+        Ok(Redis { port, line, server })
     }
 
     pub fn url(&self, port: u16) -> String {
-        format!("redis://:{}@127.0.0.1:{port}", self.password)
+        format!("redis://:{}@127.0.0.1:{port}", self.line.password)
     }
 
     pub async fn go(&self) -> Result<(), String> {
-        let begun = Instant::now();
-        let mut current = self.process.lock().await;
-        loop {
-            let mut process = self
-                .server
-                .start()
-                .await
-                .map_err(|error| format!("Redis cannot start: {error}."))?;
-            while !process.has_ended() && begun.elapsed() < START_TIME {
-                if self.told("PING").await.is_ok_and(|answer| answer.contains("+PONG")) {
-                    *current = Some(process);
-                    return Ok(());
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            if begun.elapsed() > START_TIME {
-                let log = process::tail(&self.server.log);
-                return Err(format!(
-                    "Redis was not ready within a minute. The end of its log:\n{log}"
-                ));
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        self.server.go().await
     }
 
     pub async fn kill(&self) {
-        if let Some(mut process) = self.process.lock().await.take() {
+        if let Some(mut process) = self.server.process.lock().await.take() {
             let _ = process.kill().await;
         }
     }
 
     pub async fn signal(&self, signal: Signal) {
-        if let Some(process) = &*self.process.lock().await {
+        if let Some(process) = &*self.server.process.lock().await {
             process.signal(signal);
         }
     }
 
     pub async fn flush(&self) -> io::Result<()> {
-        self.told("FLUSHALL").await.map(drop)
+        self.line.told("FLUSHALL").await.map(drop)
     }
+}
 
+impl RedisLine {
     async fn told(&self, command: &str) -> io::Result<String> {
         let exchange = async {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;

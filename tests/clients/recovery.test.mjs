@@ -167,6 +167,29 @@ test('who comes back sees who is typing now', async () => {
   await client.once('typing:update', (update) => update.userId === ada.id && update.isTyping, 5000, from);
 });
 
+test('who comes back is told who has stopped typing meanwhile', async () => {
+  const [ada, ben] = await server.people('ada', 'ben');
+  const { id } = await server.direct(ada, ben);
+  const client = await returning(ben, { contract: 'conversations' });
+  await client.ok('conversation:join', id);
+  // Somebody at each node sees when it is told there.
+  const watchers = await Promise.all(server.nodes.map((_, node) => server.at(node).socket(ben, { contract: 'conversations' })));
+  for (const watcher of watchers) await watcher.ok('conversation:join', id);
+  const typist = await server.socket(ada, { contract: 'conversations' });
+  await typist.ok('typing:start', id);
+  await client.once('typing:update', (update) => update.isTyping);
+  const { back, from } = cut(client);
+  await typist.ok('typing:stop', id);
+  await Promise.all(watchers.map((watcher) => watcher.once('typing:update', (update) => !update.isTyping)));
+  await back();
+  assert.equal(client.socket.recovered, true);
+  await client.once('typing:update', (update) => update.userId === ada.id && !update.isTyping, 5000, from);
+  // Who comes for the first time has seen nobody type.
+  const anew = await server.socket(ben, { contract: 'conversations' });
+  await anew.ok('conversation:join', id);
+  await anew.staysQuiet('typing:update', () => true, 500);
+});
+
 test('who was removed meanwhile is sent nothing from then on', async () => {
   const [ada, ben, eve] = await server.people('ada', 'ben', 'eve');
   const group = await server.group(ada, [ben, eve]);

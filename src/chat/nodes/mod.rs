@@ -1,7 +1,7 @@
 //! What other nodes tell: typing, presence and rates. What is stored is told by the journal, and not here.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::{sync::Arc, time::Instant};
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::{
     chat::{
         Caller, Claims, People, Policy, Render,
-        arrive::Coming,
+        arrive::{Absence, Coming},
         presence::Departure,
         render::{News, Whose},
         typing::TypingTarget,
@@ -30,7 +30,7 @@ use crate::{
 use super::*;
 
 /// Tells everybody, in words that a test can read.
-struct Plain;
+pub(in crate::chat) struct Plain;
 
 impl Render for Plain {
     fn audience(&self, _: Contract, _: News, _: Whose) -> Audience {
@@ -66,7 +66,7 @@ fn presence(user: UserKey, online: bool) -> Frame {
 
 /// A socket's screen.
 #[derive(Default, Clone)]
-struct Screen(Arc<Mutex<Vec<Frame>>>);
+pub(in crate::chat) struct Screen(Arc<Mutex<Vec<Frame>>>);
 
 impl Outlet for Screen {
     fn push(&self, frame: &Frame) -> usize {
@@ -80,7 +80,7 @@ impl Outlet for Screen {
 }
 
 impl Screen {
-    fn count(&self, frame: &Frame) -> usize {
+    pub(in crate::chat) fn count(&self, frame: &Frame) -> usize {
         self.0.lock().unwrap().iter().filter(|shown| *shown == frame).count()
     }
 
@@ -90,7 +90,7 @@ impl Screen {
 }
 
 /// Waits for a condition, for longer than any of them takes on a busy machine.
-async fn until(condition: impl Fn() -> bool) {
+pub(in crate::chat) async fn until(condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(
@@ -172,7 +172,7 @@ impl World {
         let socket = self.nodes[node].arrive(coming).await.unwrap().live;
         let screen = Screen::default();
         socket.attach(Box::new(screen.clone()));
-        self.nodes[node].connected(Arc::clone(&socket), &[]);
+        self.nodes[node].connected(Arc::clone(&socket), &Absence::default());
         (socket, screen)
     }
 

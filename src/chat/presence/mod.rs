@@ -19,7 +19,7 @@ use std::{
 use doorbell_socketio::Frame;
 use tokio::sync::Notify;
 
-use super::Chat;
+use super::{Chat, arrive::Absence};
 use crate::{
     fanout::{
         Bus, LiveSocket,
@@ -171,18 +171,18 @@ impl Chat {
     }
 
     /// A live socket that has [arrived](Chat::arrive) got its way out: it hears who of its peers is online, and how those
-    /// conversations stand that have `changed` without it.
-    pub fn connected(self: &Arc<Self>, socket: Arc<LiveSocket>, changed: &[ConversationKey]) {
-        for conversation in changed {
+    /// conversations stand that have changed in its absence, and who types.
+    pub fn connected(self: &Arc<Self>, socket: Arc<LiveSocket>, absence: &Absence) {
+        for conversation in &absence.changed {
             self.update_list(socket.user, *conversation, true, None);
         }
         self.presence.seen(socket.user, self.clock.now(), AFTER_SOCKET, 1);
-        let chat = Arc::clone(self);
+        let (chat, typing) = (Arc::clone(self), absence.typing.clone());
         tokio::spawn(async move {
             if let Err(error) = chat.push_online_peers(&socket).await {
                 tracing::debug!(%error, "online peers could not be told");
             }
-            if let Err(error) = chat.push_typing(&socket).await {
+            if let Err(error) = chat.push_typing(&socket, typing).await {
                 tracing::debug!(%error, "who is typing could not be told");
             }
         });

@@ -24,11 +24,11 @@ use super::{json, shape::Person};
 use crate::{
     chat::{
         Chat,
-        arrive::{Coming, Past},
+        arrive::{Absence, Coming, Past},
         presence::Departure,
     },
     fanout::{LiveSocket, Outlet},
-    model::{Clock, Code, Contract, ConversationKey, Cut, SessionId, User, UserId, limits},
+    model::{Clock, Code, Contract, Cut, SessionId, User, UserId, limits},
     transport::{
         auth::Authenticator,
         metrics::Metrics,
@@ -64,8 +64,8 @@ pub struct Connected {
     user_id: UserId,
     /// When its token ends.
     ends_at: Instant,
-    /// Lists that may show something older than what is replayed.
-    changed: Vec<ConversationKey>,
+    /// What it is told beside what is replayed.
+    absence: Absence,
     connected: AtomicBool,
     chat: Arc<Chat>,
 }
@@ -113,7 +113,7 @@ impl Handler for Sockets {
         connected.connected.store(true, Ordering::Relaxed);
         connected.live.attach(Box::new(Way(socket.clone())));
         self.endings.add(connected);
-        self.chat.connected(Arc::clone(&connected.live), &connected.changed);
+        self.chat.connected(Arc::clone(&connected.live), &connected.absence);
     }
 
     fn event(self: &Arc<Self>, socket: &Socket<Self>, event: Event) -> Turn {
@@ -234,7 +234,7 @@ impl Sockets {
                 live,
                 user_id: user.id.clone(),
                 ends_at: Instant::now() + left,
-                changed: arrived.changed,
+                absence: arrived.absence,
                 connected: AtomicBool::new(false),
                 chat: Arc::clone(&self.chat),
             },

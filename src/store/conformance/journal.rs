@@ -149,6 +149,29 @@ pub async fn a_changed_entry_of_the_directory_is_news_and_a_new_one_is_not(mut f
     assert!(matches!(&fixture.news()[..], [Fact::ListingChanged(listing)] if *listing == flat));
 }
 
+pub async fn when_somebody_last_wrote_an_entry_is_no_news(mut fixture: Fixture) {
+    let put = async |fixture: &Fixture, name: &str, source: UserSource| {
+        let patch = UserPatch {
+            name: Some(Some(name.to_owned())),
+            ..UserPatch::default()
+        };
+        let put = fixture.store.put_user(user_id("anna"), patch, source);
+        put.await.expect("a user")
+    };
+    let issued_at = |millis| UserSource::Claims {
+        issued_at: Some(TestClock::START.plus_millis(millis)),
+    };
+    put(&fixture, "Anna", UserSource::Host).await;
+    let now = fixture.clock.move_by(1_000);
+    assert_eq!(put(&fixture, "Anna", UserSource::Host).await.host_put_at, Some(now));
+    assert!(fixture.news().is_empty(), "the host said the same again");
+    let entry = put(&fixture, "Anna", issued_at(2_000)).await;
+    assert_eq!(entry.claims_issued_at, Some(TestClock::START.plus_millis(2_000)));
+    assert!(fixture.news().is_empty(), "a later token says the same");
+    let entry = put(&fixture, "Anna B.", issued_at(3_000)).await;
+    assert!(matches!(&fixture.news()[..], [Fact::UserChanged(user)] if *user == entry.key));
+}
+
 pub async fn what_changes_nothing_leaves_no_note(mut fixture: Fixture) {
     let [anna, bea, carl] = fixture.users().await;
     let direct = fixture.direct(anna, bea).await;

@@ -138,7 +138,7 @@ pub async fn read_at_is_right_over_a_page_of_many_advances(fixture: Fixture) {
     }
 }
 
-pub async fn a_group_of_hundreds_reads_a_page_quickly(fixture: Fixture) {
+pub async fn reading_in_a_group_of_hundreds_leaves_little_behind(fixture: Fixture) {
     let mut everyone = Vec::new();
     for number in 0..200 {
         everyone.push(fixture.user(&format!("member-{number}")).await);
@@ -155,20 +155,14 @@ pub async fn a_group_of_hundreds_reads_a_page_quickly(fixture: Fixture) {
             advanced(mark.await.unwrap());
         }
     }
-    let started = std::time::Instant::now();
-    for _ in 0..20 {
-        let history = fixture.history(group, everyone[7]).await;
-        assert_eq!(history.len(), 20);
-        for (place, message) in history.iter().enumerate() {
-            assert_eq!(message.read_at, Some(TestClock::START.plus_millis(place as i64 + 1)));
-        }
+    let history = fixture.history(group, everyone[7]).await;
+    assert_eq!(history.len(), 20);
+    for (place, message) in history.iter().enumerate() {
+        assert_eq!(message.read_at, Some(TestClock::START.plus_millis(place as i64 + 1)));
     }
-    // Half a millisecond each on an idle machine; all 4,000 advances a page would be many times that.
-    assert!(
-        started.elapsed().as_millis() < 1_000,
-        "{:?} for 20 pages",
-        started.elapsed()
-    );
+    // Of 4,000 advances: the first two over each message, whatever the size of the group. A page reads no more than that.
+    let rows = fixture.count("passed").await;
+    assert!(rows <= 40, "{rows} rows are over 20 messages");
 }
 
 pub async fn sending_marks_nothing(fixture: Fixture) {

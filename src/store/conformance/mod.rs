@@ -39,6 +39,8 @@ pub trait Database: Send {
     /// Makes all signs of life and ends of sessions older by so much. For an engine that takes their age by the clock
     /// that it is opened with there is nothing to do: that clock is moved as well.
     async fn age(&self, time: Duration);
+    /// Rows of a table.
+    async fn count(&self, table: &str) -> i64;
 }
 
 /// Makes an empty database.
@@ -91,7 +93,7 @@ macro_rules! suite {
             marks::a_mark_names_a_message_that_the_reader_may_see
             marks::read_at_is_the_first_other_participants
             marks::read_at_is_right_over_a_page_of_many_advances
-            marks::a_group_of_hundreds_reads_a_page_quickly
+            marks::reading_in_a_group_of_hundreds_leaves_little_behind
             marks::sending_marks_nothing
             histories::pages_go_back_and_forth_without_a_hole
             histories::pages_step_over_what_was_not_seen
@@ -120,6 +122,7 @@ macro_rules! suite {
             model::what_is_seen_and_unread_agrees_with_a_naive_model
             journal::every_kind_of_news_leaves_its_note
             journal::a_changed_entry_of_the_directory_is_news_and_a_new_one_is_not
+            journal::when_somebody_last_wrote_an_entry_is_no_news
             journal::what_changes_nothing_leaves_no_note
             journal::numbers_rise_by_one_in_commit_order_whoever_writes
             journal::the_journal_is_read_in_steps
@@ -217,6 +220,10 @@ impl Fixture {
     pub async fn pass(&self, time: Duration) {
         self.clock.move_by(time.as_millis() as i64);
         self.database.age(time).await;
+    }
+
+    pub async fn count(&self, table: &str) -> i64 {
+        self.database.count(table).await
     }
 
     /// All news so far.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Fact, Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
-    store::rules::directory::{PutListing, PutUser},
+    store::rules::directory::{PutListing, PutUser, shows_otherwise},
 };
 
 macro_rules! user_columns {
@@ -81,16 +81,6 @@ pub(super) async fn listings(connection: &Connection, keys: &[ListingKey]) -> Do
         .rows(concat!(listing_columns!(), " WHERE key = ANY ($1)"), &[&keys])
         .await?;
     found.iter().map(listing_of).collect()
-}
-
-/// Did anything change but the times by which sources are weighed, which every token moves?
-fn shows_otherwise(stored: &User, entry: &User) -> bool {
-    let shown = |user: &User| User {
-        host_put_at: None,
-        claims_issued_at: None,
-        ..user.clone()
-    };
-    shown(stored) != shown(entry)
 }
 
 #[async_trait]

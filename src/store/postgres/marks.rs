@@ -12,22 +12,16 @@ use super::{
     writer::{Write, Writing},
 };
 use crate::{
-    model::{ConversationKey, Fact, Message, Origin, Seq, Timestamp, UserKey, conversation::Read},
+    model::{ConversationKey, Fact, Message, Seq, Timestamp, UserKey},
     store::{
         Marked,
         rules::{
+            marks::{Mark, Own},
             participation::{Participation, Span},
             passed::{self, Passed},
         },
     },
 };
-
-pub(super) struct Mark {
-    pub(super) conversation: ConversationKey,
-    pub(super) reader: UserKey,
-    pub(super) up_to: Option<Seq>,
-    pub(super) origin: Option<Origin>,
-}
 
 #[async_trait]
 impl Write for Mark {
@@ -39,22 +33,19 @@ impl Write for Mark {
         let Some(participation) = participation::find(connection, self.reader, self.conversation).await? else {
             return Ok(Marked::NotParticipant);
         };
-        if participation.has_left() {
-            return Ok(Marked::Left);
-        }
-        let to = match self.up_to {
-            None => participation.newest_seq(),
-            Some(seq) if participation::sees(connection, &participation, seq).await? => seq,
-            Some(_) => return Ok(Marked::NoSuchMessage),
+        let sees = match self.up_to {
+            Some(seq) => participation::sees(connection, &participation, seq).await?,
+            None => true,
         };
-        if to <= participation.read_seq {
-            return Ok(Marked::Unchanged);
-        }
-        let advance = Span {
-            from: participation.read_seq,
-            to,
+        let advance = match self.advance(&participation, sees) {
+            Ok(advance) => advance,
+            Err(marked) => return Ok(marked),
         };
-        let own = own_within(connection, &participation, advance).await?;
+        let own = match Own::of(&participation, advance) {
+            Own::Known(own) => own,
+            Own::Within(span) => count_own(connection, &participation, span).await?,
+            Own::AllBut(all, span) => all - count_own(connection, &participation, span).await?,
+        };
         let at = writing.now.max(participation.latest_at);
         connection
             .execute(
@@ -63,7 +54,7 @@ impl Write for Mark {
                 &[
                     &self.reader.0,
                     &self.conversation.0,
-                    &to,
+                    &advance.to,
                     &(participation.sent_at_read + own),
                     &at.0,
                 ],
@@ -79,15 +70,8 @@ impl Write for Mark {
                 .await?;
         }
         pass(connection, self.conversation, self.reader, advance, at).await?;
-        let read = Read {
-            conversation: self.conversation,
-            reader: self.reader,
-            from: advance.from,
-            to,
-            at,
-            updated: (advance.to - advance.from) - own,
-            newest: newest_of_others(connection, self.conversation, self.reader, advance).await?,
-        };
+        let newest = newest_of_others(connection, self.conversation, self.reader, advance).await?;
+        let read = self.read(advance, own, newest, at);
         let fact = Fact::Read {
             read: read.clone(),
             origin: self.origin,
@@ -118,24 +102,7 @@ async fn newest_of_others(
     }
 }
 
-/// How many of the reader's own messages the advance passes.
-async fn own_within(connection: &Connection, participation: &Participation, advance: Span) -> Done<i64> {
-    let all = participation.sent_since_read();
-    if all == 0 || advance.to == participation.last_seq {
-        return Ok(all);
-    }
-    let rest = Span {
-        from: advance.to,
-        to: participation.last_seq,
-    };
-    // Both sides of the mark together are known: the shorter one is counted.
-    if rest.to - rest.from < advance.to - advance.from {
-        Ok(all - count_own(connection, participation, rest).await?)
-    } else {
-        count_own(connection, participation, advance).await
-    }
-}
-
+/// How many of the reader's own messages are in the span.
 async fn count_own(connection: &Connection, participation: &Participation, span: Span) -> Done<i64> {
     let counted = connection
         .one(

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     model::{Conversation, ConversationKey, Fact, Position, Role, Timestamp, UserKey},
-    store::{Actor, Changed},
+    store::{
+        Actor, Changed,
+        rules::members::{ChangeConversation, Put, PutMember, RemoveMember, is_there_for, successor},
+    },
 };
 
 /// What the changes of one conversation share.
@@ -32,9 +35,7 @@ impl<'a, 'b> Change<'a, 'b> {
             return Ok(None);
         };
         let conversation = loaded.conversation;
-        if let Actor::User(user) = actor
-            && conversation.member(user).is_none()
-        {
+        if !is_there_for(actor, &conversation) {
             return Ok(None);
         }
         let latest_at: i64 = writing
@@ -59,17 +60,6 @@ impl<'a, 'b> Change<'a, 'b> {
         self.conversation.key
     }
 
-    /// Is the actor the host, or an admin who has not left?
-    fn is_run_by(&self, actor: Actor) -> bool {
-        match actor {
-            Actor::Host => true,
-            Actor::User(user) => self
-                .conversation
-                .member(user)
-                .is_some_and(|member| member.left_at.is_none() && member.role == Role::Admin),
-        }
-    }
-
     fn unchanged(self) -> Changed {
         Changed::Done {
             conversation: self.conversation,
@@ -77,10 +67,13 @@ impl<'a, 'b> Change<'a, 'b> {
         }
     }
 
-    /// Loads the conversation anew, tells of the membership, and sees to it that the group has an admin.
-    /// `stepped_down` becomes one again only if nobody else is left.
-    async fn membership_changed(mut self, user: UserKey, stepped_down: Option<UserKey>) -> Done<Changed> {
-        let successor = self.name_successor(stepped_down).await?;
+    /// Sees to it that the group has an admin, loads the conversation anew, and tells of the membership. `role`: the
+    /// person's from now on; `None` when they are in it no more.
+    async fn membership_changed(mut self, user: UserKey, role: Option<Role>) -> Done<Changed> {
+        let successor = successor(&self.conversation, user, role);
+        if let Some(successor) = successor {
+            self.set_role(successor, Role::Admin).await?;
+        }
         let promoted = successor.filter(|successor| *successor != user);
         let conversation = self.touch(promoted.iter().count()).await?;
         for user in std::iter::once(user).chain(promoted) {
@@ -96,29 +89,6 @@ impl<'a, 'b> Change<'a, 'b> {
             conversation,
             changed: true,
         })
-    }
-
-    /// A group with members has an admin: where there is none, the longest-standing becomes one.
-    async fn name_successor(&self, stepped_down: Option<UserKey>) -> Done<Option<UserKey>> {
-        let successor = self
-            .connection()
-            .row(
-                "SELECT user_key FROM doorbell.participant p
-                 WHERE conversation = $1 AND left_at IS NULL
-                   AND NOT EXISTS (SELECT 1 FROM doorbell.participant other
-                                   WHERE other.conversation = $1 AND other.left_at IS NULL AND other.is_admin)
-                 ORDER BY user_key IS NOT DISTINCT FROM $2, standing LIMIT 1",
-                &[&self.key().0, &stepped_down.map(|user| user.0)],
-            )
-            .await?;
-        let successor = match successor {
-            Some(row) => Some(UserKey(row.try_get(0)?)),
-            None => None,
-        };
-        if let Some(user) = successor {
-            self.set_role(user, Role::Admin).await?;
-        }
-        Ok(successor)
     }
 
     async fn set_role(&self, user: UserKey, role: Role) -> Done<()> {
@@ -144,14 +114,6 @@ impl<'a, 'b> Change<'a, 'b> {
     }
 }
 
-pub(super) struct PutMember {
-    pub(super) actor: Actor,
-    pub(super) conversation: ConversationKey,
-    pub(super) user: UserKey,
-    pub(super) role: Option<Role>,
-    pub(super) group_max: usize,
-}
-
 #[async_trait]
 impl Write for PutMember {
     type Outcome = Changed;
@@ -160,34 +122,27 @@ impl Write for PutMember {
         let Some(change) = Change::find(writing, self.actor, self.conversation).await? else {
             return Ok(Changed::NotFound);
         };
-        if !change.conversation.is_group() {
-            return Ok(Changed::NotAGroup);
-        }
-        if !change.is_run_by(self.actor) {
-            return Ok(Changed::Forbidden);
-        }
-        let conversation = change.conversation.clone();
-        let member = conversation.member(self.user);
-        if let Some(current) = member.filter(|member| member.left_at.is_none()) {
-            return match self.role {
-                Some(role) if role != current.role => {
-                    change.set_role(self.user, role).await?;
-                    change.membership_changed(self.user, Some(self.user)).await
-                }
-                _ => Ok(change.unchanged()),
-            };
-        }
-        if conversation.current_members().count() >= self.group_max {
-            return Ok(Changed::Full);
-        }
-        let role = self.role.unwrap_or(Role::Member);
-        if member.is_some() {
-            bring_back(change.connection(), self.conversation, self.user, role, change.at).await?;
-        } else {
-            conversations::insert_members(change.connection(), self.conversation, &[(self.user, role)], change.at)
-                .await?;
-        }
-        change.membership_changed(self.user, None).await
+        let put = match self.decide(&change.conversation) {
+            Ok(put) => put,
+            Err(refused) => return Ok(refused),
+        };
+        let (connection, at) = (change.connection(), change.at);
+        let role = match put {
+            Put::Stays => return Ok(change.unchanged()),
+            Put::Becomes(role) => {
+                change.set_role(self.user, role).await?;
+                role
+            }
+            Put::Enters(role) => {
+                conversations::insert_members(connection, self.conversation, &[(self.user, role)], at).await?;
+                role
+            }
+            Put::Returns(role) => {
+                bring_back(connection, self.conversation, self.user, role, at).await?;
+                role
+            }
+        };
+        change.membership_changed(self.user, Some(role)).await
     }
 }
 
@@ -220,12 +175,6 @@ async fn bring_back(
     conversations::count_arrivals(connection, conversation, 1).await
 }
 
-pub(super) struct RemoveMember {
-    pub(super) actor: Actor,
-    pub(super) conversation: ConversationKey,
-    pub(super) user: UserKey,
-}
-
 #[async_trait]
 impl Write for RemoveMember {
     type Outcome = Changed;
@@ -234,16 +183,11 @@ impl Write for RemoveMember {
         let Some(change) = Change::find(writing, self.actor, self.conversation).await? else {
             return Ok(Changed::NotFound);
         };
-        if !change.conversation.is_group() {
-            return Ok(Changed::NotAGroup);
+        if let Err(refused) = self.decide(&change.conversation) {
+            return Ok(refused);
         }
-        let leaves = self.actor == Actor::User(self.user) && change.conversation.is_current_member(self.user);
-        if !leaves && !change.is_run_by(self.actor) {
-            return Ok(Changed::Forbidden);
-        }
-        let participation = match participation::find(change.connection(), self.user, self.conversation).await? {
-            Some(participation) if !participation.has_left() => participation,
-            _ => return Ok(Changed::NoSuchMember),
+        let Some(participation) = participation::find(change.connection(), self.user, self.conversation).await? else {
+            return Ok(Changed::NoSuchMember);
         };
         let (kept_seq, kept_at) = participation.to_keep();
         change
@@ -267,13 +211,6 @@ impl Write for RemoveMember {
     }
 }
 
-pub(super) struct ChangeConversation {
-    pub(super) actor: Actor,
-    pub(super) conversation: ConversationKey,
-    pub(super) title: Option<Option<String>>,
-    pub(super) is_active: Option<bool>,
-}
-
 #[async_trait]
 impl Write for ChangeConversation {
     type Outcome = Changed;
@@ -282,19 +219,17 @@ impl Write for ChangeConversation {
         let Some(change) = Change::find(writing, self.actor, self.conversation).await? else {
             return Ok(Changed::NotFound);
         };
-        if !change.is_run_by(self.actor) || (self.is_active.is_some() && self.actor != Actor::Host) {
-            return Ok(Changed::Forbidden);
-        }
-        let title = self.title.as_ref().unwrap_or(&change.conversation.title);
-        let is_active = self.is_active.unwrap_or(change.conversation.is_active);
-        if *title == change.conversation.title && is_active == change.conversation.is_active {
-            return Ok(change.unchanged());
-        }
+        let conversation = Arc::clone(&change.conversation);
+        let (title, is_active) = match self.decide(&conversation) {
+            Ok(Some(changed)) => changed,
+            Ok(None) => return Ok(change.unchanged()),
+            Err(refused) => return Ok(refused),
+        };
         change
             .connection()
             .execute(
                 "UPDATE doorbell.conversation SET title = $2, is_active = $3 WHERE key = $1",
-                &[&self.conversation.0, &title.as_deref(), &is_active],
+                &[&self.conversation.0, &title, &is_active],
             )
             .await?;
         let conversation = change.touch(0).await?;

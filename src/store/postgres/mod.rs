@@ -57,7 +57,11 @@ pub use self::{migrate::migrate, open::OpenError};
 use super::{
     Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked, Pending,
     Result, Store, Window,
-    rules::directory::{PutListing, PutUser},
+    rules::{
+        directory::{PutListing, PutUser},
+        marks::Mark,
+        members::{ChangeConversation, PutMember, RemoveMember},
+    },
     sqlite::Stats,
 };
 use crate::model::{
@@ -234,7 +238,7 @@ impl Store for PostgresStore {
     ) -> Pending<Changed> {
         self.queues.put_for(
             conversation,
-            members::PutMember {
+            PutMember {
                 actor,
                 conversation,
                 user,
@@ -247,7 +251,7 @@ impl Store for PostgresStore {
     fn remove_member(&self, actor: Actor, conversation: ConversationKey, user: UserKey) -> Pending<Changed> {
         self.queues.put_for(
             conversation,
-            members::RemoveMember {
+            RemoveMember {
                 actor,
                 conversation,
                 user,
@@ -264,7 +268,7 @@ impl Store for PostgresStore {
     ) -> Pending<Changed> {
         self.queues.put_for(
             conversation,
-            members::ChangeConversation {
+            ChangeConversation {
                 actor,
                 conversation,
                 title,
@@ -349,7 +353,7 @@ impl Store for PostgresStore {
     ) -> Pending<Marked> {
         self.queues.put_for(
             conversation,
-            marks::Mark {
+            Mark {
                 conversation,
                 reader,
                 up_to,

@@ -70,6 +70,17 @@ impl PutUser {
     }
 }
 
+/// Did anything change but the times by which sources are weighed? Those alone are no news: whoever has older ones in
+/// memory asks the store once more than they need to, and believes nothing for it.
+pub(in crate::store) fn shows_otherwise(stored: &User, entry: &User) -> bool {
+    let shown = |user: &User| User {
+        host_put_at: None,
+        claims_issued_at: None,
+        ..user.clone()
+    };
+    shown(stored) != shown(entry)
+}
+
 pub(in crate::store) struct PutListing {
     pub(in crate::store) id: ListingId,
     pub(in crate::store) patch: ListingPatch,

@@ -3,6 +3,8 @@
 pub(super) mod conversations;
 pub(super) mod directory;
 pub(super) mod journal;
+pub(super) mod marks;
+pub(super) mod members;
 pub(super) mod page;
 pub(super) mod participation;
 pub(super) mod passed;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     model::{Fact, Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
-    store::rules::directory::{PutListing, PutUser},
+    store::rules::directory::{PutListing, PutUser, shows_otherwise},
 };
 
 macro_rules! user_columns {
@@ -110,7 +110,7 @@ impl Write for PutUser {
                     entry.claims_issued_at.map(Timestamp::as_millis),
                 ])?;
             // Nobody can have a new one in memory.
-            if !is_new {
+            if !is_new && shows_otherwise(&stored, &entry) {
                 writing.facts.push(Fact::UserChanged(entry.key));
             }
         }

@@ -12,22 +12,16 @@ use super::{
     writer::{Write, Writing},
 };
 use crate::{
-    model::{ConversationKey, Fact, Message, Origin, Seq, Timestamp, UserKey, conversation::Read},
+    model::{ConversationKey, Fact, Message, Seq, Timestamp, UserKey},
     store::{
         Marked,
         rules::{
+            marks::{Mark, Own},
             participation::{Participation, Span},
             passed::{self, Passed},
         },
     },
 };
-
-pub(super) struct Mark {
-    pub(super) conversation: ConversationKey,
-    pub(super) reader: UserKey,
-    pub(super) up_to: Option<Seq>,
-    pub(super) origin: Option<Origin>,
-}
 
 impl Write for Mark {
     type Outcome = Marked;
@@ -37,22 +31,19 @@ impl Write for Mark {
         let Some(participation) = Participation::find(connection, self.reader, self.conversation)? else {
             return Ok(Marked::NotParticipant);
         };
-        if participation.has_left() {
-            return Ok(Marked::Left);
-        }
-        let to = match self.up_to {
-            None => participation.newest_seq(),
-            Some(seq) if participation.sees(connection, seq)? => seq,
-            Some(_) => return Ok(Marked::NoSuchMessage),
+        let sees = match self.up_to {
+            Some(seq) => participation.sees(connection, seq)?,
+            None => true,
         };
-        if to <= participation.read_seq {
-            return Ok(Marked::Unchanged);
-        }
-        let advance = Span {
-            from: participation.read_seq,
-            to,
+        let advance = match self.advance(&participation, sees) {
+            Ok(advance) => advance,
+            Err(marked) => return Ok(marked),
         };
-        let own = own_within(connection, &participation, advance)?;
+        let own = match Own::of(&participation, advance) {
+            Own::Known(own) => own,
+            Own::Within(span) => count_own(connection, &participation, span)?,
+            Own::AllBut(all, span) => all - count_own(connection, &participation, span)?,
+        };
         let at = writing.now.max(participation.latest_at);
         connection
             .statement(
@@ -62,7 +53,7 @@ impl Write for Mark {
             .execute([
                 self.reader.0,
                 self.conversation.0,
-                to,
+                advance.to,
                 participation.sent_at_read + own,
                 at.0,
             ])?;
@@ -71,15 +62,8 @@ impl Write for Mark {
             .statement("UPDATE conversation SET latest_at = ?2 WHERE key = ?1 AND latest_at < ?2")?
             .execute([self.conversation.0, at.0])?;
         pass(connection, self.conversation, self.reader, advance, at)?;
-        let read = Read {
-            conversation: self.conversation,
-            reader: self.reader,
-            from: advance.from,
-            to,
-            at,
-            updated: (advance.to - advance.from) - own,
-            newest: newest_of_others(connection, self.conversation, self.reader, advance)?,
-        };
+        let newest = newest_of_others(connection, self.conversation, self.reader, advance)?;
+        let read = self.read(advance, own, newest, at);
         writing.facts.push(Fact::Read {
             read: read.clone(),
             origin: self.origin,
@@ -103,28 +87,12 @@ fn newest_of_others(
         .map(Option::unwrap_or_default)
 }
 
-/// How many of the reader's own messages the advance passes.
-fn own_within(connection: &Connection, participation: &Participation, advance: Span) -> rusqlite::Result<i64> {
-    let all = participation.sent_since_read();
-    if all == 0 || advance.to == participation.last_seq {
-        return Ok(all);
-    }
-    let count = |span: Span| -> rusqlite::Result<i64> {
-        let (from, to) = key_range(participation.conversation.0, span);
-        connection
-            .statement("SELECT count(*) FROM message WHERE key > ?1 AND key <= ?2 AND sender = ?3")?
-            .query_row([from, to, participation.user.0], |row| row.get(0))
-    };
-    let rest = Span {
-        from: advance.to,
-        to: participation.last_seq,
-    };
-    // Both sides of the mark together are known: the shorter one is counted.
-    if rest.to - rest.from < advance.to - advance.from {
-        Ok(all - count(rest)?)
-    } else {
-        count(advance)
-    }
+/// How many of the reader's own messages are in the span.
+fn count_own(connection: &Connection, participation: &Participation, span: Span) -> rusqlite::Result<i64> {
+    let (from, to) = key_range(participation.conversation.0, span);
+    connection
+        .statement("SELECT count(*) FROM message WHERE key > ?1 AND key <= ?2 AND sender = ?3")?
+        .query_row([from, to, participation.user.0], |row| row.get(0))
 }
 
 /// The rows of one turn that touch `span`, ascending. They never overlap, so that the walk ends at the first one above.

@@ -50,7 +50,11 @@ pub use self::{
 use super::{
     Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked, Pending,
     Result, Store, Window,
-    rules::directory::{PutListing, PutUser},
+    rules::{
+        directory::{PutListing, PutUser},
+        marks::Mark,
+        members::{ChangeConversation, PutMember, RemoveMember},
+    },
 };
 use crate::model::{
     Clock, Comment, Conversation, ConversationId, ConversationKey, Cut, Entry, Listing, ListingId, ListingKey, Message,
@@ -197,7 +201,7 @@ impl Store for SqliteStore {
         role: Option<Role>,
         group_max: usize,
     ) -> Pending<Changed> {
-        self.queue.put(members::PutMember {
+        self.queue.put(PutMember {
             actor,
             conversation,
             user,
@@ -207,7 +211,7 @@ impl Store for SqliteStore {
     }
 
     fn remove_member(&self, actor: Actor, conversation: ConversationKey, user: UserKey) -> Pending<Changed> {
-        self.queue.put(members::RemoveMember {
+        self.queue.put(RemoveMember {
             actor,
             conversation,
             user,
@@ -221,7 +225,7 @@ impl Store for SqliteStore {
         title: Option<Option<String>>,
         is_active: Option<bool>,
     ) -> Pending<Changed> {
-        self.queue.put(members::ChangeConversation {
+        self.queue.put(ChangeConversation {
             actor,
             conversation,
             title,
@@ -314,7 +318,7 @@ impl Store for SqliteStore {
         up_to: Option<Seq>,
         origin: Option<Origin>,
     ) -> Pending<Marked> {
-        self.queue.put(marks::Mark {
+        self.queue.put(Mark {
             conversation,
             reader,
             up_to,

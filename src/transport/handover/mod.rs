@@ -8,6 +8,7 @@
 //! says of such a session, and opens a new one.
 
 mod headers;
+mod lookup;
 mod proof;
 mod tunnel;
 
@@ -20,7 +21,10 @@ use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper_util::{
-    client::legacy::{Client, Error as ClientError, connect::HttpConnector},
+    client::legacy::{
+        Client, Error as ClientError,
+        connect::{HttpConnector, dns::GaiResolver},
+    },
     rt::{TokioExecutor, TokioTimer},
 };
 use tokio::{
@@ -28,6 +32,7 @@ use tokio::{
     time::timeout,
 };
 
+use self::lookup::Lookup;
 pub use self::proof::{ClusterKey, HANDED_OVER};
 use super::{
     http::{ConnectionPlace, read_body, turned_true},
@@ -47,6 +52,7 @@ pub trait Nodes: Send + Sync + 'static {
 pub struct HandoverLimits {
     /// Requests and WebSockets at once.
     pub at_once: usize,
+    /// To look a node's name up, and as long again to connect.
     pub connect_time: Duration,
     /// To the end of an answer.
     pub answer_time: Duration,
@@ -73,7 +79,7 @@ impl Default for HandoverLimits {
 
 /// Hands requests over to other nodes, and knows those that come from them.
 pub struct Handover {
-    client: Client<HttpConnector, Limited<Incoming>>,
+    client: Client<HttpConnector<Lookup<GaiResolver>>, Limited<Incoming>>,
     nodes: Arc<dyn Nodes>,
     key: ClusterKey,
     limits: HandoverLimits,
@@ -97,7 +103,8 @@ impl Handover {
         metrics: Arc<Metrics>,
         drain: watch::Receiver<bool>,
     ) -> Self {
-        let mut connector = HttpConnector::new();
+        let lookup = Lookup::new(GaiResolver::new(), limits.connect_time);
+        let mut connector = HttpConnector::new_with_resolver(lookup);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(limits.connect_time));
         let client = Client::builder(TokioExecutor::new())

@@ -1,9 +1,8 @@
 // Sends that wait together share a flush: on a disk that takes 2 ms longer for each, 256 in flight give at least ten times
 // the messages that one after the other gives. A ratio of two measurements of one run, so it holds on a busy machine, too.
 import assert from 'node:assert/strict';
-import { Doorbell, range, SETUP, test, unique } from '../support/doorbell.mjs';
-import { Postgres } from '../support/postgres.mjs';
-import { slowSync } from '../support/preload.mjs';
+import { range, test, unique } from '../support/doorbell.mjs';
+import { onSlowDisk } from '../support/slow-disk.mjs';
 
 const SLOWER = 2000;
 const SOCKETS = 4;
@@ -26,15 +25,7 @@ async function rate(lanes, inFlight, milliseconds) {
 }
 
 test('with 2 ms added to every flush, 256 in flight give at least 10 times the sends of 1 in flight', { timeout: 60_000 }, async (t) => {
-  const slow = slowSync(SLOWER);
-  const options = {};
-  if (SETUP === 'sqlite') options.env = slow;
-  else {
-    options.postgres = await Postgres.start({ env: slow });
-    t.after(() => options.postgres.remove());
-  }
-  const server = await Doorbell.start(options);
-  t.after(() => server.stop());
+  const server = await onSlowDisk(t, SLOWER);
   const lanes = [];
   for (const _ of range(SOCKETS)) {
     const [ann, ...others] = await server.people('ann', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i');

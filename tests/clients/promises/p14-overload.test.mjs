@@ -1,8 +1,7 @@
 // P14: past its limits it says so (429, 503, Retry-After), what it accepts it keeps, and its memory has a ceiling.
 import assert from 'node:assert/strict';
 import { Doorbell, good, range, SETUP, test } from '../support/doorbell.mjs';
-import { Postgres } from '../support/postgres.mjs';
-import { slowSync } from '../support/preload.mjs';
+import { onSlowDisk } from '../support/slow-disk.mjs';
 import * as shape from '../support/shapes.mjs';
 
 /** How long a flush takes: so long that more comes meanwhile than may wait. */
@@ -41,15 +40,7 @@ test('a user who is far too fast gets 429 with Retry-After, and nobody else noti
 });
 
 test('more than a slow disk can take: refused as UNAVAILABLE with the time to wait, in a bounded memory', { timeout: 90_000 }, async (t) => {
-  const slow = slowSync(FLUSH);
-  const options = {};
-  if (SETUP === 'sqlite') options.env = slow;
-  else {
-    options.postgres = await Postgres.start({ env: slow });
-    t.after(() => options.postgres.remove());
-  }
-  const server = await Doorbell.start(options);
-  t.after(() => server.stop());
+  const server = await onSlowDisk(t, FLUSH);
   const people = await server.people(...range(24).map((number) => `sender${number}`));
   const { id } = await server.group(people[0], people.slice(1));
   // All at one node and in one conversation: one writer has to take it.

@@ -52,4 +52,10 @@ impl Database for AtUrl {
             .await
             .unwrap();
     }
+
+    async fn count(&self, table: &str) -> i64 {
+        let (url, sql) = (self.0.clone(), format!("SELECT count(*) FROM doorbell.{table}"));
+        let counted = tokio::task::spawn_blocking(move || server::sql_at(&url, &sql)).await;
+        counted.unwrap().trim().parse().expect("a figure")
+    }
 }
