@@ -7,5 +7,6 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod origin;
+pub mod session;
 pub mod token;
 pub mod web;

@@ -38,6 +38,9 @@ pub enum TokenFault {
     Expired,
     #[error("The token is not valid: {0}.")]
     Invalid(&'static str),
+    /// Nobody can tell now whether it is valid; waiting helps.
+    #[error("Nobody can be signed in now: {0}.")]
+    Unavailable(&'static str),
 }
 
 impl TokenFault {
@@ -47,6 +50,7 @@ impl TokenFault {
             TokenFault::Missing => "TOKEN_MISSING",
             TokenFault::Expired => "TOKEN_EXPIRED",
             TokenFault::Invalid(_) => "TOKEN_INVALID",
+            TokenFault::Unavailable(_) => "UNAVAILABLE",
         }
     }
 }
@@ -87,14 +91,14 @@ impl TokenVerifier {
         {
             return Err(TokenFault::Invalid("it is meant for another audience"));
         }
-        let issued_at_ms = optional_time(&claims, "iat", "its iat is not a number")?;
+        let issued_at_ms = issued_at_ms(&claims, now_ms)?;
         Ok(Claims {
             user_id: user_id(&claims)?,
             name: text(&claims, "name", limits::NAME_CHARS),
             email: text(&claims, "email", limits::EMAIL_CHARS),
             image: text(&claims, "picture", limits::URL_CHARS).or_else(|| text(&claims, "image", limits::URL_CHARS)),
             role: text(&claims, "role", limits::ROLE_CHARS),
-            issued_at_ms: issued_at_ms.map(|at| at.min(now_ms)),
+            issued_at_ms,
             expires_at_ms,
         })
     }
@@ -177,7 +181,7 @@ fn decode_object(part: &str) -> Option<Map<String, Value>> {
 }
 
 /// A JSON object in which no name stands twice: of two `sub`, this verifier and another one may take different ones.
-struct ObjectWithoutRepeats(Map<String, Value>);
+pub(super) struct ObjectWithoutRepeats(pub(super) Map<String, Value>);
 
 impl<'de> serde::Deserialize<'de> for ObjectWithoutRepeats {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -204,7 +208,7 @@ impl<'de> serde::Deserialize<'de> for ObjectWithoutRepeats {
 }
 
 /// Answers `exp` in milliseconds.
-fn judge_times(claims: &Map<String, Value>, now_ms: i64) -> Result<i64, TokenFault> {
+pub(super) fn judge_times(claims: &Map<String, Value>, now_ms: i64) -> Result<i64, TokenFault> {
     let leeway_ms = limits::TOKEN_LEEWAY.as_millis() as i64;
     let expires_at_ms = match claims.get("exp") {
         None | Some(Value::Null) => return Err(TokenFault::Invalid("it has no exp")),
@@ -219,6 +223,12 @@ fn judge_times(claims: &Map<String, Value>, now_ms: i64) -> Result<i64, TokenFau
         return Err(TokenFault::Invalid("it is not valid yet"));
     }
     Ok(expires_at_ms)
+}
+
+/// `iat` in milliseconds, never later than now.
+pub(super) fn issued_at_ms(claims: &Map<String, Value>, now_ms: i64) -> Result<Option<i64>, TokenFault> {
+    let issued_at_ms = optional_time(claims, "iat", "its iat is not a number")?;
+    Ok(issued_at_ms.map(|at| at.min(now_ms)))
 }
 
 fn optional_time(claims: &Map<String, Value>, name: &str, otherwise: &'static str) -> Result<Option<i64>, TokenFault> {
@@ -247,6 +257,11 @@ fn user_id(claims: &Map<String, Value>) -> Result<String, TokenFault> {
         .into_iter()
         .find_map(|name| claims.get(name).filter(|value| !value.is_null()))
         .ok_or(TokenFault::Invalid("it names no user (sub, userId or id)"))?;
+    id_of(claim)
+}
+
+/// A user id as a claim holds it: a text, or a whole number.
+pub(super) fn id_of(claim: &Value) -> Result<String, TokenFault> {
     let id = match claim {
         Value::String(text) => text.clone(),
         Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
@@ -268,7 +283,7 @@ pub fn is_user_id(text: &str) -> bool {
 /// A claim for display. One that cannot be shown, or is longer than such a text may be, is left out whole: it is no
 /// reason to lock its bearer out, who did not write the token. The host, which can mend what it sends, is answered 413
 /// for the same length by `PUT /v1/users/{id}`.
-fn text(claims: &Map<String, Value>, name: &str, most_chars: usize) -> Option<String> {
+pub(super) fn text(claims: &Map<String, Value>, name: &str, most_chars: usize) -> Option<String> {
     let clean: String = claims
         .get(name)?
         .as_str()?
