@@ -91,7 +91,7 @@ impl Authenticator {
 
 fn unauthenticated(fault: TokenFault) -> Error {
     match fault {
-        TokenFault::Unavailable(_) => Error::unavailable(fault.to_string()),
+        TokenFault::SiteUnavailable(_) => Error::unavailable(fault.to_string()),
         _ => Error::unauthenticated(fault.to_string()),
     }
 }

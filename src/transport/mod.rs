@@ -1,6 +1,7 @@
 //! Carries bytes for the contracts: connections, tokens, origins, metrics, logs. Knows no chat.
 
 pub mod auth;
+mod claim;
 pub mod handover;
 pub mod health;
 pub mod http;

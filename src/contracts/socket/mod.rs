@@ -295,7 +295,7 @@ fn refused(message: &str, code: &str) -> Refused {
 
 fn unauthenticated(fault: &TokenFault) -> Refused {
     // Waiting helps: so the stock client must come back by itself.
-    if let TokenFault::Unavailable(_) = fault {
+    if let TokenFault::SiteUnavailable(_) = fault {
         return Refused::CloseTransport;
     }
     Refused::Error {

@@ -3,7 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::token::{Claims, ObjectWithoutRepeats, TokenFault, id_of, issued_at_ms, judge_times, text};
+use super::super::{
+    claim::{ObjectWithoutRepeats, id_of, issued_at_ms, judge_times, text},
+    token::{Claims, TokenFault},
+};
 use crate::model::limits;
 
 /// The claim that names the person unless the settings say otherwise; in a site's answer it is `user.id`.
@@ -17,7 +20,7 @@ pub fn of_contents(contents: &[u8], user_id: &str, now_ms: i64) -> Result<Claims
     let claims: ObjectWithoutRepeats =
         serde_json::from_slice(contents).map_err(|_| TokenFault::Invalid("its claims cannot be read"))?;
     let claims = claims.0;
-    let expires_at_ms = judge_times(&claims, now_ms)?;
+    let expires_at_ms = judge_times(&claims, limits::TOKEN_LEEWAY, now_ms)?;
     let issued_at_ms = issued_at_ms(&claims, now_ms)?;
     person(&claims, user_id, issued_at_ms, expires_at_ms, now_ms)
 }

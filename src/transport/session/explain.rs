@@ -5,7 +5,10 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Map, Value};
 
 use super::{
-    super::token::{Claims, ObjectWithoutRepeats, TokenFault, judge_times},
+    super::{
+        claim::{ObjectWithoutRepeats, judge_times},
+        token::{Claims, TokenFault},
+    },
     Sessions, claims,
     cookie::{self, Candidate, DEFAULT_NAMES, candidates},
     jwe::{self, Jwe, JweFault},
@@ -14,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{OTHER_KINDS, is_of_another_kind},
-    model::Timestamp,
+    model::{Timestamp, limits},
 };
 
 /// One rule, and how it went.
@@ -238,7 +241,7 @@ impl Sessions {
             );
             return;
         };
-        match judge_times(&members, now_ms) {
+        match judge_times(&members, limits::TOKEN_LEEWAY, now_ms) {
             Ok(ends) => told.passed("end", format!("It ends at {}.", Timestamp(ends))),
             Err(TokenFault::Expired) => {
                 told.refused(

@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use sha2::Sha512;
 
-use super::super::token::ObjectWithoutRepeats;
+use super::super::claim::ObjectWithoutRepeats;
 use crate::model::limits;
 
 /// How the contents are encrypted (RFC 7518, section 5).

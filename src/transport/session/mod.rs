@@ -116,7 +116,7 @@ impl Sessions {
                 Answer::SignedIn(claims) => Ok(Claims::clone(&claims)),
                 Answer::SignedOut => Err(TokenFault::Invalid("its site says that nobody is signed in by it")),
                 Answer::Unfit(fault) => Err(fault),
-                Answer::Failed(reason) => Err(TokenFault::Unavailable(reason)),
+                Answer::Failed(reason) => Err(TokenFault::SiteUnavailable(reason)),
             },
             None if is_for_site => Err(TokenFault::Invalid(
                 "it is a session that only its site can read, and no site is configured",
@@ -144,7 +144,7 @@ fn nearer(known: Option<TokenFault>, other: TokenFault) -> TokenFault {
         TokenFault::Missing => 0,
         TokenFault::Invalid(_) => 1,
         TokenFault::Expired => 2,
-        TokenFault::Unavailable(_) => 3,
+        TokenFault::SiteUnavailable(_) => 3,
     };
     match known {
         Some(known) if rank(&known) >= rank(&other) => known,
