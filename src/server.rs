@@ -41,6 +41,7 @@ use crate::{
         http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
         metrics::{Metrics, NO_ROUTE, Page},
         origin::OriginPolicy,
+        session::Sessions,
         token::TokenVerifier,
         web::{self, Kind},
     },
@@ -253,7 +254,8 @@ impl Node {
 
         let jwt = &settings.jwt;
         let verifier = TokenVerifier::new([secret.clone()], jwt.issuer.clone(), jwt.audience.clone());
-        let authenticator = Arc::new(Authenticator::new(verifier, settings.api_keys.clone()));
+        let sessions = Sessions::new(settings.sessions.clone())?;
+        let authenticator = Arc::new(Authenticator::new(verifier, sessions, settings.api_keys.clone()));
         let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
         let origins = Arc::new(origins);
         let mut page = Page::new();

@@ -227,9 +227,73 @@ pub const SETTINGS: &[Setting] = &[
     secret(
         Group::Identity,
         "nextauth_secret",
-        &["NEXTAUTH_SECRET", "AUTH_SECRET"],
+        &["NEXTAUTH_SECRET"],
         "the NEXTAUTH_SECRET of your application",
-        "Secret of NextAuth and Auth.js session cookies. This version does not read those cookies yet.",
+        "Secret of your application's sign-in by NextAuth: its session cookies are then taken here (docs/sessions.md). It is \
+         taken as it stands, commas included.",
+    ),
+    secret(
+        Group::Identity,
+        "auth_secret",
+        &["AUTH_SECRET"],
+        "the AUTH_SECRET of your application",
+        "The same of Auth.js. Where both are set, sessions of either secret are taken.",
+    ),
+    secret(
+        Group::Identity,
+        "auth_secret_1",
+        &["AUTH_SECRET_1"],
+        "a further AUTH_SECRET of your application",
+        "A further secret of Auth.js, while an old one is replaced: sessions of each are taken.",
+    ),
+    secret(
+        Group::Identity,
+        "auth_secret_2",
+        &["AUTH_SECRET_2"],
+        "a further AUTH_SECRET of your application",
+        "As auth_secret_1.",
+    ),
+    secret(
+        Group::Identity,
+        "auth_secret_3",
+        &["AUTH_SECRET_3"],
+        "a further AUTH_SECRET of your application",
+        "As auth_secret_1.",
+    ),
+    plain(
+        Group::Identity,
+        "session_url",
+        &["DOORBELL_SESSION_URL"],
+        "",
+        "https://www.example.com",
+        "Address of your application, where its sessions are in a database: its /api/auth/session is asked who a session \
+         cookie belongs to, at most once a minute for each. An address that ends in /session is asked as it is.",
+    ),
+    plain(
+        Group::Identity,
+        "session_cookie",
+        &["DOORBELL_SESSION_COOKIE"],
+        "",
+        "__Secure-example.session-token",
+        "Names of the session cookie, with commas between them. Without it, the defaults of Auth.js and NextAuth, on https \
+         and on http.",
+    ),
+    plain(
+        Group::Identity,
+        "session_salt",
+        &["DOORBELL_SESSION_SALT"],
+        "",
+        "__Secure-example.session-token",
+        "Salt with which Auth.js encrypts sessions, where the site has chosen another one than the cookie's name.",
+    ),
+    plain(
+        Group::Identity,
+        "session_user_id",
+        &["DOORBELL_SESSION_USER_ID"],
+        "sub",
+        "id",
+        "The claim of a session that is the user's id; for a session in a database the member of its user, where sub means \
+         id. email makes whoever gets an address at your application the user of that address.",
     ),
     secret(
         Group::Identity,

@@ -6,6 +6,7 @@
 pub mod catalogue;
 pub mod print;
 mod secret;
+mod sessions;
 pub mod sources;
 pub mod values;
 
@@ -15,6 +16,7 @@ mod tests;
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 pub use secret::Secret;
+pub use sessions::{NamedSecret, OTHER_KINDS, SessionSettings, is_of_another_kind};
 pub use sources::Sources;
 pub use values::{DatabaseUrl, Directory, ListenAddr, WebOrigin};
 
@@ -45,6 +47,7 @@ pub struct Settings {
     /// `None`: the only node.
     pub redis: Option<RedisSettings>,
     pub jwt: JwtSettings,
+    pub sessions: SessionSettings,
     /// Any of them opens the server-to-server calls; empty: those are off.
     pub api_keys: Vec<Secret>,
     pub directory: Directory,
@@ -163,19 +166,14 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
     )?;
     let issuer = reader.optional("jwt_issuer", values::words)?;
     let audience = reader.optional("jwt_audience", values::words)?;
-    if let Some((_, found)) = reader.optional_found("nextauth_secret", values::secret)? {
-        let name = found.name;
-        reader.notes.push(format!(
-            "{name} is set; this version does not read NextAuth session cookies yet."
-        ));
-    }
+    let sessions = reader.sessions()?;
     let api_keys = reader.optional("api_key", values::api_keys)?.unwrap_or_default();
     let is_short = |secret: &Secret| secret.expose().len() < limits::SECRET_BYTES_ADVISED;
     if jwt_secret.as_ref().is_some_and(is_short) {
-        reader.notes.push(advice_on_length("jwt_secret"));
+        reader.notes.push(advice_on_length(setting("jwt_secret").variables[0]));
     }
     if api_keys.iter().any(is_short) {
-        reader.notes.push(advice_on_length("api_key"));
+        reader.notes.push(advice_on_length(setting("api_key").variables[0]));
     }
     let settings = Settings {
         listen,
@@ -192,6 +190,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
             issuer,
             audience,
         },
+        sessions,
         api_keys,
         directory: reader.with_default("directory", values::directory)?,
         show_email: reader.with_default("show_email", values::switch)?,
@@ -231,8 +230,7 @@ fn among_several(node_url: Option<(String, Found)>, database: &DatabaseUrl) -> R
     }
 }
 
-fn advice_on_length(key: &str) -> String {
-    let name = setting(key).variables[0];
+fn advice_on_length(name: &str) -> String {
     format!(
         "{name} is shorter than {} bytes and may be guessed; openssl rand -hex 32 makes a good one.",
         limits::SECRET_BYTES_ADVISED

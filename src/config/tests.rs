@@ -207,12 +207,114 @@ fn what_this_version_cannot_do_is_refused_in_a_sentence() {
         assert!(sentence.starts_with(name) && sentence.contains(expected), "{sentence}");
         assert!(!sentence.contains("hush"), "{sentence}");
     }
-    let noted = settings(&[("AUTH_SECRET", "hush-hush")]);
-    assert!(
-        noted.notes.iter().any(|note| note.starts_with("AUTH_SECRET")),
-        "{:?}",
-        noted.notes
+}
+
+#[test]
+fn sessions_of_the_host_application_are_read_with_each_of_its_secrets() {
+    let long = |name: &str| format!("hush, {name}, taken as it stands, commas included");
+    let [first, second, third, plain, next_auth] = ["1", "2", "3", "plain", "next"].map(long);
+    let loaded = load_env(&[
+        ("NEXTAUTH_SECRET", &next_auth),
+        ("AUTH_SECRET", &plain),
+        ("AUTH_SECRET_1", &first),
+        ("AUTH_SECRET_2", &second),
+        ("AUTH_SECRET_3", &third),
+    ])
+    .unwrap();
+    let sessions = &loaded.settings.sessions;
+    let secrets: Vec<_> = sessions
+        .secrets
+        .iter()
+        .map(|secret| (secret.name.as_str(), secret.secret.expose()))
+        .collect();
+    // The newest first, as Auth.js tries them.
+    assert_eq!(
+        secrets,
+        [
+            ("AUTH_SECRET_3", third.as_str()),
+            ("AUTH_SECRET_2", &second),
+            ("AUTH_SECRET_1", &first),
+            ("AUTH_SECRET", &plain),
+            ("NEXTAUTH_SECRET", &next_auth)
+        ]
     );
+    assert_eq!(
+        (sessions.user_id.as_str(), &sessions.site, &sessions.salt),
+        ("sub", &None, &None)
+    );
+    assert_eq!(loaded.settings.notes, Vec::<String>::new());
+    let shown = print::in_force(&loaded) + &format!("{loaded:?}");
+    assert!(!shown.contains("hush"), "{shown}");
+    assert_eq!(settings(&[]).sessions.secrets, []);
+}
+
+#[test]
+fn where_sessions_come_from_can_be_said() {
+    let sessions = settings(&[
+        ("DOORBELL_SESSION_URL", "https://www.example.com/"),
+        ("DOORBELL_SESSION_COOKIE", "__Secure-example.session, example.session"),
+        ("DOORBELL_SESSION_SALT", "example.session"),
+        ("DOORBELL_SESSION_USER_ID", "https://example.com/user_id"),
+    ])
+    .sessions;
+    assert_eq!(sessions.site.as_deref(), Some("https://www.example.com"));
+    assert_eq!(sessions.cookie_names, ["__Secure-example.session", "example.session"]);
+    assert_eq!(sessions.salt.as_deref(), Some("example.session"));
+    assert_eq!(sessions.user_id, "https://example.com/user_id");
+}
+
+#[test]
+fn settings_of_sessions_that_most_likely_are_mistakes_are_noted() {
+    let long = "a secret that is long enough, 32 bytes";
+    let quoted = format!("\"{long}\"");
+    let blank = format!("{long} ");
+    for (environment, expected) in [
+        (
+            vec![("AUTH_SECRET", "hush-hush")],
+            "AUTH_SECRET is shorter than 32 bytes",
+        ),
+        (
+            vec![("AUTH_SECRET_2", quoted.as_str())],
+            "AUTH_SECRET_2 begins or ends with",
+        ),
+        (
+            vec![("NEXTAUTH_SECRET", blank.as_str())],
+            "NEXTAUTH_SECRET begins or ends with",
+        ),
+        (
+            vec![("DOORBELL_SESSION_COOKIE", "a")],
+            "DOORBELL_SESSION_COOKIE is set, but no session is read",
+        ),
+        (
+            vec![("DOORBELL_SESSION_SALT", "a")],
+            "DOORBELL_SESSION_SALT is set, but no session is read",
+        ),
+        (
+            vec![("DOORBELL_SESSION_USER_ID", "id")],
+            "DOORBELL_SESSION_USER_ID is set, but no session is read",
+        ),
+        (
+            vec![("DOORBELL_SESSION_URL", "http://web.example:3000")],
+            "DOORBELL_SESSION_URL is not https",
+        ),
+    ] {
+        let notes = settings(&environment).notes;
+        assert!(
+            notes.len() == 1 && notes[0].starts_with(expected),
+            "{environment:?}: {notes:?}"
+        );
+        assert!(!notes[0].contains("hush") && !notes[0].contains(long), "{notes:?}");
+    }
+    for environment in [
+        [("AUTH_SECRET", long), ("DOORBELL_SESSION_COOKIE", "a")],
+        [("AUTH_SECRET", long), ("NEXTAUTH_SECRET", long)],
+        [
+            ("DOORBELL_SESSION_URL", "http://localhost:3000"),
+            ("DOORBELL_SESSION_USER_ID", "email"),
+        ],
+    ] {
+        assert_eq!(settings(&environment).notes, Vec::<String>::new(), "{environment:?}");
+    }
 }
 
 #[test]
@@ -283,6 +385,24 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
             "http://10.0.0.5:5544",
             "or leave DOORBELL_NODE_URL out",
         ),
+        ("DOORBELL_SESSION_URL", "www.example.com", "https://www.example.com"),
+        (
+            "DOORBELL_SESSION_URL",
+            "https://example.com/?x=y",
+            "https://www.example.com",
+        ),
+        ("DOORBELL_SESSION_COOKIE", "two words", "session cookie"),
+        ("DOORBELL_SESSION_COOKIE", ",", "session cookie"),
+        ("DOORBELL_SESSION_COOKIE", "doorbell_session", "session cookie"),
+        (
+            "DOORBELL_SESSION_COOKIE",
+            "a,__Secure-next-auth.state",
+            "session cookie",
+        ),
+        ("DOORBELL_SESSION_COOKIE", "a,b,c,d,e,f,g,h,i", "session cookie"),
+        ("DOORBELL_SESSION_SALT", "authjs.pkce.code_verifier", "session cookie"),
+        ("DOORBELL_SESSION_USER_ID", "exp", "sub, id, email"),
+        ("DOORBELL_SESSION_USER_ID", "user id", "sub, id, email"),
         ("FRONTEND_URL", "*", "https://www.example.com"),
         ("FRONTEND_URL", "www.example.com", "https://www.example.com"),
         ("FRONTEND_URL", "null", "https://www.example.com"),

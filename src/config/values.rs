@@ -20,7 +20,7 @@ pub struct Wrong {
     pub mend: String,
 }
 
-fn wrong<T>(why: impl Into<String>, mend: impl Into<String>) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(why: impl Into<String>, mend: impl Into<String>) -> Result<T, Wrong> {
     Err(Wrong {
         why: why.into(),
         mend: mend.into(),
@@ -598,6 +598,6 @@ pub fn not_yet(schemes: &'static [&'static str], form: &'static str) -> impl Fn(
 }
 
 /// What stands between commas, trimmed, without what is empty.
-fn list(text: &str) -> Vec<&str> {
+pub(super) fn list(text: &str) -> Vec<&str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect()
 }

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -52,13 +52,32 @@ pub struct Api {
 impl Api {
     /// A token of Doorbell's own for this person, and when it ends.
     pub fn issue_token(&self, user: &User) -> Result<(String, Timestamp)> {
+        self.sign_token(user, &[], limits::TOKEN_LIFETIME)
+    }
+
+    /// The same for somebody who shows a session, with what is known of the person. It does not outlive the session, which
+    /// ends at `session_ends_ms`, in milliseconds since the epoch.
+    pub fn issue_session_token(&self, user: &User, session_ends_ms: i64) -> Result<(String, Timestamp)> {
+        let left_ms = session_ends_ms.saturating_sub(self.clock.now().as_millis());
+        let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
+        let profile = [("name", &user.name), ("email", &user.email), ("picture", &user.image)];
+        self.sign_token(user, &profile, left.min(limits::TOKEN_LIFETIME))
+    }
+
+    fn sign_token(
+        &self,
+        user: &User,
+        profile: &[(&'static str, &Option<String>)],
+        lifetime: Duration,
+    ) -> Result<(String, Timestamp)> {
         let jwt = &self.settings.jwt;
-        let profile = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
-        let profile = profile
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.clone()?)));
+        let party = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
+        let claims = party
+            .iter()
+            .chain(profile)
+            .filter_map(|(name, value)| Some((*name, value.as_ref()?.clone())));
         let now = self.clock.now().as_millis();
-        let minted = token::mint(&self.secret, user.id.as_str(), profile, now, limits::TOKEN_LIFETIME);
+        let minted = token::mint(&self.secret, user.id.as_str(), claims, now, lifetime);
         let (token, ends_at) = minted.map_err(|fault| Error::invalid(fault.to_string()))?;
         Ok((token, Timestamp(ends_at)))
     }
@@ -370,7 +389,8 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let credential = api
         .authenticator
-        .identify(&parts.headers, api.clock.now().as_millis())?;
+        .identify(&parts.headers, api.clock.now().as_millis())
+        .await?;
     let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
     if matches!(credential, Credential::Cookie(_)) && is_change && !api.origins.may_change_by_cookie(&parts.headers) {
         return Err(Error::forbidden(

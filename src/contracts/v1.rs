@@ -27,19 +27,19 @@ pub fn routes() -> Vec<Route> {
 
 /// A session or the API key gets a token; a token does not get another.
 async fn issue_token(mut call: Call) -> Result<Reply> {
-    let user = match &call.credential {
+    let (token, expires_at) = match &call.credential {
         Credential::Bearer(_) => {
             return Err(Error::forbidden(
                 "A token gets no further token; use the session cookie or the API key.",
             ));
         }
-        Credential::Cookie(_) => call.person()?.clone(),
+        Credential::Cookie(claims) => call.api.issue_session_token(call.person()?, claims.expires_at_ms)?,
         Credential::ApiKey => {
             let id = call.fields().await?.required_id("userId")?;
-            call.chat().mentioned_user(&id).await?
+            let user = call.chat().mentioned_user(&id).await?;
+            call.api.issue_token(&user)?
         }
     };
-    let (token, expires_at) = call.api.issue_token(&user)?;
     Ok(Reply::ok(&json!({ "token": token, "expiresAt": expires_at })))
 }
 

@@ -213,6 +213,34 @@ pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60)
 pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
 /// A shared secret shorter than this can be guessed offline from one token (RFC 7518, section 3.2): start warns.
 pub const SECRET_BYTES_ADVISED: usize = 32;
+/// Longest session of NextAuth or Auth.js, its pieces put together: 16 pieces as those packages cut them.
+pub const SESSION_BYTES: usize = 64_000;
+/// Most pieces of a session cookie. Browsers keep 50 or more cookies of a site, and Node refuses headers over 16 KiB.
+pub const SESSION_PIECES: usize = 20;
+/// Whole session cookies of one name that are tried: a site may have set it for two domains and two paths.
+pub const SESSION_TWINS: usize = 4;
+/// Names of session cookies that may be configured; each is a key to derive for each secret.
+pub const SESSION_NAMES: usize = 8;
+/// Longest name of a cookie in the configuration.
+pub const COOKIE_NAME_BYTES: usize = 128;
+/// Longest name of a claim in the configuration.
+pub const CLAIM_NAME_BYTES: usize = 64;
+/// A site's word on who is signed in holds so long: who signs out there is let in here no longer than that.
+pub const SESSION_ANSWER_KEPT: Duration = Duration::from_secs(60);
+/// Its refusal, or its silence: whoever sends one cookie again and again causes one question in this time.
+pub const SESSION_REFUSAL_KEPT: Duration = Duration::from_secs(5);
+/// Answers of the site that are kept, of some hundred bytes each.
+pub const SESSION_ANSWERS: usize = 20_000;
+/// Questions that the site has at once; pages of Next.js answer some hundreds a second.
+pub const SESSION_ASKS_AT_ONCE: usize = 64;
+/// Questions that wait for their turn, each a request here; more are refused at once.
+pub const SESSION_ASKS_WAITING: usize = 4_096;
+/// The whole of a question, waiting included: a browser waits for it.
+pub const SESSION_ASK_TIME: Duration = Duration::from_secs(5);
+/// Connecting to the site.
+pub const SESSION_CONNECT_TIME: Duration = Duration::from_secs(2);
+/// Longest answer of the site: far above what a session holds, so only a fault reaches it.
+pub const SESSION_ANSWER_BYTES: usize = 64 * 1024;
 /// Bytes of a secret that Doorbell makes for itself.
 pub const SECRET_BYTES_MADE: usize = 32;
 /// How long a lost connection may come back into its rooms, unless `DOORBELL_RECOVERY_WINDOW` says otherwise.

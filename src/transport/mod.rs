@@ -1,11 +1,13 @@
 //! Carries bytes for the contracts: connections, tokens, origins, metrics, logs. Knows no chat.
 
 pub mod auth;
+mod claim;
 pub mod handover;
 pub mod health;
 pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod origin;
+pub mod session;
 pub mod token;
 pub mod web;

@@ -10,6 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
+use super::claim::{ObjectWithoutRepeats, id_of, issued_at_ms, judge_times, text};
 use crate::config::Secret;
 use crate::model::limits;
 
@@ -38,6 +39,9 @@ pub enum TokenFault {
     Expired,
     #[error("The token is not valid: {0}.")]
     Invalid(&'static str),
+    /// The site whose session it is does not say now whether it is valid; waiting helps.
+    #[error("Nobody can be signed in now: {0}.")]
+    SiteUnavailable(&'static str),
 }
 
 impl TokenFault {
@@ -47,6 +51,7 @@ impl TokenFault {
             TokenFault::Missing => "TOKEN_MISSING",
             TokenFault::Expired => "TOKEN_EXPIRED",
             TokenFault::Invalid(_) => "TOKEN_INVALID",
+            TokenFault::SiteUnavailable(_) => "UNAVAILABLE",
         }
     }
 }
@@ -76,7 +81,7 @@ impl TokenVerifier {
             return Err(TokenFault::Missing);
         }
         let claims = self.signed_claims(token)?;
-        let expires_at_ms = judge_times(&claims, now_ms)?;
+        let expires_at_ms = judge_times(&claims, limits::TOKEN_LEEWAY, now_ms)?;
         if let Some(issuer) = &self.issuer
             && claims.get("iss").and_then(Value::as_str) != Some(issuer)
         {
@@ -87,14 +92,14 @@ impl TokenVerifier {
         {
             return Err(TokenFault::Invalid("it is meant for another audience"));
         }
-        let issued_at_ms = optional_time(&claims, "iat", "its iat is not a number")?;
+        let issued_at_ms = issued_at_ms(&claims, now_ms)?;
         Ok(Claims {
             user_id: user_id(&claims)?,
             name: text(&claims, "name", limits::NAME_CHARS),
             email: text(&claims, "email", limits::EMAIL_CHARS),
             image: text(&claims, "picture", limits::URL_CHARS).or_else(|| text(&claims, "image", limits::URL_CHARS)),
             role: text(&claims, "role", limits::ROLE_CHARS),
-            issued_at_ms: issued_at_ms.map(|at| at.min(now_ms)),
+            issued_at_ms,
             expires_at_ms,
         })
     }
@@ -176,64 +181,6 @@ fn decode_object(part: &str) -> Option<Map<String, Value>> {
     Some(object.0)
 }
 
-/// A JSON object in which no name stands twice: of two `sub`, this verifier and another one may take different ones.
-struct ObjectWithoutRepeats(Map<String, Value>);
-
-impl<'de> serde::Deserialize<'de> for ObjectWithoutRepeats {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = ObjectWithoutRepeats;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut object = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if object.insert(name, value).is_some() {
-                        return Err(serde::de::Error::custom("a repeated name"));
-                    }
-                }
-                Ok(ObjectWithoutRepeats(object))
-            }
-        }
-        deserializer.deserialize_map(Visitor)
-    }
-}
-
-/// Answers `exp` in milliseconds.
-fn judge_times(claims: &Map<String, Value>, now_ms: i64) -> Result<i64, TokenFault> {
-    let leeway_ms = limits::TOKEN_LEEWAY.as_millis() as i64;
-    let expires_at_ms = match claims.get("exp") {
-        None | Some(Value::Null) => return Err(TokenFault::Invalid("it has no exp")),
-        Some(exp) => milliseconds(exp).ok_or(TokenFault::Invalid("its exp is not a number"))?,
-    };
-    if expires_at_ms.saturating_add(leeway_ms) <= now_ms {
-        return Err(TokenFault::Expired);
-    }
-    if let Some(not_before_ms) = optional_time(claims, "nbf", "its nbf is not a number")?
-        && not_before_ms > now_ms.saturating_add(leeway_ms)
-    {
-        return Err(TokenFault::Invalid("it is not valid yet"));
-    }
-    Ok(expires_at_ms)
-}
-
-fn optional_time(claims: &Map<String, Value>, name: &str, otherwise: &'static str) -> Result<Option<i64>, TokenFault> {
-    match claims.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => milliseconds(value).map(Some).ok_or(TokenFault::Invalid(otherwise)),
-    }
-}
-
-/// A `NumericDate` (RFC 7519, section 2), which may have a fraction; a text is none (CVE-2026-25537 was such a text).
-fn milliseconds(value: &Value) -> Option<i64> {
-    // `as` saturates, so that no number, however large, wraps around into the past.
-    value.as_f64().map(|seconds| (seconds * 1000.0) as i64)
-}
-
 fn names_audience(claim: Option<&Value>, audience: &str) -> bool {
     match claim {
         Some(Value::String(one)) => one == audience,
@@ -247,36 +194,13 @@ fn user_id(claims: &Map<String, Value>) -> Result<String, TokenFault> {
         .into_iter()
         .find_map(|name| claims.get(name).filter(|value| !value.is_null()))
         .ok_or(TokenFault::Invalid("it names no user (sub, userId or id)"))?;
-    let id = match claim {
-        Value::String(text) => text.clone(),
-        Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
-        _ => return Err(TokenFault::Invalid("its user id is neither a text nor a whole number")),
-    };
-    if is_user_id(&id) {
-        Ok(id)
-    } else {
-        Err(TokenFault::Invalid("its user id has a form that ids do not have"))
-    }
+    id_of(claim)
 }
 
 /// Does the text have the form of a user id?
 pub fn is_user_id(text: &str) -> bool {
     (1..=limits::ID_CHARS).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:@-".contains(&b))
-}
-
-/// A claim for display. One that cannot be shown, or is longer than such a text may be, is left out whole: it is no
-/// reason to lock its bearer out, who did not write the token. The host, which can mend what it sends, is answered 413
-/// for the same length by `PUT /v1/users/{id}`.
-fn text(claims: &Map<String, Value>, name: &str, most_chars: usize) -> Option<String> {
-    let clean: String = claims
-        .get(name)?
-        .as_str()?
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
-    let clean = clean.trim();
-    (!clean.is_empty() && clean.chars().count() <= most_chars).then(|| clean.to_owned())
 }
 
 #[cfg(test)]

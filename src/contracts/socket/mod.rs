@@ -188,6 +188,7 @@ impl Sockets {
         let claims = self
             .authenticator
             .verify(token, now.as_millis())
+            .await
             .map_err(|fault| unauthenticated(&fault))?;
         let contract = self.contract(&auth, &connecting.session)?;
         let left_ms = match claims.expires_at_ms - now.as_millis() {
@@ -293,6 +294,10 @@ fn refused(message: &str, code: &str) -> Refused {
 }
 
 fn unauthenticated(fault: &TokenFault) -> Refused {
+    // Waiting helps: so the stock client must come back by itself.
+    if let TokenFault::SiteUnavailable(_) = fault {
+        return Refused::CloseTransport;
+    }
     Refused::Error {
         message: "Authentication error".to_owned(),
         data: Some(json!({ "code": fault.code(), "message": fault.to_string() })),

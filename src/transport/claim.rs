@@ -1,0 +1,99 @@
+//! Claims about a person, as JSON holds them: what signed tokens and sign-in sessions have in common.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::token::TokenFault;
+use crate::model::UserId;
+
+/// A JSON object in which no name stands twice: of two `sub`, this verifier and another one may take different ones.
+pub struct ObjectWithoutRepeats(pub Map<String, Value>);
+
+impl<'de> serde::Deserialize<'de> for ObjectWithoutRepeats {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = ObjectWithoutRepeats;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut object = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if object.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a repeated name"));
+                    }
+                }
+                Ok(ObjectWithoutRepeats(object))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+/// Judges `exp`, which is required, and `nbf`, by clocks that may differ by `leeway`; answers `exp` in milliseconds.
+pub fn judge_times(claims: &Map<String, Value>, leeway: Duration, now_ms: i64) -> Result<i64, TokenFault> {
+    let leeway_ms = i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX);
+    let expires_at_ms = match claims.get("exp") {
+        None | Some(Value::Null) => return Err(TokenFault::Invalid("it has no exp")),
+        Some(exp) => milliseconds(exp).ok_or(TokenFault::Invalid("its exp is not a number"))?,
+    };
+    if expires_at_ms.saturating_add(leeway_ms) <= now_ms {
+        return Err(TokenFault::Expired);
+    }
+    if let Some(not_before_ms) = optional_time(claims, "nbf", "its nbf is not a number")?
+        && not_before_ms > now_ms.saturating_add(leeway_ms)
+    {
+        return Err(TokenFault::Invalid("it is not valid yet"));
+    }
+    Ok(expires_at_ms)
+}
+
+/// `iat` in milliseconds, never later than now.
+pub fn issued_at_ms(claims: &Map<String, Value>, now_ms: i64) -> Result<Option<i64>, TokenFault> {
+    let issued_at_ms = optional_time(claims, "iat", "its iat is not a number")?;
+    Ok(issued_at_ms.map(|at| at.min(now_ms)))
+}
+
+fn optional_time(claims: &Map<String, Value>, name: &str, otherwise: &'static str) -> Result<Option<i64>, TokenFault> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => milliseconds(value).map(Some).ok_or(TokenFault::Invalid(otherwise)),
+    }
+}
+
+/// A `NumericDate` (RFC 7519, section 2), which may have a fraction; a text is none (CVE-2026-25537 was such a text).
+fn milliseconds(value: &Value) -> Option<i64> {
+    // `as` saturates, so that no number, however large, wraps around into the past.
+    value.as_f64().map(|seconds| (seconds * 1000.0) as i64)
+}
+
+/// A user id as a claim holds it: a text, or a whole number.
+pub fn id_of(claim: &Value) -> Result<String, TokenFault> {
+    let id = match claim {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+        _ => return Err(TokenFault::Invalid("its user id is neither a text nor a whole number")),
+    };
+    match UserId::parse(&id) {
+        Ok(_) => Ok(id),
+        Err(_) => Err(TokenFault::Invalid("its user id has a form that ids do not have")),
+    }
+}
+
+/// A claim for display. One that cannot be shown, or is longer than such a text may be, is left out whole: it is no
+/// reason to lock its bearer out, who did not write the token. The host, which can mend what it sends, is answered 413
+/// for the same length by `PUT /v1/users/{id}`.
+pub fn text(claims: &Map<String, Value>, name: &str, most_chars: usize) -> Option<String> {
+    let clean: String = claims
+        .get(name)?
+        .as_str()?
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect();
+    let clean = clean.trim();
+    (!clean.is_empty() && clean.chars().count() <= most_chars).then(|| clean.to_owned())
+}
