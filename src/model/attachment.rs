@@ -22,6 +22,18 @@ pub struct Attachment {
     pub created_at: Timestamp,
 }
 
+/// A file on its way in, or one that no message names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    pub key: AttachmentKey,
+    pub id: AttachmentId,
+    pub owner: UserKey,
+    /// As it will be shown.
+    pub name: String,
+    /// When it was begun.
+    pub created_at: Timestamp,
+}
+
 /// Where its bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
