@@ -158,6 +158,7 @@ impl Town {
             sender: pair[picks.below(2)],
             kind: MessageKind::Text,
             content: "m".repeat(self.body / 2 + picks.below(self.body + 1)),
+            attachments: Vec::new(),
             client_message_id: Some(Ulid::from_parts(millis, random).to_string()),
             digest: [7; 16],
             reply_to: None,

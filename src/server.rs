@@ -16,7 +16,10 @@ use tokio::{
 
 use self::{front::Front, nodes::KnownNodes};
 use crate::{
-    chat::{Chat, Policy},
+    chat::{
+        Chat, MediaPolicy, Policy,
+        attachment::{LinkKey, Links},
+    },
     config::{ConfigFault, DatabaseUrl, Directory, Secret, Settings},
     contracts::{
         self,
@@ -54,6 +57,8 @@ pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// The name under which the secret that this installation made for itself is kept.
 const KEPT_SECRET: &str = "jwt_secret";
+/// The name under which the secret is kept that signs the links to files.
+const LINK_SECRET: &str = "link_key";
 /// Every REST route, described (OpenAPI 3.1).
 const OPENAPI: &str = include_str!("../docs/openapi.json");
 const FRONT_PAGE: &str = include_str!("front.html");
@@ -217,14 +222,26 @@ impl Node {
         let (store, stats) = open_store(&settings.database, Arc::clone(&clock), facts).await?;
         let secret = secret(&settings, &*store).await?;
 
+        let link_secret = store.keep_setting(LINK_SECRET, random_text(limits::SECRET_BYTES_MADE)?);
+        let links = Arc::new(Links::new(
+            LinkKey::new(&link_secret.await?),
+            settings.base_url(),
+            Arc::clone(&clock),
+        ));
         let policy = Policy {
             open_directory: settings.directory == Directory::Open,
             group_max: settings.group_max,
             rates: settings.rates,
             recovery_window: settings.recovery_window,
+            media: MediaPolicy {
+                links: Arc::clone(&links),
+                quota: settings.media_quota,
+                hosts: settings.media_hosts.clone(),
+            },
         };
         let wire = Wire {
             show_email: settings.show_email,
+            links,
         };
         // Before the node is known to others: they reach it from then on.
         let listeners = bind(&settings.listen).await?;

@@ -48,6 +48,7 @@ fn to(person: &str, content: &str, client_message_id: Option<&str>) -> SendReque
         person: Some(person.to_owned()),
         content: content.to_owned(),
         kind: MessageKind::Text,
+        files: Vec::new(),
         client_message_id: client_message_id.map(str::to_owned),
         reply_to: None,
         origin: None,

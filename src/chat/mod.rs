@@ -3,6 +3,7 @@
 //! A contract decodes a request into a verb's arguments and renders what the verb returns; it decides nothing itself.
 
 pub mod arrive;
+pub mod attachment;
 mod beat;
 pub mod cache;
 pub mod comment;
@@ -52,6 +53,17 @@ pub struct Policy {
     pub rates: RateLimits,
     /// For how long a lost connection may come back into its session.
     pub recovery_window: Duration,
+    pub media: MediaPolicy,
+}
+
+/// What a deployment decides about files.
+#[derive(Debug, Clone)]
+pub struct MediaPolicy {
+    pub links: Arc<attachment::Links>,
+    /// How many bytes of files a person may have here; `None`: as many as fit.
+    pub quota: Option<u64>,
+    /// Hosts whose `https:` addresses a message may carry, in small letters.
+    pub hosts: Vec<String>,
 }
 
 /// The chat of one node.

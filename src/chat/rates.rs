@@ -20,6 +20,7 @@ use crate::{
 
 pub struct Rates {
     pub sends: Limiter,
+    pub uploads: Limiter,
     pub conversations: Limiter,
     pub connections: Limiter,
     pub requests: Limiter,
@@ -31,6 +32,7 @@ impl Rates {
         let limiter = |kind, rate| Limiter::new(kind, rate, Arc::clone(counters), bus.clone());
         Rates {
             sends: limiter(RateKind::Sends, settings.sends),
+            uploads: limiter(RateKind::Uploads, settings.uploads),
             conversations: limiter(RateKind::Conversations, settings.conversations),
             connections: limiter(RateKind::Connections, settings.connections),
             requests: limiter(RateKind::Requests, settings.requests),
@@ -41,6 +43,7 @@ impl Rates {
     pub fn count_elsewhere(&self, kind: RateKind, counts: &[(UserKey, i32)]) {
         let limiter = match kind {
             RateKind::Sends => &self.sends,
+            RateKind::Uploads => &self.uploads,
             RateKind::Conversations => &self.conversations,
             RateKind::Connections => &self.connections,
             RateKind::Requests => &self.requests,
@@ -84,6 +87,7 @@ impl Limiter {
             self.counters.count_limited(self.kind);
             let what = match self.kind {
                 RateKind::Sends => "messages",
+                RateKind::Uploads => "uploads",
                 RateKind::Conversations => "new conversations",
                 RateKind::Connections => "connections",
                 RateKind::Requests => "requests",

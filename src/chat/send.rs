@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Chat, People,
+    attachment::{FileReference, hash_files},
     cache::{closed, left},
 };
 use crate::{
     model::{
         Conversation, Error, Message, MessageId, MessageKind, Origin, Result, Seq, UserId, UserKey, content, limits,
     },
-    store::{Appended, Draft, Pending},
+    store::{Appended, Draft, DraftAttachment, Pending},
 };
 
 /// A message as somebody wants to send it, nothing checked yet.
@@ -26,7 +27,9 @@ pub struct SendRequest {
     /// the other person: with a conversation they must be in it, without one they name it.
     pub person: Option<String>,
     pub content: String,
+    /// What the sender says that it is; that of its first file counts.
     pub kind: MessageKind,
+    pub files: Vec<FileReference>,
     pub client_message_id: Option<String>,
     /// Public id of the message that this one answers.
     pub reply_to: Option<String>,
@@ -137,13 +140,21 @@ impl Chat {
                 return Err(Error::invalid("clientMessageId must have 1 to 64 characters."));
             }
         }
-        let content = content::checked(&request.content, "content")?;
-        if request.kind != MessageKind::Text {
-            return Err(Error::invalid(format!(
-                "A message of type {} needs its file.",
-                request.kind.as_str()
-            )));
-        }
+        let content = match request.files.is_empty() {
+            true => content::checked(&request.content, "content")?,
+            false => content::checked_or_empty(&request.content, "content")?,
+        };
+        let named = self.named_files(sender, &request.files, request.kind).await?;
+        let kind = match (named.kind, request.kind) {
+            (Some(kind), _) => kind,
+            (None, MessageKind::Text) => MessageKind::Text,
+            (None, told) => {
+                return Err(Error::invalid(format!(
+                    "A message of type {} needs its file.",
+                    told.as_str()
+                )));
+            }
+        };
         let reply_to = match (&request.reply_to, &target) {
             (None, _) => None,
             (Some(id), Target::Conversation(conversation)) => Some(MessageId::parse(id)?.seq_in(&conversation.id)?),
@@ -175,9 +186,10 @@ impl Chat {
         let draft = Draft {
             conversation: conversation.key,
             sender,
-            kind: request.kind,
-            digest: digest(request.kind, &content, reply_to),
+            kind,
+            digest: digest(kind, &content, reply_to, &named.attachments),
             content,
+            attachments: named.attachments,
             client_message_id,
             reply_to,
             origin: request.origin,
@@ -222,6 +234,12 @@ impl Chat {
             Appended::Left => return Err(left()),
             Appended::Closed => return Err(closed()),
             Appended::NoSuchReply => return Err(Error::not_found("message")),
+            // It was there a moment ago, and was given up since.
+            Appended::NoSuchAttachment => {
+                return Err(Error::invalid(
+                    "A file of this message is no longer here; upload it again.",
+                ));
+            }
         };
         let people = self.people_of(&conversation, &[message.sender]).await?;
         Ok(Sent {
@@ -302,12 +320,13 @@ enum Target {
 }
 
 /// Of everything that makes two drafts the same message.
-fn digest(kind: MessageKind, content: &str, reply_to: Option<Seq>) -> [u8; 16] {
+fn digest(kind: MessageKind, content: &str, reply_to: Option<Seq>, attachments: &[DraftAttachment]) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(kind.as_str());
     hash.update([0]);
     hash.update(reply_to.unwrap_or(0).to_be_bytes());
     hash.update(content);
+    hash_files(&mut hash, attachments);
     let mut digest = [0; 16];
     digest.copy_from_slice(&hash.finalize()[..16]);
     digest

@@ -371,6 +371,14 @@ pub const SETTINGS: &[Setting] = &[
     ),
     plain(
         Group::Limits,
+        "media_quota",
+        &["DOORBELL_MEDIA_QUOTA"],
+        "5GiB",
+        "off",
+        "How much of uploaded files one person may have here; off: without limit.",
+    ),
+    plain(
+        Group::Limits,
         "media_hosts",
         &["DOORBELL_MEDIA_HOSTS"],
         "",

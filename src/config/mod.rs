@@ -62,6 +62,8 @@ pub struct Settings {
     pub max_image: u64,
     /// Largest video, in bytes.
     pub max_video: u64,
+    /// Bytes of files that one person may have here; `None`: without limit.
+    pub media_quota: Option<u64>,
     /// Lower case.
     pub media_hosts: Vec<String>,
     /// A filter as `tracing` has them.
@@ -206,6 +208,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         rates: reader.with_default("rate_limits", values::rate_limits)?,
         max_image: reader.with_default("max_image", values::upload_bytes)?,
         max_video: reader.with_default("max_video", values::upload_bytes)?,
+        media_quota: reader.with_default("media_quota", values::quota)?,
         media_hosts: reader.optional("media_hosts", values::hosts)?.unwrap_or_default(),
         log: reader.with_default("log", log_filter)?,
         notes: reader.notes,

@@ -55,6 +55,7 @@ fn without_any_configuration_the_defaults_of_the_manual_hold() {
         (settings.max_image, settings.max_video),
         (limits::IMAGE_BYTES, limits::VIDEO_BYTES)
     );
+    assert_eq!(settings.media_quota, Some(limits::MEDIA_QUOTA_BYTES));
     assert_eq!(settings.group_max, limits::GROUP_MAX);
     assert_eq!(
         (settings.directory, settings.contract, settings.show_email),
@@ -423,6 +424,9 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
         ("DOORBELL_MAX_IMAGE", "0", "10MiB"),
         ("DOORBELL_MAX_IMAGE", "10 apples", "10MiB"),
         ("DOORBELL_MAX_VIDEO", "11GiB", "10GiB"),
+        ("DOORBELL_MEDIA_QUOTA", "0", "off"),
+        ("DOORBELL_MEDIA_QUOTA", "none", "5GiB"),
+        ("DOORBELL_MEDIA_QUOTA", "99999999999GiB", "out of range"),
         ("DOORBELL_SHOW_EMAIL", "perhaps", "on or off"),
         (
             "DOORBELL_MEDIA_HOSTS",

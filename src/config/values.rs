@@ -409,7 +409,24 @@ pub fn duration_text(duration: Duration) -> String {
 
 /// `10MiB`, `500KB`, `1048576`: from 1 byte to the largest upload that the product allows.
 pub fn upload_bytes(text: &str) -> Result<u64, Wrong> {
-    const MEND: &str = "write a size from 1B to 10GiB, as 10MiB";
+    bytes(
+        text,
+        limits::UPLOAD_BYTES_HIGHEST,
+        "write a size from 1B to 10GiB, as 10MiB",
+    )
+}
+
+/// `off`, or a size: more than any disk holds is meant to be off.
+pub fn quota(text: &str) -> Result<Option<u64>, Wrong> {
+    const MEND: &str = "write off, or a size from 1B to 1000000GiB, as 5GiB";
+    match text.trim() {
+        "off" => Ok(None),
+        size => bytes(size, 1_000_000 << 30, MEND).map(Some),
+    }
+}
+
+/// A size from 1 byte to `highest`.
+fn bytes(text: &str, highest: u64, mend: &'static str) -> Result<u64, Wrong> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
@@ -420,16 +437,16 @@ pub fn upload_bytes(text: &str) -> Result<u64, Wrong> {
         "kib" => 1 << 10,
         "mib" => 1 << 20,
         "gib" => 1 << 30,
-        _ => return wrong("is not a size", MEND),
+        _ => return wrong("is not a size", mend),
     };
     match text[..digits]
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(unit))
     {
-        Some(bytes) if (1..=limits::UPLOAD_BYTES_HIGHEST).contains(&bytes) => Ok(bytes),
-        Some(_) => wrong("is out of range", MEND),
-        None => wrong("is not a size", MEND),
+        Some(bytes) if (1..=highest).contains(&bytes) => Ok(bytes),
+        Some(_) => wrong("is out of range", mend),
+        None => wrong("is not a size", mend),
     }
 }
 

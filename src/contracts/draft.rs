@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::{json::Fields, rest::Call};
 use crate::{
-    chat::send::SendRequest,
+    chat::{attachment::FileReference, send::SendRequest},
     model::{Error, MessageKind, Result, UserId},
 };
 
@@ -55,15 +55,26 @@ pub fn decode(fields: &Fields, headers: &HeaderMap) -> Result<SendRequest> {
     Ok(request)
 }
 
+/// The files that a message names: in `attachmentIds`, as `conversations` has them, and as the `fileUrl` of the others.
+fn files(fields: &Fields) -> Result<Vec<FileReference>> {
+    let ids = fields.ids("attachmentIds")?.unwrap_or_default();
+    let mut files: Vec<FileReference> = ids.into_iter().map(FileReference::Id).collect();
+    if let Some(url) = fields.text("fileUrl")?.filter(|url| !url.trim().is_empty()) {
+        let file = FileReference::Url {
+            url: url.trim().to_owned(),
+            name: fields.text("fileName")?.map(str::to_owned),
+            size: fields.size("fileSize")?,
+            file_type: fields.text("fileType")?.map(str::to_owned),
+        };
+        files.push(file);
+    }
+    Ok(files)
+}
+
 /// A message sent over a socket.
 pub fn decode_fields(fields: &Fields) -> Result<SendRequest> {
     let conversation = fields.id("conversationId")?;
-    if fields.text("fileUrl")?.is_some_and(|url| !url.is_empty()) {
-        return Err(Error::invalid("fileUrl names no file that you have uploaded."));
-    }
-    if fields.ids("attachmentIds")?.is_some_and(|ids| !ids.is_empty()) {
-        return Err(Error::invalid("attachmentIds names no file that you have uploaded."));
-    }
+    let files = files(fields)?;
     let kind = match fields.text("type")? {
         None => MessageKind::Text,
         Some(name) => MessageKind::parse(name)
@@ -78,6 +89,7 @@ pub fn decode_fields(fields: &Fields) -> Result<SendRequest> {
         person: person(fields)?,
         content: content.to_owned(),
         kind,
+        files,
         client_message_id: fields.id("clientMessageId")?,
         reply_to: fields.id("replyToId")?,
         origin: None,

@@ -167,6 +167,18 @@ impl Fields {
         }
     }
 
+    /// A number of bytes, which forms write as text.
+    pub fn size(&self, name: &str) -> Result<Option<u64>> {
+        let read = |value: &Value| match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let not_a_size = || Error::invalid(format!("{name} must be a number of bytes."));
+        let size = self.value(name).map(|value| read(value).ok_or_else(not_a_size));
+        size.transpose()
+    }
+
     pub fn ids(&self, name: &str) -> Result<Option<Vec<String>>> {
         match self.value(name) {
             None => Ok(None),

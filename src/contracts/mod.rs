@@ -1,6 +1,7 @@
 //! The five wire contracts, and Doorbell's own: each decodes into the chat's verbs and renders what they return.
 
 pub mod api;
+pub mod attachments;
 pub mod draft;
 pub mod event;
 pub mod history;
@@ -29,6 +30,7 @@ pub fn routes() -> Vec<rest::Route> {
         tenant_chat::routes(),
         listing_chat::routes(),
         v1::routes(),
+        attachments::routes(),
     ]
     .into_iter()
     .flatten()

@@ -148,6 +148,8 @@ pub enum Reply {
         tag: HeaderValue,
     },
     NoContent,
+    /// To an address that is good for this answer alone.
+    Redirect(Uri),
 }
 
 impl Reply {
@@ -176,6 +178,10 @@ pub fn to_json(body: &impl Serialize) -> Vec<u8> {
 }
 
 /// A strong entity tag over everything that is shown (RFC 9110, section 8.8.3).
+///
+/// The signatures of links need not be left out of it: they follow from the rest of the link, which is the same for
+/// hours. What is left is a tag that changes when links would run out, or have died; so a client that is told that nothing
+/// has changed holds links that work.
 pub fn entity_tag(body: &[u8], link: Option<&str>) -> HeaderValue {
     let mut hash = Sha256::new();
     hash.update(body);
@@ -206,7 +212,7 @@ impl Call {
         &self.api.chat
     }
 
-    pub fn view<'a>(&self, people: &'a People) -> View<'a> {
+    pub fn view<'a>(&'a self, people: &'a People) -> View<'a> {
         let viewer = match self.caller {
             Caller::User(user) => Some(user),
             Caller::Host => None,
@@ -215,6 +221,7 @@ impl Call {
             people,
             viewer,
             show_email: self.api.settings.show_email || self.caller == Caller::Host,
+            links: self.chat().links(),
         }
     }
 
@@ -515,6 +522,16 @@ pub fn respond(outcome: Result<Reply>) -> Response<Body> {
         Ok(Reply::NoContent) => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+        Ok(Reply::Redirect(location)) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::FOUND;
+            let headers = response.headers_mut();
+            if let Ok(location) = HeaderValue::try_from(location.to_string()) {
+                headers.insert(header::LOCATION, location);
+            }
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
         Err(error) => error_response(&error),

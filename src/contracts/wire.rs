@@ -1,5 +1,7 @@
 //! News in the words of each contract, and who of its sockets hears them.
 
+use std::sync::Arc;
+
 use doorbell_socketio::Frame;
 use serde::Serialize;
 
@@ -7,6 +9,7 @@ use super::shape::{MediaMessage, Person, PropertyMessage, SharedConversation, Sh
 use crate::{
     chat::{
         People, Render,
+        attachment::Links,
         render::{News, Whose},
     },
     fanout::Audience,
@@ -19,14 +22,16 @@ use crate::{
 /// The contracts' side of the fan-out.
 pub struct Wire {
     pub show_email: bool,
+    pub links: Arc<Links>,
 }
 
 impl Wire {
-    fn view<'a>(&self, people: &'a People, viewer: Option<UserKey>) -> View<'a> {
+    fn view<'a>(&'a self, people: &'a People, viewer: Option<UserKey>) -> View<'a> {
         View {
             people,
             viewer,
             show_email: self.show_email,
+            links: &self.links,
         }
     }
 }

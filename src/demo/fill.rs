@@ -89,6 +89,7 @@ async fn hold(chat: &Chat, clock: &SampleClock, opening: Timestamp, talk: &Talk)
             person,
             content: (*text).to_owned(),
             kind: MessageKind::Text,
+            files: Vec::new(),
             client_message_id: Some(format!("sample-{}-{place}", talk.name)),
             reply_to: None,
             origin: None,

@@ -16,10 +16,16 @@ pub fn clean(text: &str) -> String {
 
 /// The text as it is stored, 1 to 8,000 Unicode characters.
 pub fn checked(text: &str, field: &str) -> Result<String> {
-    let text = clean(text);
+    let text = checked_or_empty(text, field)?;
     if text.is_empty() {
         return Err(Error::invalid(format!("{field} must not be empty.")));
     }
+    Ok(text)
+}
+
+/// The text beside an attachment as it is stored, at most 8,000 Unicode characters.
+pub fn checked_or_empty(text: &str, field: &str) -> Result<String> {
+    let text = clean(text);
     // No more characters than bytes: most texts need no counting.
     if text.len() > limits::CONTENT_CHARS {
         let characters = text.chars().count();

@@ -19,6 +19,8 @@ pub struct Conversation {
     /// Ends when the host closes the conversation: it can be read, and not written.
     pub is_active: bool,
     pub created_at: Timestamp,
+    /// How many memberships have ended: it only rises. Links to files are signed over it, and die when it does.
+    pub departures: i64,
     /// Everyone who is or was in it, longest-standing first. Of a one-to-one conversation always the two.
     pub members: Vec<Member>,
 }

@@ -112,6 +112,7 @@ impl Error {
             "message" => "There is no such message.",
             "user" => "There is no such user.",
             "listing" => "There is no such listing.",
+            "attachment" => "There is no such attachment.",
             _ => "There is nothing here.",
         };
         Self::new(Code::NotFound, message)

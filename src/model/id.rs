@@ -29,6 +29,10 @@ key!(
     /// A listing's row in the store.
     ListingKey
 );
+key!(
+    /// An attachment's row in the store.
+    AttachmentKey
+);
 
 /// Longest id that a host application may give, in characters.
 pub const ID_MAX_CHARS: usize = 128;
@@ -94,6 +98,19 @@ id!(
     ConversationId,
     "a conversation id"
 );
+
+id!(
+    /// An attachment's id, given by Doorbell. It cannot be guessed: who knows it was told.
+    AttachmentId,
+    "an attachment id"
+);
+
+impl AttachmentId {
+    /// The id made of these random bits: 26 digits and small letters.
+    pub fn of_random(bits: u128) -> Self {
+        AttachmentId::trusted(ulid::Ulid(bits).to_string().to_ascii_lowercase())
+    }
+}
 
 /// Does `text` have the form of an id?
 pub fn is_id(text: &str) -> bool {
@@ -185,6 +202,16 @@ mod tests {
             "x-１",
         ] {
             assert!(MessageId::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_attachment_id_holds_all_of_its_random_bits() {
+        let ids = [0, 1, 1 << 127, u128::MAX].map(AttachmentId::of_random);
+        for id in &ids {
+            assert_eq!(id.as_str().len(), 26);
+            assert_eq!(AttachmentId::parse(id.as_str()).as_ref(), Ok(id));
+            assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{id}");
         }
     }
 

@@ -273,6 +273,19 @@ pub const IMAGE_BYTES: u64 = 10 * 1024 * 1024;
 pub const VIDEO_BYTES: u64 = 100 * 1024 * 1024;
 /// Largest value of the two settings: one upload must not fill a disk.
 pub const UPLOAD_BYTES_HIGHEST: u64 = 10 * 1024 * 1024 * 1024;
+/// Bytes of files that one person may have here, unless `DOORBELL_MEDIA_QUOTA` says otherwise: 50 of the largest videos.
+pub const MEDIA_QUOTA_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+/// Files of one message: what a phone's picker offers at a time.
+pub const MESSAGE_ATTACHMENTS: usize = 10;
+/// Digits and letters of an attachment's id: 128 bits.
+pub const ATTACHMENT_ID_CHARS: usize = 26;
+/// A link to a file works for longer than this and at most twice as long: a page that is open for half a day shows its
+/// pictures, and browsers keep what they have loaded meanwhile.
+pub const LINK_PERIOD: Duration = Duration::from_secs(6 * 60 * 60);
+/// Largest size that is believed of a file elsewhere: above it JavaScript has no whole numbers.
+pub const TOLD_SIZE_MAX: u64 = (1 << 53) - 1;
+/// Uploads in one page of those that no message names.
+pub const ABANDONED_PAGE: usize = 500;
 
 // Rates.
 

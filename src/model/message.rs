@@ -1,6 +1,9 @@
 //! Messages.
 
+use std::sync::Arc;
+
 use super::{
+    attachment::Attachment,
     clock::Timestamp,
     id::{ConversationKey, Seq, UserKey},
 };
@@ -12,8 +15,10 @@ pub struct Message {
     pub seq: Seq,
     pub sender: UserKey,
     pub kind: MessageKind,
-    /// Data, not markup: every renderer escapes it.
+    /// Data, not markup: every renderer escapes it. Empty only where there are attachments.
     pub content: String,
+    /// In the sender's order. A message of kind text has none.
+    pub attachments: Arc<[Attachment]>,
     /// What the sender called it, so that a retry is known again.
     pub client_message_id: Option<String>,
     /// The message of the same conversation that this one answers.

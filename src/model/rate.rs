@@ -18,14 +18,16 @@ use super::limits::{self, Rate};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RateKind {
     Sends,
+    Uploads,
     Conversations,
     Connections,
     Requests,
 }
 
 impl RateKind {
-    pub const ALL: [RateKind; 4] = [
+    pub const ALL: [RateKind; 5] = [
         RateKind::Sends,
+        RateKind::Uploads,
         RateKind::Conversations,
         RateKind::Connections,
         RateKind::Requests,
@@ -35,6 +37,7 @@ impl RateKind {
     pub fn as_str(self) -> &'static str {
         match self {
             RateKind::Sends => "sends",
+            RateKind::Uploads => "uploads",
             RateKind::Conversations => "conversations",
             RateKind::Connections => "connections",
             RateKind::Requests => "requests",

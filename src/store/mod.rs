@@ -23,8 +23,10 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::{
-    Comment, Conversation, ConversationId, ConversationKey, Cut, Entry, Fact, Listing, ListingId, ListingKey, Message,
-    MessageKind, NodeKey, Note, Origin, Recorded, Role, Seq, Session, SessionId, Timestamp, User, UserId, UserKey,
+    Attachment, AttachmentId, AttachmentKey, Comment, Conversation, ConversationId, ConversationKey, Cut, Entry, Fact,
+    FileFacts, Listing, ListingId, ListingKey, Message, MessageKind, NodeKey, Note, Origin, Recorded, Role, Seq,
+    Session, SessionId, Timestamp, User, UserId, UserKey,
+    attachment::{ExternalFile, Upload},
     conversation::Read,
     listing::ListingPatch,
     session::{Holder, NewSession, Node, SessionChange},
@@ -87,7 +89,9 @@ pub struct Draft {
     pub conversation: ConversationKey,
     pub sender: UserKey,
     pub kind: MessageKind,
+    /// Empty only where there are attachments.
     pub content: String,
+    pub attachments: Vec<DraftAttachment>,
     /// Unique per sender and conversation, kept for ever.
     pub client_message_id: Option<String>,
     /// Of everything that makes two drafts the same message; compared when `client_message_id` is known already.
@@ -96,6 +100,19 @@ pub struct Draft {
     pub reply_to: Option<Seq>,
     /// Handed on to the fact of it.
     pub origin: Option<Origin>,
+}
+
+/// A file that a draft carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DraftAttachment {
+    /// Uploaded before.
+    Uploaded(AttachmentKey),
+    /// Elsewhere: its row is made together with the message.
+    External {
+        id: AttachmentId,
+        name: String,
+        file: ExternalFile,
+    },
 }
 
 /// What became of a draft.
@@ -114,6 +131,18 @@ pub enum Appended {
     Closed,
     /// `reply_to` names no message that the sender may see.
     NoSuchReply,
+    /// One of the attachments is not there, not whole, or not the sender's own.
+    NoSuchAttachment,
+}
+
+/// What became of an upload whose bytes are all there.
+#[derive(Debug, Clone)]
+pub enum Completed {
+    Ready(Attachment),
+    /// With it its owner would have more than they may.
+    OverQuota,
+    /// It was given up meanwhile, or never begun.
+    Discarded,
 }
 
 /// What became of a mark.
@@ -294,6 +323,35 @@ pub trait Store: Send + Sync + 'static {
         up_to: Option<Seq>,
         origin: Option<Origin>,
     ) -> Pending<Marked>;
+
+    // ---- attachments: the row comes before the bytes and goes after them
+
+    /// Begins an upload, under an id that is new.
+    fn begin_attachment(&self, id: AttachmentId, owner: UserKey, name: String) -> Pending<Upload>;
+    /// The file is complete and flushed: from now on messages may name it. `quota`: as many bytes as its owner may have.
+    fn complete_attachment(&self, key: AttachmentKey, facts: FileFacts, quota: Option<u64>) -> Pending<Completed>;
+    /// Gives an upload up, if no message names it: from now on none will. `true`: its bytes may go, and then the row.
+    fn discard_attachment(&self, key: AttachmentKey) -> Pending<bool>;
+    /// Takes the row of a discarded upload away, when its bytes are gone.
+    fn forget_attachment(&self, key: AttachmentKey) -> Pending<()>;
+    /// Those of these that are ready, in any order, for whoever judges by themselves who may have them.
+    async fn attachments_by_id(&self, ids: &[AttachmentId]) -> Result<Vec<Attachment>>;
+    /// One that is ready, if the viewer may see it: their own (`None`), or one that a message carries which they may see,
+    /// and that message's conversation.
+    async fn attachment_for(
+        &self,
+        id: &AttachmentId,
+        viewer: UserKey,
+    ) -> Result<Option<(Attachment, Option<ConversationKey>)>>;
+    /// Uploads begun before this time that no message names, whatever became of them: the oldest behind `after`.
+    async fn unused_attachments(
+        &self,
+        before: Timestamp,
+        after: Option<(Timestamp, AttachmentKey)>,
+        limit: usize,
+    ) -> Result<Vec<Upload>>;
+    /// How many bytes of this person's files are here.
+    async fn attachment_bytes(&self, owner: UserKey) -> Result<u64>;
 
     // ---- comments
 

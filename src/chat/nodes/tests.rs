@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     chat::{
-        Caller, Claims, People, Policy, Render,
+        Caller, Claims, MediaPolicy, People, Policy, Render,
         arrive::{Absence, Coming},
+        attachment::{LinkKey, Links},
         presence::Departure,
         render::{News, Whose},
         typing::TypingTarget,
@@ -123,6 +124,11 @@ impl World {
                 group_max: 10,
                 rates,
                 recovery_window: limits::RECOVERY_WINDOW,
+                media: MediaPolicy {
+                    links: Arc::new(Links::new(LinkKey::new("a key"), String::new(), clock.clone())),
+                    quota: None,
+                    hosts: Vec::new(),
+                },
             };
             let bus = Bus::redis(&server.url(), "chat:").await.unwrap();
             let chat = Chat::new(

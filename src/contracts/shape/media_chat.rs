@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ListingShape, Person, View, message_id};
+use super::{ListingShape, Person, View, file::FirstFile, message_id};
 use crate::model::{Conversation, ConversationId, Entry, Message, MessageId, Seq, Timestamp, UserId};
 
 /// A message of `media-chat`'s events (contracts §4).
@@ -15,7 +15,7 @@ pub struct MediaMessage<'a> {
     receiver_id: Option<&'a UserId>,
     content: &'a str,
     r#type: &'static str,
-    file_url: Option<&'a str>,
+    file_url: Option<String>,
     file_name: Option<&'a str>,
     file_size: Option<u64>,
     file_type: Option<&'a str>,
@@ -28,6 +28,7 @@ pub struct MediaMessage<'a> {
 
 impl<'a> MediaMessage<'a> {
     pub fn new(conversation: &'a Conversation, message: &'a Message, view: View<'a>) -> Self {
+        let file = FirstFile::of(conversation, message, view);
         MediaMessage {
             id: message_id(conversation, message.seq),
             conversation_id: &conversation.id,
@@ -35,11 +36,10 @@ impl<'a> MediaMessage<'a> {
             receiver_id: view.other_id(conversation, message.sender),
             content: &message.content,
             r#type: message.kind.as_str(),
-            // A text carries no file.
-            file_url: None,
-            file_name: None,
-            file_size: None,
-            file_type: None,
+            file_url: file.url,
+            file_name: file.name,
+            file_size: file.size,
+            file_type: file.media_type,
             read: message.read_at.is_some(),
             read_at: message.read_at,
             created_at: message.created_at,

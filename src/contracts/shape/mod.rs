@@ -1,12 +1,14 @@
 //! The JSON shapes. Each contract's stands under its name; those under `/api` share one.
 
 mod comment;
+mod file;
 mod media_chat;
 mod property_chat;
 mod shared;
 mod tenant_chat;
 
 pub use comment::CommentShape;
+pub use file::AttachmentShape;
 pub use media_chat::{MediaConversation, MediaMessage};
 pub use property_chat::{PropertyConversation, PropertyMessage};
 pub use shared::{SharedConversation, SharedMessage};
@@ -16,7 +18,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::{
-    chat::People,
+    chat::{People, attachment::Links},
     model::{Conversation, Listing, ListingId, Message, MessageId, MessageKind, Seq, User, UserId, UserKey},
 };
 
@@ -28,6 +30,8 @@ pub struct View<'a> {
     pub viewer: Option<UserKey>,
     /// The deployment shows e-mail addresses to conversation partners.
     pub show_email: bool,
+    /// Makes the links to files.
+    pub links: &'a Links,
 }
 
 impl<'a> View<'a> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ListingShape, View, message_id};
+use super::{ListingShape, View, file::FirstFile, message_id};
 use crate::model::{
     Conversation, ConversationId, Entry, ListingId, Message, MessageId, MessageKind, Seq, Timestamp, UserId, UserKey,
 };
@@ -46,6 +46,14 @@ pub struct PropertyMessage<'a> {
     sender_id: Option<&'a UserId>,
     content: &'a str,
     message_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_type: Option<&'a str>,
     is_read: bool,
     created_at: Timestamp,
     sender: Option<PropertyPerson<'a>>,
@@ -54,6 +62,7 @@ pub struct PropertyMessage<'a> {
 
 impl<'a> PropertyMessage<'a> {
     pub fn new(conversation: &'a Conversation, message: &'a Message, view: View<'a>) -> Self {
+        let file = FirstFile::of(conversation, message, view);
         PropertyMessage {
             id: message_id(conversation, message.seq),
             chat_id: &conversation.id,
@@ -65,6 +74,10 @@ impl<'a> PropertyMessage<'a> {
                 MessageKind::Video => "VIDEO",
                 MessageKind::File => "FILE",
             },
+            file_url: file.url,
+            file_name: file.name,
+            file_size: file.size,
+            file_type: file.media_type,
             is_read: message.read_at.is_some(),
             created_at: message.created_at,
             sender: PropertyPerson::of(message.sender, view),

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use super::{ListingShape, Person, View, message_id, preview};
+use super::{
+    ListingShape, Person, View,
+    file::{AttachmentShape, FirstFile},
+    message_id, preview,
+};
 use crate::model::{Conversation, ConversationId, Entry, Member, Message, MessageId, Seq, Timestamp, UserId};
 
 /// A message (contracts §6).
@@ -20,10 +24,12 @@ pub struct SharedMessage<'a> {
     content: &'a str,
     text: &'a str,
     r#type: &'static str,
-    file_url: Option<&'a str>,
+    file_url: Option<String>,
     file_name: Option<&'a str>,
     file_size: Option<u64>,
     file_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachments: Option<Vec<AttachmentShape<'a>>>,
     read: bool,
     read_at: Option<Timestamp>,
     created_at: Timestamp,
@@ -34,6 +40,7 @@ pub struct SharedMessage<'a> {
 
 impl<'a> SharedMessage<'a> {
     pub fn new(conversation: &'a Conversation, message: &'a Message, view: View<'a>) -> Self {
+        let file = FirstFile::of(conversation, message, view);
         SharedMessage {
             id: message_id(conversation, message.seq),
             underscore_id: message_id(conversation, message.seq),
@@ -45,11 +52,11 @@ impl<'a> SharedMessage<'a> {
             content: &message.content,
             text: &message.content,
             r#type: message.kind.as_str(),
-            // A text carries no file.
-            file_url: None,
-            file_name: None,
-            file_size: None,
-            file_type: None,
+            file_url: file.url,
+            file_name: file.name,
+            file_size: file.size,
+            file_type: file.media_type,
+            attachments: AttachmentShape::all(conversation, message, view),
             read: message.read_at.is_some(),
             read_at: message.read_at,
             created_at: message.created_at,

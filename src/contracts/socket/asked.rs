@@ -209,6 +209,7 @@ impl Asked {
             people,
             viewer: Some(self.live.user),
             show_email: self.sockets.show_email,
+            links: self.sockets.chat.links(),
         };
         message_json(self.contract, conversation, message, view, ToRaw)
     }
@@ -221,6 +222,7 @@ impl Asked {
                 people: &sent.people,
                 viewer: Some(self.live.user),
                 show_email: self.sockets.show_email,
+                links: self.sockets.chat.links(),
             };
             let message = message_json(Contract::MediaChat, &sent.conversation, &sent.message, view, ToRaw);
             frames.push(Frame::event("message_sent", &message));

@@ -1,6 +1,7 @@
 //! What every engine must pass, named after what a user would notice. An engine joins with one line:
 //! `conformance::suite!(make);`, where `make` is a [`Make`].
 
+pub mod attachments;
 pub mod conversations;
 pub mod directory;
 pub mod histories;
@@ -88,6 +89,17 @@ macro_rules! suite {
             sends::a_sent_message_is_found_among_several_conversations
             sends::refused_sends_leave_no_gap
             sends::times_never_go_back_when_the_clock_does
+            attachments::a_file_can_be_sent_when_it_is_whole_and_not_before
+            attachments::every_way_of_reading_a_message_brings_its_files
+            attachments::nobody_sends_anothers_file_and_refusals_leave_nothing
+            attachments::a_file_elsewhere_comes_with_its_message_and_counts_for_nobody
+            attachments::a_file_is_seen_where_its_messages_are_and_by_its_owner
+            attachments::what_was_given_up_is_never_sent_and_what_was_sent_never_given_up
+            attachments::sending_and_giving_up_at_once_leaves_one_of_the_two
+            attachments::two_uploads_that_finish_together_do_not_share_the_same_room
+            attachments::unused_uploads_are_found_in_pages_from_the_oldest
+            attachments::each_departure_is_counted
+            attachments::texts_and_files_of_one_conversation_keep_the_order_of_their_calls
             marks::a_mark_rises_and_never_falls
             marks::a_mark_counts_the_messages_of_others_alone
             marks::a_mark_names_a_message_that_the_reader_may_see
@@ -335,6 +347,7 @@ pub fn draft(conversation: ConversationKey, sender: UserKey, text: &str) -> Draf
         sender,
         kind: MessageKind::Text,
         content: text.to_owned(),
+        attachments: Vec::new(),
         client_message_id: None,
         digest: [0; 16],
         reply_to: None,

@@ -130,6 +130,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
                 same("listing", Integer),
                 same("id", Text),
                 same("title", Text),
+                same("departures", Integer),
             ],
         )
     },
@@ -193,6 +194,47 @@ pub(in crate::store) const TABLES: &[Table] = &[
             same("digest", Bytes),
         ],
     ),
+    Table {
+        is_numbered: true,
+        ..plain(
+            "attachment",
+            1,
+            &[
+                same("key", Integer),
+                same("id", Text),
+                same("owner", Integer),
+                same("state", Text),
+                same("is_used", Boolean),
+                same("created_at", Integer),
+                same("name", Text),
+                same("media_type", Text),
+                same("size", Integer),
+                same("width", Integer),
+                same("height", Integer),
+                same("duration_ms", Integer),
+                same("thumbnail", Text),
+                same("poster", Text),
+                same("preview", Text),
+                same("url", Text),
+                same("kind", Text),
+            ],
+        )
+    },
+    plain(
+        "message_attachment",
+        3,
+        &[
+            same("conversation", Integer),
+            same("seq", Integer),
+            same("ordinal", Integer),
+            same("attachment", Integer),
+        ],
+    ),
+    plain(
+        "attachment_usage",
+        1,
+        &[named("user", "user_key", Integer), same("bytes", Integer)],
+    ),
     plain(
         "passed",
         3,
@@ -250,5 +292,5 @@ pub(in crate::store) const NOT_COPIED: &[(&str, &str)] = &[
     ("session_room", "as session"),
     ("conversation.news_slot", "a place in the journal; NULL is in none"),
     ("conversation.news_number", "as news_slot"),
-    ("sqlite_sequence", "SQLite's own, for the keys of nodes"),
+    ("sqlite_sequence", "SQLite's own, for the keys of nodes and attachments"),
 ];

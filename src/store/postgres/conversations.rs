@@ -19,7 +19,7 @@ use crate::{
 };
 
 const FIND: &str = "
-    SELECT id, lower_user, higher_user, asker, listing, title, is_active, created_at
+    SELECT id, lower_user, higher_user, asker, listing, title, is_active, created_at, departures
     FROM doorbell.conversation WHERE key = $1";
 
 /// Longest-standing first.
@@ -74,6 +74,7 @@ fn conversation_of(key: ConversationKey, row: &Row) -> Done<Conversation> {
         title: text_or_null(row, 5)?,
         is_active: row.try_get(6)?,
         created_at: Timestamp(row.try_get(7)?),
+        departures: row.try_get(8)?,
         members: Vec::new(),
     })
 }

@@ -2,8 +2,7 @@
 
 use super::{
     connection::{Connection, Done},
-    marks,
-    messages::{message_columns, message_of},
+    messages::{fill, message_columns, message_of},
     participation,
 };
 use crate::{
@@ -50,7 +49,7 @@ pub(super) async fn history(
         }
     }
     let has_more = page.finish(&mut messages);
-    marks::fill_read_at(connection, conversation, &mut messages).await?;
+    fill(connection, conversation, &mut messages).await?;
     Ok(Some(History {
         messages,
         has_more,

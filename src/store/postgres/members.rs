@@ -207,6 +207,13 @@ impl Write for RemoveMember {
                 ],
             )
             .await?;
+        change
+            .connection()
+            .execute(
+                "UPDATE doorbell.conversation SET departures = departures + 1 WHERE key = $1",
+                &[&self.conversation.0],
+            )
+            .await?;
         change.membership_changed(self.user, None).await
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use super::{
+    attachments,
     connection::{Connection, Done, Failure},
     conversations, marks, participation,
     text::{text, text_or_null},
@@ -24,7 +25,7 @@ macro_rules! message_columns {
 }
 pub(super) use message_columns;
 
-/// Without `read_at`, which is not the message's own: [`marks::fill_read_at`].
+/// Without what lies elsewhere: [`fill`].
 pub(super) fn message_of(conversation: ConversationKey, row: &Row) -> Done<Message> {
     let kind: &str = row.try_get(4)?;
     Ok(Message {
@@ -37,8 +38,15 @@ pub(super) fn message_of(conversation: ConversationKey, row: &Row) -> Done<Messa
             .ok_or_else(|| Failure::Unexpected(format!("a message is of the unknown kind {kind:?}")))?,
         client_message_id: text_or_null(row, 5)?,
         content: text(row, 6)?,
+        attachments: Arc::default(),
         read_at: None,
     })
+}
+
+/// Puts in what lies in other tables than the messages' own, of messages of one conversation.
+pub(super) async fn fill(connection: &Connection, conversation: ConversationKey, messages: &mut [Message]) -> Done<()> {
+    attachments::fill(connection, messages).await?;
+    marks::fill_read_at(connection, conversation, messages).await
 }
 
 /// As it stands now. Whether the caller may see it is the caller's to know.
@@ -51,7 +59,7 @@ pub(super) async fn find(connection: &Connection, conversation: ConversationKey,
         .await?;
     let Some(row) = found else { return Ok(None) };
     let mut message = message_of(conversation, &row)?;
-    marks::fill_read_at(connection, conversation, std::slice::from_mut(&mut message)).await?;
+    fill(connection, conversation, std::slice::from_mut(&mut message)).await?;
     Ok(Some(message))
 }
 
@@ -99,7 +107,9 @@ pub(super) async fn messages(connection: &Connection, places: &[(ConversationKey
         let message = message_of(ConversationKey(row.try_get(7)?), row)?;
         Ok(Message { read_at, ..message })
     });
-    found.collect()
+    let mut found = found.collect::<Done<Vec<_>>>()?;
+    attachments::fill(connection, &mut found).await?;
+    Ok(found)
 }
 
 /// The first of `among` in which the sender used this id.
@@ -143,8 +153,12 @@ impl Write for Draft {
         if let Some(refusal) = refusal(connection, self, &participation).await? {
             return Ok(refusal);
         }
-        let message = Arc::new(message(self, &participation, writing.now));
+        let mut message = message(self, &participation, writing.now);
         insert(connection, &message, &self.digest, writing.news.upcoming(0)?).await?;
+        if !self.attachments.is_empty() {
+            message.attachments = attachments::name_in(connection, self, &message).await?;
+        }
+        let message = Arc::new(message);
         let fact = Fact::MessageStored {
             message: message.clone(),
             origin: self.origin,
@@ -199,10 +213,13 @@ pub(super) async fn refusal(
     {
         return Ok(Some(Appended::NoSuchReply));
     }
+    if !attachments::may_be_sent(connection, draft).await? {
+        return Ok(Some(Appended::NoSuchAttachment));
+    }
     Ok(None)
 }
 
-/// What is stored of a draft that may be.
+/// What is stored of a draft that may be, but for its attachments.
 pub(super) fn message(draft: &Draft, participation: &Participation, now: Timestamp) -> Message {
     Message {
         conversation: draft.conversation,
@@ -210,6 +227,7 @@ pub(super) fn message(draft: &Draft, participation: &Participation, now: Timesta
         sender: draft.sender,
         kind: draft.kind,
         content: draft.content.clone(),
+        attachments: Arc::default(),
         client_message_id: draft.client_message_id.clone(),
         reply_to: draft.reply_to,
         created_at: now.max(participation.latest_at),

@@ -13,6 +13,7 @@ use crate::store::sqlite::Migrated;
 pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_first.sql"),
     include_str!("../../../migrations/postgres/0002_journal.sql"),
+    include_str!("../../../migrations/postgres/0003_attachments.sql"),
 ];
 
 /// For all steps together, and for waiting until another node has taken them.

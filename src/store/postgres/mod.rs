@@ -8,6 +8,7 @@
 //! What the others have stored stands in the journal ([`journal`]), where every writer counts in a slot of its own
 //! ([`slots`]).
 
+mod attachments;
 mod batch;
 mod comments;
 mod connection;
@@ -55,8 +56,8 @@ use self::{
 };
 pub use self::{migrate::migrate, open::OpenError};
 use super::{
-    Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked, Pending,
-    Result, Store, Window,
+    Actor, Appended, Changed, Comments, Completed, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked,
+    Pending, Result, Store, Window,
     rules::{
         directory::{PutListing, PutUser},
         marks::Mark,
@@ -65,8 +66,11 @@ use super::{
     sqlite::Stats,
 };
 use crate::model::{
-    Clock, Comment, Conversation, ConversationId, ConversationKey, Cut, Entry, Listing, ListingId, ListingKey, Message,
-    NodeKey, Note, Origin, Recorded, Role, Seq, Session, SessionId, Timestamp, User, UserId, UserKey, limits,
+    Attachment, AttachmentId, AttachmentKey, Clock, Comment, Conversation, ConversationId, ConversationKey, Cut, Entry,
+    FileFacts, Listing, ListingId, ListingKey, Message, NodeKey, Note, Origin, Recorded, Role, Seq, Session, SessionId,
+    Timestamp, User, UserId, UserKey,
+    attachment::Upload,
+    limits,
     listing::ListingPatch,
     session::{Holder, NewSession, Node, SessionChange},
     user::{UserPatch, UserSource},
@@ -360,6 +364,57 @@ impl Store for PostgresStore {
                 origin,
             },
         )
+    }
+
+    // ---- attachments
+
+    fn begin_attachment(&self, id: AttachmentId, owner: UserKey, name: String) -> Pending<Upload> {
+        self.queues.put_by(owner, attachments::Begin { id, owner, name })
+    }
+
+    fn complete_attachment(&self, key: AttachmentKey, facts: FileFacts, quota: Option<u64>) -> Pending<Completed> {
+        self.queues.put_by(key, attachments::Complete { key, facts, quota })
+    }
+
+    fn discard_attachment(&self, key: AttachmentKey) -> Pending<bool> {
+        self.queues.put_by(key, attachments::Discard { key })
+    }
+
+    fn forget_attachment(&self, key: AttachmentKey) -> Pending<()> {
+        self.queues.put_by(key, attachments::Forget { key })
+    }
+
+    async fn attachments_by_id(&self, ids: &[AttachmentId]) -> Result<Vec<Attachment>> {
+        let moment = self.readers.moment().await?;
+        let found = attachments::find_by_id(&moment, ids).await;
+        moment.end(found).await
+    }
+
+    async fn attachment_for(
+        &self,
+        id: &AttachmentId,
+        viewer: UserKey,
+    ) -> Result<Option<(Attachment, Option<ConversationKey>)>> {
+        let moment = self.readers.moment().await?;
+        let found = attachments::find_for(&moment, id, viewer).await;
+        moment.end(found).await
+    }
+
+    async fn unused_attachments(
+        &self,
+        before: Timestamp,
+        after: Option<(Timestamp, AttachmentKey)>,
+        limit: usize,
+    ) -> Result<Vec<Upload>> {
+        let moment = self.readers.moment().await?;
+        let found = attachments::unused(&moment, before, after, limit).await;
+        moment.end(found).await
+    }
+
+    async fn attachment_bytes(&self, owner: UserKey) -> Result<u64> {
+        let moment = self.readers.moment().await?;
+        let found = attachments::bytes_of(&moment, owner).await;
+        moment.end(found).await
     }
 
     // ---- comments

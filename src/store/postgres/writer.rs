@@ -410,12 +410,16 @@ async fn apply(
     Ok((news, end))
 }
 
-/// The places of the sends before which nothing else of their conversation waits, if there are enough of them.
+/// The places of the sends before which nothing else of their conversation waits, if there are enough of them. Those with
+/// attachments, which are few, go by themselves.
 fn sends_that_go_together(orders: &[Order]) -> Vec<usize> {
     let mut touched = std::collections::HashSet::new();
     let mut places = Vec::new();
     for (place, order) in orders.iter().enumerate() {
         match order {
+            Order::Append(queued) if !queued.write.attachments.is_empty() => {
+                touched.insert(queued.write.conversation);
+            }
             Order::Append(queued) if !touched.contains(&queued.write.conversation) => places.push(place),
             Order::Other(Some(conversation), _) => drop(touched.insert(*conversation)),
             _ => {}

@@ -1,5 +1,6 @@
 //! What every engine decides alike, told apart from where its rows lie.
 
+pub(super) mod attachments;
 pub(super) mod conversations;
 pub(super) mod directory;
 pub(super) mod journal;

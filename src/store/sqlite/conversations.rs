@@ -17,7 +17,8 @@ use crate::{
 };
 
 const FIND: &str = "
-    SELECT id, lower_user, higher_user, asker, listing, title, is_active, created_at FROM conversation WHERE key = ?1";
+    SELECT id, lower_user, higher_user, asker, listing, title, is_active, created_at, departures
+    FROM conversation WHERE key = ?1";
 
 /// Written for the unique index: longest-standing first.
 pub(super) const MEMBERS: &str = "
@@ -71,6 +72,7 @@ fn conversation_of(key: ConversationKey, row: &Row<'_>) -> rusqlite::Result<Conv
         title: row.get(5)?,
         is_active: row.get(6)?,
         created_at: Timestamp(row.get(7)?),
+        departures: row.get(8)?,
         members: Vec::new(),
     })
 }

@@ -109,6 +109,7 @@ impl Export {
             "SELECT count(*), sum(read_seq), sum(sent), sum(kept_seq), sum(is_admin), sum(left_at % 1000003)
              FROM participant",
             "SELECT count(*), min(id), max(id), sum(last_seq) FROM post",
+            "SELECT count(*), min(key), max(key), sum(is_used), sum(state = 'ready') FROM attachment",
         ];
         let mut digest = RowDigest::default();
         for sql in PARTS {

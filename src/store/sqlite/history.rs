@@ -3,8 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
-    marks,
-    messages::{message_columns, message_of},
+    messages::{fill, message_columns, message_of},
     row_key::key_range,
     statement::Statements,
 };
@@ -54,7 +53,7 @@ pub(super) fn history(
         }
     }
     let has_more = page.finish(&mut messages);
-    marks::fill_read_at(connection, conversation, &mut messages)?;
+    fill(connection, conversation, &mut messages)?;
     Ok(Some(History {
         messages,
         has_more,

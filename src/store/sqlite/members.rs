@@ -189,6 +189,10 @@ impl Write for RemoveMember {
                 kept_seq,
                 kept_at.map(Timestamp::as_millis),
             ])?;
+        change
+            .connection()
+            .statement("UPDATE conversation SET departures = departures + 1 WHERE key = ?1")?
+            .execute([self.conversation.0])?;
         change.membership_changed(self.user, None)
     }
 }

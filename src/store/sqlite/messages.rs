@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 
 use super::{
-    marks,
+    attachments, marks,
     row_key::{row_key, seq_of},
     statement::Statements,
     writer::{Write, Writing},
@@ -23,7 +23,7 @@ macro_rules! message_columns {
 }
 pub(super) use message_columns;
 
-/// Without `read_at`, which is not the message's own: [`marks::fill_read_at`].
+/// Without what lies elsewhere: [`fill`].
 pub(super) fn message_of(conversation: ConversationKey, row: &Row<'_>) -> rusqlite::Result<Message> {
     let kind = row.get_ref(4)?.as_str()?;
     Ok(Message {
@@ -36,8 +36,19 @@ pub(super) fn message_of(conversation: ConversationKey, row: &Row<'_>) -> rusqli
             .ok_or_else(|| rusqlite::Error::InvalidColumnType(4, kind.to_owned(), Type::Text))?,
         client_message_id: row.get(5)?,
         content: row.get(6)?,
+        attachments: Arc::default(),
         read_at: None,
     })
+}
+
+/// Puts in what lies in other tables than the messages' own, of messages of one conversation.
+pub(super) fn fill(
+    connection: &Connection,
+    conversation: ConversationKey,
+    messages: &mut [Message],
+) -> rusqlite::Result<()> {
+    attachments::fill(connection, conversation, messages)?;
+    marks::fill_read_at(connection, conversation, messages)
 }
 
 /// As it stands now. Whether the caller may see it is the caller's to know.
@@ -51,7 +62,7 @@ pub(super) fn find(
         .query_row([row_key(conversation.0, seq)], |row| message_of(conversation, row))
         .optional()?;
     let Some(mut message) = found else { return Ok(None) };
-    marks::fill_read_at(connection, conversation, std::slice::from_mut(&mut message))?;
+    fill(connection, conversation, std::slice::from_mut(&mut message))?;
     Ok(Some(message))
 }
 
@@ -119,6 +130,9 @@ impl Write for Draft {
         {
             return Ok(Appended::NoSuchReply);
         }
+        if !attachments::may_be_sent(connection, self)? {
+            return Ok(Appended::NoSuchAttachment);
+        }
         let message = Arc::new(self.insert(connection, &participation, writing.now)?);
         writing.facts.push(Fact::MessageStored {
             message: message.clone(),
@@ -154,12 +168,13 @@ impl Draft {
         participation: &Participation,
         now: Timestamp,
     ) -> rusqlite::Result<Message> {
-        let message = Message {
+        let mut message = Message {
             conversation: self.conversation,
             seq: participation.last_seq + 1,
             sender: self.sender,
             kind: self.kind,
             content: self.content.clone(),
+            attachments: Arc::default(),
             client_message_id: self.client_message_id.clone(),
             reply_to: self.reply_to,
             created_at: now.max(participation.latest_at),
@@ -188,6 +203,9 @@ impl Draft {
                 message.client_message_id,
                 message.content,
             ])?;
+        if !self.attachments.is_empty() {
+            message.attachments = attachments::name_in(connection, self, &message)?;
+        }
         if let Some(client_message_id) = &message.client_message_id {
             connection
                 .statement(

@@ -4,6 +4,7 @@
 //! The other files hold the statements, a file for each noun. A write is a type with its own `apply`; a read is a
 //! function of a connection.
 
+mod attachments;
 mod checkpoint;
 mod comments;
 mod conversations;
@@ -48,8 +49,8 @@ pub use self::{
     stats::Stats,
 };
 use super::{
-    Actor, Appended, Changed, Comments, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked, Pending,
-    Result, Store, Window,
+    Actor, Appended, Changed, Comments, Completed, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked,
+    Pending, Result, Store, Window,
     rules::{
         directory::{PutListing, PutUser},
         marks::Mark,
@@ -57,8 +58,11 @@ use super::{
     },
 };
 use crate::model::{
-    Clock, Comment, Conversation, ConversationId, ConversationKey, Cut, Entry, Listing, ListingId, ListingKey, Message,
-    NodeKey, Note, Origin, Recorded, Role, Seq, Session, SessionId, Timestamp, User, UserId, UserKey, limits,
+    Attachment, AttachmentId, AttachmentKey, Clock, Comment, Conversation, ConversationId, ConversationKey, Cut, Entry,
+    FileFacts, Listing, ListingId, ListingKey, Message, NodeKey, Note, Origin, Recorded, Role, Seq, Session, SessionId,
+    Timestamp, User, UserId, UserKey,
+    attachment::Upload,
+    limits,
     listing::ListingPatch,
     session::{Holder, NewSession, Node, SessionChange},
     user::{UserPatch, UserSource},
@@ -324,6 +328,59 @@ impl Store for SqliteStore {
             up_to,
             origin,
         })
+    }
+
+    // ---- attachments
+
+    fn begin_attachment(&self, id: AttachmentId, owner: UserKey, name: String) -> Pending<Upload> {
+        self.queue.put(attachments::Begin { id, owner, name })
+    }
+
+    fn complete_attachment(&self, key: AttachmentKey, facts: FileFacts, quota: Option<u64>) -> Pending<Completed> {
+        self.queue.put(attachments::Complete { key, facts, quota })
+    }
+
+    fn discard_attachment(&self, key: AttachmentKey) -> Pending<bool> {
+        self.queue.put(attachments::Discard { key })
+    }
+
+    fn forget_attachment(&self, key: AttachmentKey) -> Pending<()> {
+        self.queue.put(attachments::Forget { key })
+    }
+
+    async fn attachments_by_id(&self, ids: &[AttachmentId]) -> Result<Vec<Attachment>> {
+        let ids = ids.to_vec();
+        self.readers
+            .read(move |connection| attachments::find_by_id(connection, &ids))
+            .await
+    }
+
+    async fn attachment_for(
+        &self,
+        id: &AttachmentId,
+        viewer: UserKey,
+    ) -> Result<Option<(Attachment, Option<ConversationKey>)>> {
+        let id = id.clone();
+        self.readers
+            .read(move |connection| attachments::find_for(connection, &id, viewer))
+            .await
+    }
+
+    async fn unused_attachments(
+        &self,
+        before: Timestamp,
+        after: Option<(Timestamp, AttachmentKey)>,
+        limit: usize,
+    ) -> Result<Vec<Upload>> {
+        self.readers
+            .read(move |connection| attachments::unused(connection, before, after, limit))
+            .await
+    }
+
+    async fn attachment_bytes(&self, owner: UserKey) -> Result<u64> {
+        self.readers
+            .read(move |connection| attachments::bytes_of(connection, owner))
+            .await
     }
 
     // ---- comments

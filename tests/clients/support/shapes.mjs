@@ -43,11 +43,15 @@ const everyConversation = { title: maybe, isGroup: bool };
 // contracts §6, shared by the three under /api
 export const person = object({ id: str, _id: str, name: maybe, email: maybe, image: maybe, role: maybe });
 export const listing = object({ id: str, _id: str, title: maybe, image: maybe, url: maybe, price: orNull((v, at) => (typeof v === 'number' ? number : str)(v, at)) }, { ownerId: maybe });
+export const attachment = object({
+  id: str, url: str, fileName: str, fileSize: orNull(int), fileType: maybe, type: oneOf('image', 'video', 'file'), width: orNull(int), height: orNull(int),
+  duration: orNull(number), thumbnailUrl: maybe, posterUrl: maybe, preview: maybe,
+});
 export const message = object({
   id: str, _id: str, conversationId: str, conversation: str, senderId: str, sender: person, receiverId: maybe,
   content: text, text, type: oneOf('text', 'image', 'video', 'file'), fileUrl: maybe, fileName: maybe, fileSize: orNull(int), fileType: maybe,
   read: bool, readAt: orNull(time), createdAt: time, updatedAt: time, seq: int, clientMessageId: maybe,
-});
+}, { attachments: list(attachment) });
 export const participant = object({
   id: str, conversationId: str, userId: str, joinedAt: time, leftAt: orNull(time), role: oneOf('member', 'admin'), lastReadAt: orNull(time), user: person,
 });

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{Address, OpenError, Options, PostgresStore, migrate, migrate::run_steps},
+    super::{
+        Address, OpenError, Options, PostgresStore, migrate,
+        migrate::{STEPS, run_steps},
+    },
     server::{Server, new_database},
 };
 use crate::{
@@ -161,12 +164,13 @@ async fn an_older_binary_refuses_a_newer_schema_and_steps_are_taken_once() {
     let (one, other) = tokio::join!(migrate(&url), migrate(&url));
     let mut from = [one.unwrap().from, other.unwrap().from];
     from.sort_unstable();
-    assert_eq!(from, [0, 2]);
+    let known = STEPS.len() as u32;
+    assert_eq!(from, [0, known]);
     let address = Address::read(&url).unwrap();
     let mut connection = address.connect().await.unwrap();
     let refused = run_steps(&address.shown, &mut connection, &[]).await;
     assert!(
-        matches!(refused, Err(OpenError::Newer { found: 2, known: 0, .. })),
+        matches!(refused, Err(OpenError::Newer { found, known: 0, .. }) if found == known),
         "{refused:?}"
     );
 }

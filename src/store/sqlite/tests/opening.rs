@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
-    super::{migrate, open},
+    super::{migrate, migrate::KNOWN, open},
     child::Child,
     *,
 };
@@ -35,9 +35,9 @@ fn a_database_is_made_with_its_folder_and_migrated_once() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("not/there/yet/doorbell.db");
     let made = migrate(&path).unwrap();
-    assert_eq!((made.from, made.to), (0, 2));
+    assert_eq!((made.from, made.to), (0, KNOWN));
     let again = migrate(&path).unwrap();
-    assert_eq!((again.from, again.to), (2, 2));
+    assert_eq!((again.from, again.to), (KNOWN, KNOWN));
     let database = Connection::open(&path).unwrap();
     let header: (i32, i32, String) = database
         .query_row(
@@ -131,22 +131,26 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let path = folder.path().join("doorbell.db");
     migrate(&path).unwrap();
     let database = Connection::open(&path).unwrap();
-    database.pragma_update(None, "user_version", 7).unwrap();
+    database.pragma_update(None, "user_version", 77).unwrap();
     assert_eq!(
         sentence(open_at(&path)),
         format!(
-            "{} has schema 7, and this Doorbell knows those up to 2: start the newer Doorbell that wrote it, or restore a backup",
+            "{} has schema 77, and this Doorbell knows those up to {KNOWN}: start the newer Doorbell that wrote it, or restore a backup",
             path.display()
         )
     );
     assert!(matches!(
         migrate(&path),
-        Err(OpenError::Newer { found: 7, known: 2, .. })
+        Err(OpenError::Newer {
+            found: 77,
+            known: KNOWN,
+            ..
+        })
     ));
     let version: i64 = database
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 7);
+    assert_eq!(version, 77);
 }
 
 #[test]

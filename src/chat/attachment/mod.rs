@@ -1,0 +1,141 @@
+//! Attachments: uploads that become them, and who may have which.
+//!
+//! The row of an upload is there before its first byte, and goes after its last. So whoever finds bytes finds whose they
+//! are, and no message names bytes that are not whole.
+
+mod link;
+mod named;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use link::{LinkKey, Linked, Links};
+pub use named::FileReference;
+pub(super) use named::hash_files;
+
+use super::Chat;
+use crate::{
+    model::{
+        Attachment, AttachmentId, AttachmentKey, Error, FileFacts, Result, UserKey, Variant,
+        attachment::{Source, Upload, clean_name},
+        limits,
+    },
+    store::Completed,
+};
+
+/// A new id, which nobody can guess.
+fn new_id() -> Result<AttachmentId> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)
+        .map_err(|_| Error::unavailable("This server has no random numbers at the moment; nothing was stored."))?;
+    Ok(AttachmentId::of_random(u128::from_ne_bytes(bits)))
+}
+
+impl Chat {
+    /// Begins the upload of a file that its owner calls `name`; afterwards its bytes may be written. Counts against the
+    /// rate of uploads. `TOO_LARGE` for who has as much as they may.
+    pub async fn begin_upload(&self, owner: UserKey, name: &str) -> Result<Upload> {
+        self.rates.uploads.take(owner)?;
+        if let Some(quota) = self.policy.media.quota
+            && self.store.attachment_bytes(owner).await? >= quota
+        {
+            return Err(over_quota(quota));
+        }
+        let begun = self.store.begin_attachment(new_id()?, owner, clean_name(name));
+        Ok(begun.await?)
+    }
+
+    /// Makes an attachment of an upload whose bytes are complete and flushed, and were judged. `TOO_LARGE` when its owner
+    /// would have more than they may, `NOT_FOUND` when it was given up meanwhile: its bytes are then the caller's to
+    /// delete, by [`abandon_upload`](Self::abandon_upload).
+    pub async fn finish_upload(&self, key: AttachmentKey, facts: FileFacts) -> Result<Attachment> {
+        let quota = self.policy.media.quota;
+        match self.store.complete_attachment(key, facts, quota).await? {
+            Completed::Ready(attachment) => Ok(attachment),
+            Completed::OverQuota => Err(over_quota(quota.unwrap_or_default())),
+            Completed::Discarded => Err(Error::not_found("attachment")),
+        }
+    }
+
+    /// Gives an upload up. `true`: no message will ever name it, and its bytes may be deleted; then it is to be
+    /// [forgotten](Self::forget_upload). `false`: a message names it, or it is forgotten already.
+    pub async fn abandon_upload(&self, key: AttachmentKey) -> Result<bool> {
+        Ok(self.store.discard_attachment(key).await?)
+    }
+
+    /// Forgets an upload that was given up, when its bytes are gone.
+    pub async fn forget_upload(&self, key: AttachmentKey) -> Result<()> {
+        Ok(self.store.forget_attachment(key).await?)
+    }
+
+    /// A page of the uploads that were begun longer ago than `older_than` and that no message names: whole or not, given
+    /// up or not. The next page begins after the last of this one; an empty page is the end. Each is to be
+    /// [abandoned](Self::abandon_upload) first: a message may name it in this very moment.
+    pub async fn abandoned_uploads(&self, older_than: Duration, after: Option<&Upload>) -> Result<Vec<Upload>> {
+        let millis = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
+        let before = self.clock.now().plus_millis(millis.saturating_neg());
+        let after = after.map(|upload| (upload.created_at, upload.key));
+        let page = self.store.unused_attachments(before, after, limits::ABANDONED_PAGE);
+        Ok(page.await?)
+    }
+
+    /// The link to a part of an attachment that no message need name yet: for its uploader alone.
+    pub fn upload_link(&self, attachment: &Attachment, variant: Variant) -> String {
+        self.policy.media.links.of_upload(attachment, variant)
+    }
+
+    /// How links to files are made.
+    pub fn links(&self) -> &Links {
+        &self.policy.media.links
+    }
+
+    /// A fresh link to a part of an attachment, for somebody who may see it: its uploader, and whoever sees a message that
+    /// carries it. To anyone else there is none (`NOT_FOUND`).
+    pub async fn fresh_link(&self, viewer: UserKey, id: &str, variant: Variant) -> Result<String> {
+        let nothing = || Error::not_found("attachment");
+        let id = AttachmentId::parse(id).map_err(|_| nothing())?;
+        let found = self.store.attachment_for(&id, viewer).await?;
+        let (attachment, place) = found.ok_or_else(nothing)?;
+        if matches!(attachment.source, Source::Stored(_)) && attachment.variant_type(variant).is_none() {
+            return Err(nothing());
+        }
+        let Some(place) = place else {
+            return Ok(self.upload_link(&attachment, variant));
+        };
+        let conversation = self.conversation(place).await?;
+        Ok(self.links().of(&attachment, variant, &conversation))
+    }
+
+    /// The part of an attachment that a link leads to. `FORBIDDEN` for a link that was changed, has expired, or is of a
+    /// conversation out of which somebody went since.
+    pub async fn judge_link(&self, id: &str, variant: &str, query: &str) -> Result<Linked> {
+        let claim = self.links().verified(id, variant, query)?;
+        if let Some((conversation, departures)) = &claim.conversation {
+            let is_as_signed = |conversation: &crate::model::Conversation| match conversation.departures == *departures
+            {
+                true => Ok(()),
+                false => Err(link::dead()),
+            };
+            self.conversation_where(conversation, is_as_signed).await?;
+        }
+        let found = self.store.attachments_by_id(std::slice::from_ref(&claim.id)).await?;
+        let attachment = found.into_iter().next().ok_or_else(|| Error::not_found("attachment"))?;
+        let media_type = attachment
+            .variant_type(claim.variant)
+            .ok_or_else(|| Error::not_found("attachment"))?;
+        Ok(Linked {
+            attachment,
+            variant: claim.variant,
+            media_type,
+            expires_at: claim.expires_at,
+        })
+    }
+}
+
+fn over_quota(quota: u64) -> Error {
+    Error::too_large(format!(
+        "You have as many files here as you may: {} MiB.",
+        quota.div_ceil(1 << 20)
+    ))
+}
