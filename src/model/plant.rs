@@ -6,7 +6,7 @@
 pub enum Bug {
     /// The writer answers before it commits.
     AckBeforeCommit,
-    /// Now and then a node does not get a message of the bus.
+    /// One of ten news of other nodes is lost on its way to this node's sockets.
     DropBusFrame,
     /// Recovery begins one event too late.
     ReplayOffByOne,

@@ -264,7 +264,8 @@ impl Plan {
             let members = self.conversations[*conversation].members.clone();
             // The maker stays, and at least two with them, who see everything; others, lest too many send in vain.
             for person in members.into_iter().skip(3).take(CHANGING) {
-                let mut at_ms = rng.u64(3_000..25_000);
+                // Often enough that, in a short run too, somebody is cut off when they are out, and comes back.
+                let mut at_ms = rng.u64(2_000..10_000);
                 let mut is_in = true;
                 while at_ms < end {
                     let conversation = *conversation;
@@ -275,7 +276,7 @@ impl Plan {
                     };
                     self.actions.push(Action { at_ms, what });
                     is_in = !is_in;
-                    at_ms += rng.u64(4_000..25_000);
+                    at_ms += rng.u64(3_000..20_000);
                 }
             }
         }
