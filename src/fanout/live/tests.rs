@@ -1,6 +1,9 @@
 //! What a socket hears, in which order, around its joins and before it has its way out.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
 
 use super::*;
 
@@ -145,4 +148,32 @@ fn only_the_first_telling_counts() {
     assert!(socket.tell(Contract::MediaChat));
     assert!(!socket.tell(Contract::Conversations));
     assert_eq!(socket.told(), Some(Contract::MediaChat));
+}
+
+/// A way out that can only be closed.
+#[derive(Clone, Default)]
+struct Closed(Arc<AtomicBool>);
+
+impl Outlet for Closed {
+    fn push(&self, _: &Frame) -> usize {
+        0
+    }
+    fn answer(&self, _: Frame) {}
+    fn close(&self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+#[test]
+fn what_is_to_be_closed_before_it_has_its_way_out_is_closed_when_it_gets_it() {
+    for is_given_up in [true, false] {
+        let (socket, outlet) = (new(), Closed::default());
+        if is_given_up {
+            socket.close();
+        }
+        socket.attach(Box::new(outlet.clone()));
+        assert_eq!(outlet.0.load(SeqCst), is_given_up);
+        socket.close();
+        assert!(outlet.0.load(SeqCst));
+    }
 }

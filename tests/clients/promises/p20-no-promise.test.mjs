@@ -50,6 +50,26 @@ test('who was away hears nothing of what was typed meanwhile', { timeout: 30_000
   await after.staysQuiet('typing:update', () => true, 1500);
 });
 
+test('who comes back into a session hears that it is over, and nothing of what was typed meanwhile', { timeout: 30_000 }, async () => {
+  const { ann, bob, id } = await pair();
+  const away = await server.socket(ann, { contract: 'conversations', reconnection: true, reconnectionDelay: 4000, randomizationFactor: 0 });
+  await away.ok('conversation:join', id);
+  const writer = await server.socket(bob, { contract: 'conversations' });
+  await writer.ok('typing:start', { conversationId: id });
+  await away.once('typing:update', (e) => e.isTyping);
+  const from = away.events.length;
+  away.socket.io.engine.close();
+  for (const i of range(40)) {
+    await writer.ok(i % 2 ? 'typing:stop' : 'typing:start', { conversationId: id });
+    await sleep(20);
+  }
+  await away.once('(connect)', () => true, 10_000, from);
+  assert.equal(away.socket.recovered, true);
+  await away.once('typing:update', (e) => !e.isTyping, SOON, from);
+  await away.staysQuiet('typing:update', (e) => e.isTyping, 1500, from);
+  assert.equal(away.all('typing:update', () => true, from).length, 1);
+});
+
 test('a flood of typing past a reader who stands still for 5 seconds is a few events, not a queue', { timeout: 30_000 }, async (t) => {
   const { ann, bob, id } = await pair();
   const proxy = await Proxy.start(server.nodes[0].port);
