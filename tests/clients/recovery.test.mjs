@@ -170,7 +170,8 @@ test('who comes back sees who is typing now', async () => {
 test('who comes back is told who has stopped typing meanwhile', async () => {
   const [ada, ben] = await server.people('ada', 'ben');
   const { id } = await server.direct(ada, ben);
-  const client = await returning(ben, { contract: 'conversations' });
+  // Away until the stop has been told: at most a second after it was typed.
+  const client = await returning(ben, { contract: 'conversations', reconnectionDelay: 3000, reconnectionDelayMax: 3000 });
   await client.ok('conversation:join', id);
   // Somebody at each node sees when it is told there.
   const watchers = await Promise.all(server.nodes.map((_, node) => server.at(node).socket(ben, { contract: 'conversations' })));
@@ -181,6 +182,7 @@ test('who comes back is told who has stopped typing meanwhile', async () => {
   const { back, from } = cut(client);
   await typist.ok('typing:stop', id);
   await Promise.all(watchers.map((watcher) => watcher.once('typing:update', (update) => !update.isTyping)));
+  assert.equal(client.socket.connected, false, 'away all the time');
   await back();
   assert.equal(client.socket.recovered, true);
   await client.once('typing:update', (update) => update.userId === ada.id && !update.isTyping, 5000, from);

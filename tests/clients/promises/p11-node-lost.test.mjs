@@ -91,10 +91,20 @@ cluster('the session of a dead node is over at once at the other one, and its cl
   for (const node of [1, 0]) {
     const connects = socket.all('(connect)').length;
     await server.nodes[node].kill();
-    // The client was at either of the two; at the end it has been put elsewhere at least once.
-    await sleep(3000);
+    if (node === 1) {
+      // It was at either of the two; from here on it is at the one that lives.
+      await sleep(3000);
+      await eventually('it is connected', () => socket.socket.connected);
+    } else {
+      const { path } = balancer.requests.findLast((request) => request.path.includes('sid='));
+      const begun = Date.now();
+      const answer = await fetch(`http://127.0.0.1:${server.nodes[1].port}${path}`);
+      assert.deepEqual([answer.status, (await answer.json()).code], [400, 1], 'unknown at the other one');
+      assert.ok(Date.now() - begun < 3000, `known to be over after ${Date.now() - begun} ms`);
+      // Not when the dead one is back, and not when a poll ends by itself.
+      await eventually('it has a new session while the node of the old one is dead', () => socket.all('(connect)').length > connects && socket.socket.connected, 6000);
+    }
     await server.nodes[node].restart();
-    await eventually('it is connected', () => socket.socket.connected, 10_000);
-    if (node === 0) assert.ok(socket.all('(connect)').length > 1, `${connects} connects`);
   }
+  await eventually('it is connected', () => socket.socket.connected, 10_000);
 });
