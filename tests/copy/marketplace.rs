@@ -39,6 +39,7 @@ fn draft(conversation: ConversationKey, sender: UserKey, content: &str, id: Opti
         client_message_id: id.map(str::to_owned),
         digest,
         reply_to: None,
+        attachments: Vec::new(),
         origin: None,
     }
 }

@@ -46,6 +46,11 @@ impl World {
             group_max: 10,
             rates: RateLimits::OFF,
             recovery_window: limits::RECOVERY_WINDOW,
+            media: MediaPolicy {
+                links: Arc::new(Links::new(LinkKey::new("a key"), String::new(), clock.clone())),
+                quota: None,
+                hosts: Vec::new(),
+            },
         };
         let chat = Chat::new(store, (NodeKey(1), Bus::alone()), clock, Box::new(Plain), policy);
         World {
@@ -67,6 +72,7 @@ impl World {
                 client_message_id: None,
                 digest: [0; 16],
                 reply_to: None,
+                attachments: Vec::new(),
                 origin: None,
             };
             self.chat.store.append(draft).await.unwrap();

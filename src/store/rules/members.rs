@@ -157,6 +157,7 @@ mod tests {
             is_active: true,
             created_at: Timestamp(0),
             members,
+            departures: 0,
         }
     }
 

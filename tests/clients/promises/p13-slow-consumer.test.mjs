@@ -9,7 +9,7 @@ const TEXT = '😀'.repeat(8000);
 const BEFORE = 400;
 const MESSAGES = 1200;
 
-test('one socket of a room does not read 77 MB: it alone is closed, and the memory stays flat', { timeout: 150_000 }, async (t) => {
+test('one socket of a room does not read 77 MB: it alone is closed, and the memory stays flat', { timeout: 300_000 }, async (t) => {
   const server = await Doorbell.start();
   t.after(() => server.stop());
   const [talker, listener, stuckUser] = await server.people('talker', 'listener', 'stuck');
@@ -36,7 +36,14 @@ test('one socket of a room does not read 77 MB: it alone is closed, and the memo
   const watching = setInterval(() => (most = Math.max(most, node.residentBytes)), 50);
   t.after(() => clearInterval(watching));
   await say(MESSAGES);
-  await ears.count('message:received', MESSAGES + BEFORE, () => true, 60_000);
+  // A busy machine takes its time for 77 MB. One message after the other comes all the same, to one who is not closed.
+  for (;;) {
+    const got = ears.all('message:received').length;
+    if (got >= MESSAGES + BEFORE) break;
+    const next = ears.next('message:received', () => true, 20_000);
+    assert.deepEqual(ears.all('(disconnect)'), [], `who reads was closed after ${got} messages`);
+    await next.catch(() => assert.fail(`${got} of ${MESSAGES + BEFORE} messages came, and no other within 20 s`));
+  }
   const grown = (most - before) / MIB;
   t.diagnostic(`${(before / MIB).toFixed(0)} MiB before, at most ${grown.toFixed(1)} more meanwhile`);
   // SQLite keeps up to 64 MiB of its pages, so what is written stays there for a while; once is enough.

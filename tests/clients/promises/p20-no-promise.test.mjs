@@ -97,7 +97,8 @@ test('who connects is told how presence is now, not how it was', { timeout: 30_0
   for (const _ of range(3)) {
     const visit = await server.socket(bob);
     visit.close();
-    await sleep(300);
+    // Less than the 5 seconds after which somebody is offline.
+    await sleep(1500);
   }
   const mark = early.events.length;
   await early.once('presence:update', is('offline'), SOON + 5000, mark);
