@@ -88,6 +88,7 @@ test('the site is asked once for what one visitor does, and not for what nobody 
 });
 
 test('who has signed out at the site gets no token', async () => {
+  good(await askFor(server, site, (await signedIn('ben')).session));
   const browser = await signedIn('ann');
   const cookie = browser.session;
   // Not asked for before, so nothing of it is known here.

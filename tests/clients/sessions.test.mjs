@@ -137,6 +137,8 @@ test('a forged session is nobody, however it comes', async () => {
 
 test('cookies of the packages that are no sessions are nobody', async () => {
   const claims = someone();
+  const own = await nextAuthJwt.encode({ token: claims, secret: SECRET });
+  good(await visitor(`next-auth.session-token=${own}`).get('/api/conversations'));
   for (const kind of ['state', 'nonce', 'pkce.code_verifier']) {
     const ofNextAuth = await nextAuthJwt.encode({ token: claims, secret: SECRET, salt: `next-auth.${kind}` });
     const ofAuthJs = await session('authjs', { claims, secret: SECRET, name: `authjs.${kind}` });

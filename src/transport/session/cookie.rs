@@ -291,7 +291,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_makes_the_reader_panic_or_answer_too_much(line in proptest::collection::vec(any::<u8>(), 0..400)) {
+        fn no_header_makes_the_reader_panic_or_answer_too_much(
+            words in proptest::collection::vec(prop_oneof![
+                Just(b"authjs.session-token".to_vec()),
+                prop_oneof![Just("=a"), Just(".0="), Just(".1=b"), Just("; "), Just("\""), Just("%")].prop_map(|word| word.as_bytes().to_vec()),
+                proptest::collection::vec(any::<u8>(), 0..20),
+            ], 0..60)
+        ) {
+            let line = words.concat();
             let mut headers = HeaderMap::new();
             if let Ok(value) = HeaderValue::from_bytes(&line) {
                 headers.append(header::COOKIE, value);
