@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     chat::{
-        Policy,
+        MediaPolicy, Policy,
         arrive::{Absence, Coming},
+        attachment::{LinkKey, Links},
         nodes::tests::{Plain, until},
     },
     fanout::{Bus, Outlet},
