@@ -1,5 +1,6 @@
 // Files that were uploaded here: who may send one, what everybody sees of it, and for how long its links work.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { Doorbell, eventually, good, has, range, refusal, test, unique } from './support/doorbell.mjs';
 import * as shape from './support/shapes.mjs';
 import { shaped } from './support/shapes.mjs';
@@ -49,6 +50,28 @@ test('a photo is uploaded, sent without words, and seen by the other side', asyn
   assert.equal(good(await server.api(bob).get('/api/conversations')).conversations[0].lastMessage, 'Photo');
   const again = await theirs.ok('conversation:join', id);
   assert.equal(again.messages[0].fileUrl, heard.fileUrl, 'the same for hours');
+});
+
+test('a photo and a video come with what is shown before they are loaded', async () => {
+  const { ann, bob, id, api } = await pair();
+  const fixture = (name) => readFileSync(new URL(`../fixtures/media/${name}`, import.meta.url));
+  const [photo, clip] = [await upload(ann, fixture('canvas.jpg'), 'photo.jpg'), await upload(ann, fixture('recorder-vp8.webm'), 'clip.webm')];
+  good(await api.post('/api/messages', { conversationId: id, attachmentIds: [photo.id, clip.id] }), 201);
+  const [message] = await server.history(bob, id);
+  const [first, second] = shaped(shape.message, message).attachments;
+  has(first, { type: 'image', fileType: 'image/jpeg', duration: null, posterUrl: null });
+  assert.match(first.preview, /^data:image\/[a-z]+;base64,/);
+  has(second, { type: 'video', fileType: 'video/webm', thumbnailUrl: null });
+  assert.ok(second.duration > 0.1 && second.duration < 60, `${second.duration} seconds`);
+  for (const link of [first.thumbnailUrl, second.posterUrl]) {
+    for (const { status, type } of await follow(link)) assert.deepEqual([status, type.split('/')[0]], [200, 'image']);
+  }
+  for (const user of [ann, bob]) {
+    const answer = await server.api(user).get(`/v1/attachments/${photo.id}?variant=thumbnail`);
+    assert.equal(answer.status, 302);
+    assert.ok(await works(answer.headers.get('location')));
+    refusal(await server.api(user).get(`/v1/attachments/${photo.id}?variant=poster`), 404, 'NOT_FOUND');
+  }
 });
 
 test('a fileUrl is sent in media-chat, in tenant-chat and over REST, and is the same file in all', async () => {
