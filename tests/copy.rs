@@ -260,6 +260,11 @@ fn a_row_that_is_not_as_it_was_is_found_and_named() {
             "in client_message, the row with client_message_id \"nul-\\0\", sender",
         ),
         (
+            "UPDATE doorbell.attachment SET state = 'ready' WHERE state = 'discarded'",
+            "UPDATE doorbell.attachment SET state = 'discarded' WHERE name = 'clip\u{10FFFE}0 6.mp4'",
+            "in attachment, the row with key",
+        ),
+        (
             "DELETE FROM doorbell.message WHERE conversation = 1 AND seq = 3",
             "SELECT 1",
             "in message, the row with conversation 1, seq 3 is missing",

@@ -4,11 +4,13 @@ use std::fmt::{Debug, Write};
 
 use doorbell::{
     model::{
-        ConversationKey, ListingId, MessageKind, Role, Timestamp, UserId, UserKey,
+        Attachment, AttachmentId, ConversationKey, FileFacts, ListingId, MediaKind, MediaType, MessageKind, Role,
+        Timestamp, UserId, UserKey,
+        attachment::{ExternalFile, Rendition},
         listing::ListingPatch,
         user::{UserPatch, UserSource},
     },
-    store::{Actor, Appended, Changed, Draft, Marked, Pending, Store, Window},
+    store::{Actor, Appended, Changed, Completed, Draft, DraftAttachment, Marked, Pending, Store, Window},
 };
 
 pub const SECRET: &str = "made-by-this-installation-for-itself";
@@ -36,6 +38,7 @@ fn draft(conversation: ConversationKey, sender: UserKey, content: &str, id: Opti
         sender,
         kind: MessageKind::Text,
         content: content.to_owned(),
+        attachments: Vec::new(),
         client_message_id: id.map(str::to_owned),
         digest,
         reply_to: None,
@@ -49,6 +52,64 @@ async fn say(store: &impl Store, draft: Draft) -> i64 {
         Appended::Stored(message) => message.seq,
         other => panic!("{other:?}"),
     }
+}
+
+fn file_id(number: u128) -> AttachmentId {
+    AttachmentId::of_random(number << 100 | number)
+}
+
+async fn upload(store: &impl Store, owner: UserKey, number: u128) -> Attachment {
+    let facts = FileFacts {
+        media_type: MediaType::Mp4,
+        size: 1_000 + number as u64,
+        width: Some(640),
+        height: None,
+        duration_ms: Some(1_500),
+        thumbnail: None,
+        poster: Some(Rendition {
+            media_type: MediaType::Jpeg,
+            width: 320,
+            height: 240,
+        }),
+        preview: Some("data:image/png;base64,AA==".into()),
+    };
+    let begun = done(store.begin_attachment(file_id(number), owner, format!("clip\0 {number}.mp4"))).await;
+    match done(store.complete_attachment(begun.key, facts, None)).await {
+        Completed::Ready(attachment) => attachment,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Files that were sent, from here and from elsewhere, one that was not, one that never came, and one that is given up.
+async fn send_files(store: &impl Store, conversation: ConversationKey, sender: UserKey) {
+    let (first, second) = (upload(store, sender, 1).await, upload(store, sender, 2).await);
+    let external = DraftAttachment::External {
+        id: file_id(3),
+        name: "plan\0.pdf".into(),
+        file: ExternalFile {
+            url: "https://images.example.com/plan.pdf".into(),
+            kind: MediaKind::File,
+            size: None,
+            file_type: Some("application/pdf".into()),
+        },
+    };
+    let sent = Draft {
+        kind: MessageKind::Video,
+        attachments: vec![
+            DraftAttachment::Uploaded(second.key),
+            external,
+            DraftAttachment::Uploaded(first.key),
+        ],
+        ..draft(conversation, sender, "", Some("files"))
+    };
+    say(store, sent).await;
+    upload(store, sender, 4).await;
+    done(store.begin_attachment(file_id(5), sender, "half.jpg".into())).await;
+    let given_up = upload(store, sender, 6).await;
+    assert!(done(store.discard_attachment(given_up.key)).await);
+    let forgotten = upload(store, sender, 7).await;
+    assert!(done(store.discard_attachment(forgotten.key)).await);
+    done(store.forget_attachment(forgotten.key)).await;
 }
 
 fn changed(outcome: Changed) {
@@ -111,6 +172,7 @@ pub async fn fill(store: &impl Store, size: Size) {
         ..draft(about.key, bea, "an answer", Some("nul-\0"))
     };
     say(store, reply).await;
+    send_files(store, about.key, carl).await;
     for (conversation, reader, seq) in [(direct.key, bea, 4), (direct.key, bea, 6), (about.key, bea, 2)] {
         let marked = done(store.mark(conversation, reader, Some(seq), None)).await;
         assert!(matches!(marked, Marked::Advanced(_)), "{marked:?}");
@@ -176,6 +238,8 @@ pub async fn go_on(store: &impl Store) {
     let (opened, is_new) = done(store.open_one_to_one(new, anna, None)).await;
     assert!(is_new);
     assert_eq!(say(store, draft(opened.key, new, "hello", None)).await, 1);
+    let begun = done(store.begin_attachment(file_id(100), new, "later.jpg".into())).await;
+    assert!(begun.key.0 > 6, "{begun:?}");
     done(store.put_listing(ListingId::parse("attic").expect("an id"), ListingPatch::default())).await;
     let comment = done(store.add_comment("post-3".into(), new, "first".into())).await;
     assert_eq!(comment.seq, 1);
@@ -225,10 +289,17 @@ pub async fn everything(store: &impl Store) -> String {
                 tell("sent", &found);
             }
         }
+        tell("bytes", &store.attachment_bytes(user.key).await.expect("an answer"));
+        for number in 1..=7 {
+            let seen = store.attachment_for(&file_id(number), user.key).await;
+            tell("attachment", &seen.expect("an answer"));
+        }
         let mut conversations = store.conversations_of(user.key).await.expect("an answer");
         conversations.sort();
         tell("in", &conversations);
     }
+    let unused = store.unused_attachments(Timestamp(i64::MAX), None, 100).await;
+    tell("unused", &unused.expect("an answer"));
     for post in POSTS {
         let comments = store
             .comments(post, Window::Newest { limit: 100 })

@@ -139,7 +139,7 @@ pub async fn a_file_can_be_sent_when_it_is_whole_and_not_before(mut fixture: Fix
     );
     assert_eq!(
         fixture.store.attachments_by_id(&[id(2), id(1)]).await.unwrap(),
-        [attachment.clone()]
+        std::slice::from_ref(&attachment)
     );
     assert!(fixture.news().is_empty());
     let message = stored(fixture.append(carrying(direct, anna, &[&attachment])).await);
