@@ -10,6 +10,7 @@ pub mod config;
 pub mod contracts;
 pub mod demo;
 pub mod fanout;
+pub mod files;
 pub mod model;
 pub mod observed;
 pub mod server;

@@ -39,6 +39,17 @@ pub const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// SIGTERM to exit. Docker and Kubernetes kill after 10 and 30 s.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 
+// An image that is uploaded. Its bytes have limits of their own, which operators set.
+
+/// Longest side of an image, in pixels. No phone takes a longer one but for panoramas.
+pub const IMAGE_SIDE_PIXELS: u32 = 12_000;
+/// Most pixels of an image: what the largest sensors of phones give. Decoded they take 150 to 200 MB, which is what bounds it.
+pub const IMAGE_PIXELS: u64 = 50_000_000;
+/// Most images of an animation.
+pub const ANIMATION_FRAMES: u32 = 2_000;
+/// Most pixels of all images of an animation: they are unpacked to be counted, at about 100 million a second.
+pub const ANIMATION_PIXELS: u64 = 250_000_000;
+
 // A Socket.IO connection.
 
 /// Longest packet, as Engine.IO's `maxPayload` tells the client.

@@ -1,0 +1,3 @@
+//! Bytes of uploaded files.
+
+pub mod media;
