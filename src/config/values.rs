@@ -20,7 +20,7 @@ pub struct Wrong {
     pub mend: String,
 }
 
-fn wrong<T>(why: impl Into<String>, mend: impl Into<String>) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(why: impl Into<String>, mend: impl Into<String>) -> Result<T, Wrong> {
     Err(Wrong {
         why: why.into(),
         mend: mend.into(),
@@ -217,17 +217,6 @@ pub fn redis_prefix(text: &str) -> Result<String, Wrong> {
             "is not 1 to 64 visible characters out of ASCII",
             "write a name with a colon behind it, as doorbell:",
         ),
-    }
-}
-
-/// `file://path`: the folder. S3 is for a later version.
-pub fn media_folder(text: &str) -> Result<PathBuf, Wrong> {
-    const MEND: &str = "write file://doorbell-data/media (relative) or file:///var/lib/doorbell/media (absolute)";
-    match text.trim().split_once("://") {
-        Some(("file", path)) if !path.is_empty() => Ok(path.into()),
-        Some(("file", _)) => wrong("names no folder", MEND),
-        Some(("s3", _)) => wrong("is an S3 bucket, which this version does not use yet", MEND),
-        _ => wrong("is not a media URL", MEND),
     }
 }
 
