@@ -7,5 +7,6 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod origin;
+pub mod paced;
 pub mod token;
 pub mod web;
