@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::{Compression, write::ZlibEncoder};
 
 use super::{
-    super::samples::*,
+    super::{MediaFault, MediaLimits, inspect_bytes, samples::*},
     Verdict::{Broken, TooLarge, Unsupported, Without},
     assert_verdicts, text,
 };
@@ -105,6 +105,19 @@ fn what_hides_in_a_jpeg_is_gone() {
         ),
         ("a scan before the frame", jpeg(&[(0xda, &[1, 1, 0, 0, 63, 0])]), Broken),
     ]);
+}
+
+#[test]
+fn a_jpeg_in_passes_may_have_half_the_pixels() {
+    let limits = MediaLimits {
+        pixels: 40 * 24,
+        ..limits()
+    };
+    let mut bytes = jpeg(&[]);
+    assert!(inspect_bytes(&bytes, &limits).is_ok());
+    let frame = jpeg_frame(&bytes);
+    bytes[frame + 1] = 0xc2;
+    assert!(matches!(inspect_bytes(&bytes, &limits), Err(MediaFault::TooLarge(_))));
 }
 
 #[test]

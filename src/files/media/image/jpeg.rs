@@ -116,6 +116,14 @@ impl<'a> Walk<'a> {
         }
         let (width, height) = (u32::from(width), u32::from(height));
         limits.check_size(width, height)?;
+        // In passes it is decoded by way of all its coefficients, which take twice what its pixels do.
+        let is_in_passes = marker == 0xc2;
+        let most = limits.pixels / 2;
+        if is_in_passes && u64::from(width) * u64::from(height) > most {
+            return Err(MediaFault::too_large(format!(
+                "The image is {width} by {height} pixels; a progressive JPEG may have {most} in all."
+            )));
+        }
         self.frame = Some((width, height, *components));
         self.keep(marker, body)
     }

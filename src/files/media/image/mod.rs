@@ -21,7 +21,7 @@ use image::{
         gif::GifDecoder,
         jpeg::{JpegDecoder, JpegEncoder},
         png::{CompressionType, FilterType, PngDecoder, PngEncoder},
-        webp::{WebPDecoder, WebPEncoder},
+        webp::WebPDecoder,
     },
     metadata::Orientation,
 };
@@ -188,8 +188,8 @@ fn turned(
             let encoder = JpegEncoder::new_with_quality(&mut out, TURNED_QUALITY);
             encode(&picture, encoder, profile.as_deref())
         }
-        MediaType::Png => encode(&picture, PngEncoder::new(&mut out), profile.as_deref()),
-        _ => encode(&picture, WebPEncoder::new_lossless(&mut out), profile.as_deref()),
+        // The other two formats never ask for it.
+        _ => encode(&picture, PngEncoder::new(&mut out), profile.as_deref()),
     };
     result.map(|()| out).map_err(|_| damaged())
 }

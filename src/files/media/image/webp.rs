@@ -1,9 +1,10 @@
 //! WebP (RFC 9649): its chunks, without those that no decoder needs.
 //!
 //! Pictures, their transparency and their animation stay; colour profiles are cleaned; EXIF, XMP, unknown chunks and what
-//! follows the end go. The compressed pictures themselves are copied as they are.
+//! follows the end go. The compressed pictures themselves are copied as they are. What EXIF says of turning is not followed,
+//! since browsers do not follow it in a WebP.
 
-use super::{Stripped, icc, orientation_of};
+use super::{Stripped, icc};
 use crate::files::media::{MediaFault, MediaLimits};
 
 const HAS_PROFILE: u8 = 0x20;
@@ -74,7 +75,7 @@ pub(super) fn strip(bytes: &[u8], limits: &MediaLimits) -> Result<Stripped, Medi
 
     let mut canvas = None;
     let mut picture = Picture::default();
-    let (mut profile, mut orientation) = (None, None);
+    let mut profile = None;
     let mut animation: Option<&[u8]> = None;
     let mut frames = Frames::default();
     while !rest.is_empty() {
@@ -83,10 +84,6 @@ pub(super) fn strip(bytes: &[u8], limits: &MediaLimits) -> Result<Stripped, Medi
         match kind {
             b"VP8X" if canvas.is_none() => canvas = Some(canvas_size(data, limits)?),
             b"ICCP" => profile = profile.or_else(|| icc::cleaned(data, 3)),
-            b"EXIF" => {
-                let exif = data.strip_prefix(b"Exif\0\0").unwrap_or(data);
-                orientation = orientation.or_else(|| orientation_of(exif));
-            }
             b"ANIM" => animation = animation.or(data.get(..6)),
             b"ANMF" => frames.take(data, canvas.ok_or_else(damaged)?, limits)?,
             _ => picture.take(kind, data),
@@ -117,7 +114,7 @@ pub(super) fn strip(bytes: &[u8], limits: &MediaLimits) -> Result<Stripped, Medi
         bytes: assembled((width, height), flags, profile.as_deref(), &body)?,
         width,
         height,
-        orientation,
+        orientation: None,
         profile,
         frames: u32::try_from(frames.count).unwrap_or(u32::MAX).max(1),
     })
