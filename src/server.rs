@@ -1,5 +1,6 @@
 //! Wiring and ordered shutdown.
 
+mod files;
 mod front;
 mod nodes;
 
@@ -19,12 +20,14 @@ use crate::{
     chat::{
         Chat, MediaPolicy, Policy,
         attachment::{LinkKey, Links},
+        upload::{UploadLimits, Uploads},
     },
     config::{ConfigFault, DatabaseUrl, Directory, Secret, Settings},
     contracts::{
-        self,
+        self, media,
         rest::{self, Api},
         socket::{Sockets, close_ended},
+        tus,
         wire::Wire,
     },
     demo::{self, SampleClock},
@@ -243,6 +246,8 @@ impl Node {
             show_email: settings.show_email,
             links,
         };
+        // Files that cannot be stored are a fault of the configuration, told before anybody is served.
+        let (media_files, spool) = files::open(&settings).await?;
         // Before the node is known to others: they reach it from then on.
         let listeners = bind(&settings.listen).await?;
         let node = match store.enter_node(settings.node_url.clone()).await {
@@ -309,8 +314,21 @@ impl Node {
             )));
         }
         let engine = doorbell_socketio::Server::new(engine_config(id_suffix), sockets);
+        let upload_name = settings.node_url.as_deref().map(nodes::upload_name);
+        let uploads = Uploads::new(
+            Arc::clone(&chat),
+            media_files,
+            spool,
+            UploadLimits {
+                image: settings.max_image,
+                video: settings.max_video,
+            },
+            upload_name.clone(),
+        );
+        tokio::spawn(Arc::clone(&uploads).keep_swept());
         let api = Arc::new(Api {
             chat,
+            uploads,
             authenticator,
             origins,
             clock,
@@ -320,6 +338,7 @@ impl Node {
         });
         page.add(Observed {
             chat: Arc::clone(&api.chat),
+            uploads: Arc::clone(&api.uploads),
             stats,
             engine: engine.clone(),
             started_at,
@@ -332,6 +351,7 @@ impl Node {
             engine: engine.clone(),
             origins: Arc::clone(&api.origins),
             handover,
+            upload_name,
         };
         let limits = HttpLimits {
             open_connections: connection_limit,
@@ -470,6 +490,8 @@ fn router(api: &Arc<Api>, page: &Arc<Page>, draining: watch::Receiver<bool>) -> 
             }),
         );
     rest::router(Arc::clone(api), contracts::routes())
+        .merge(media::router(Arc::clone(api)))
+        .merge(tus::router(api))
         .merge(operators)
         .fallback(move || async move {
             let response = rest::error_response(&Error::not_found("route"));

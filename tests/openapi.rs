@@ -11,13 +11,14 @@ use std::{
 use doorbell::{contracts, model::Code};
 use serde_json::{Value, json};
 
-/// Routes that no contract has: operators', the front page, and the demo's.
-const OTHER_ROUTES: [&str; 7] = [
+/// Routes without a caller: operators', the front page, files by their links, and the demo's.
+const OTHER_ROUTES: [&str; 8] = [
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
     "GET /openapi.json",
     "GET /",
+    "GET /media/{id}/{variant}",
     "GET /api/demo/users",
     "POST /api/demo/sign-in",
 ];
@@ -44,6 +45,7 @@ fn every_route_is_described_and_every_described_route_is_there() {
     let described: BTreeSet<String> = operations(&document).into_iter().map(|(name, _)| name).collect();
     let served = contracts::routes()
         .into_iter()
+        .chain(contracts::tus::routes())
         .map(|route| format!("{} {}", route.method, route.path));
     let served: BTreeSet<String> = served.chain(OTHER_ROUTES.map(str::to_owned)).collect();
     assert_eq!(described, served);
@@ -143,6 +145,8 @@ fn what_a_running_server_answers_fits_the_description() {
     let (ann, bo) = (token("ann"), token("bo"));
     let refused = server.call("POST", "/api/auth/socket-token", &[], &ann, Some(json!({})), 403);
     assert_eq!(refused["code"], "FORBIDDEN");
+
+    a_file_goes_in_and_out(&server, &ann);
 
     // listing-chat, conversations, media-chat
     let about_flat = json!({ "listingId": "flat", "ownerId": "bo" });
@@ -384,6 +388,55 @@ fn the_routes_of_the_demo_fit_the_description() {
     }
 }
 
+/// Uploaded as a form and by tus, and loaded by its link.
+fn a_file_goes_in_and_out(server: &Server, ann: &str) {
+    let part = |name: &str, content: &str| {
+        format!(
+            "--b\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"plan.txt\"\r\n\r\n{content}\r\n--b--\r\n"
+        )
+    };
+    let upload = |form: &str| server.ask_with("POST", "/api/upload", ann, "multipart/form-data; boundary=b", form);
+    let (status, _, text) = upload(&part("file", "The plan"));
+    assert_eq!(status, 201, "{text}");
+    let uploaded: Value = serde_json::from_str(&text).expect("JSON");
+    server.must_fit(
+        &json!({ "$ref": "#/components/schemas/Uploaded" }),
+        &uploaded,
+        "an upload",
+    );
+    assert_eq!(upload(&part("file", "<html>")).0, 415);
+    assert_eq!(upload(&part("other", "x")).0, 400);
+
+    let link = uploaded["fileUrl"].as_str().expect("a link");
+    let link = &link[link.find("/media/").expect("a link of ours")..];
+    let (status, head, text) = server.ask("GET", link, "X-Nobody: 1", None);
+    assert_eq!((status, text.as_str()), (200, "The plan"));
+    assert!(head.contains("\netag: "), "{head}");
+    assert_eq!(server.ask("GET", link, "Range: bytes=4-", None).2, "plan");
+    assert_eq!(server.ask("GET", link, "Range: bytes=99-", None).0, 416);
+    assert_eq!(server.ask("GET", &link[..link.len() - 1], "X-Nobody: 1", None).0, 403);
+
+    let tus = format!("{ann}\r\nTus-Resumable: 1.0.0");
+    let (status, head, _) = server.ask("POST", "/v1/uploads", &format!("{tus}\r\nUpload-Length: 8"), None);
+    assert_eq!(status, 201, "{head}");
+    let place = head
+        .lines()
+        .find_map(|line| line.strip_prefix("location: "))
+        .expect("a place");
+    let place = &place[place.find("/v1/").expect("a place of ours")..];
+    let bytes = |offset: u64, bytes: &str| {
+        let headers = format!("{tus}\r\nUpload-Offset: {offset}");
+        server.ask_with("PATCH", place, &headers, "application/offset+octet-stream", bytes)
+    };
+    assert_eq!(bytes(0, "The ").0, 204);
+    assert_eq!(bytes(0, "The ").0, 409);
+    assert_eq!(server.ask("HEAD", place, ann, None).0, 412);
+    let (status, head, _) = bytes(4, "plan");
+    assert!(status == 204 && head.contains("\nupload-attachment: "), "{head}");
+    assert_eq!(server.ask("DELETE", place, &tus, None).0, 204);
+    assert_eq!(server.ask("HEAD", place, &tus, None).0, 404);
+}
+
 /// The binary on a folder and port of its own.
 struct Server {
     process: Child,
@@ -485,13 +538,17 @@ impl Server {
     /// Status, head and body of an answer.
     fn ask(&self, method: &str, target: &str, header: &str, body: Option<&Value>) -> (u16, String, String) {
         let body = body.map(Value::to_string).unwrap_or_default();
+        self.ask_with(method, target, header, "application/json", &body)
+    }
+
+    fn ask_with(&self, method: &str, target: &str, header: &str, kind: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .expect("a timeout");
         let length = body.len();
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\nContent-Type: {kind}\r\n\
              Content-Length: {length}\r\n{header}\r\n\r\n{body}",
             self.port
         );

@@ -26,9 +26,13 @@ pub mod rates;
 pub mod read;
 mod recent;
 pub mod render;
+mod repeat;
+pub mod resume;
 pub mod send;
+pub mod serve;
 pub mod typing;
 pub mod updates;
+pub mod upload;
 pub mod wait;
 
 use std::{sync::Arc, time::Duration};

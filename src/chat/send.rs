@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     model::{
-        Conversation, Error, Message, MessageId, MessageKind, Origin, Result, Seq, UserId, UserKey, content, limits,
+        Conversation, ConversationKey, Error, Message, MessageId, MessageKind, Origin, Result, Seq, UserId, UserKey,
+        content, limits,
     },
     store::{Appended, Draft, DraftAttachment, Pending},
 };
@@ -300,10 +301,35 @@ impl Chat {
             Target::Conversation(conversation) => vec![conversation.key],
             Target::Person { among, .. } => among.iter().map(|conversation| conversation.key).collect(),
         };
+        self.find_among(sender, id, &among).await
+    }
+
+    /// The conversation in which a message was stored before that this sender calls as they call this one.
+    pub(super) async fn place_of_first(
+        &self,
+        sender: UserKey,
+        request: &SendRequest,
+    ) -> Result<Option<Arc<Conversation>>> {
+        let Some(id) = &request.client_message_id else {
+            return Ok(None);
+        };
+        let among: Vec<_> = match self.target(sender, request).await? {
+            Target::Conversation(conversation) => vec![conversation.key],
+            Target::Person { among, .. } => among.iter().map(|conversation| conversation.key).collect(),
+        };
+        self.find_among(sender, id, &among).await
+    }
+
+    async fn find_among(
+        &self,
+        sender: UserKey,
+        id: &str,
+        among: &[ConversationKey],
+    ) -> Result<Option<Arc<Conversation>>> {
         if among.is_empty() {
             return Ok(None);
         }
-        match self.store.find_sent(sender, id, &among).await? {
+        match self.store.find_sent(sender, id, among).await? {
             Some(key) => self.conversation(key).await.map(Some),
             None => Ok(None),
         }

@@ -166,7 +166,8 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_MEDIA_URL"],
         "file://doorbell-data/media",
         "file:///var/lib/doorbell/media",
-        "Where uploaded files lie: file://path.",
+        "Where uploaded files lie: file://path, or s3://bucket/prefix with the usual AWS_ACCESS_KEY_ID, \
+         AWS_SECRET_ACCESS_KEY, AWS_REGION and, for other servers than Amazon's, AWS_ENDPOINT_URL.",
     ),
     plain(
         Group::Storage,
@@ -174,7 +175,7 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_MEDIA_SHARED"],
         "off",
         "on",
-        "on: the media folder is one and the same for all nodes.",
+        "on: the folder of DOORBELL_MEDIA_URL is one and the same for all nodes. Several nodes need that, or a bucket.",
     ),
     secret(
         Group::Storage,

@@ -4,6 +4,7 @@
 //! is wrong with it; [`mod@print`] shows it all. A wrong configuration is one sentence, a [`ConfigFault`].
 
 pub mod catalogue;
+pub mod media;
 pub mod print;
 mod secret;
 mod sessions;
@@ -15,6 +16,7 @@ mod tests;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
+pub use media::MediaUrl;
 pub use secret::Secret;
 pub use sessions::{NamedSecret, OTHER_KINDS, SessionSettings, is_of_another_kind};
 pub use sources::Sources;
@@ -42,7 +44,7 @@ pub struct Settings {
     pub node_url: Option<String>,
     pub data_dir: PathBuf,
     pub database: DatabaseUrl,
-    pub media_dir: PathBuf,
+    pub media: MediaUrl,
     pub media_shared: bool,
     /// `None`: the only node.
     pub redis: Option<RedisSettings>,
@@ -157,9 +159,11 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
     let node_url = reader.node_url()?;
     let data_dir = reader.data_dir()?;
     let database = reader.database(&data_dir)?;
-    let node_url = among_several(node_url, &database)?;
-    let media_dir = reader.media_dir(&data_dir)?;
+    let media = reader.media(&data_dir)?;
     let media_shared = reader.with_default("media_shared", values::switch)?;
+    let node_url = among_several(node_url, &database, |node_url| {
+        media::must_be_shared(&media, media_shared, node_url)
+    })?;
     let redis = reader.redis(&database)?;
     let jwt_secret = reader.optional("jwt_secret", values::secret)?;
     reader.optional(
@@ -184,7 +188,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         node_url,
         data_dir,
         database,
-        media_dir,
+        media,
         media_shared,
         redis,
         jwt: JwtSettings {
@@ -221,15 +225,22 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
     })
 }
 
-/// Several nodes share one database, and a SQLite file has one writer.
-fn among_several(node_url: Option<(String, Found)>, database: &DatabaseUrl) -> Result<Option<String>, ConfigFault> {
+/// Several nodes share one database, and a SQLite file has one writer; `and_files` says whether they share the files.
+fn among_several(
+    node_url: Option<(String, Found)>,
+    database: &DatabaseUrl,
+    and_files: impl Fn(Option<&(String, Found)>) -> Result<(), ConfigFault>,
+) -> Result<Option<String>, ConfigFault> {
     match (node_url, database) {
         (Some((_, found)), DatabaseUrl::Sqlite(_)) => Err(ConfigFault::new(format!(
             "{} is {:?}, but several nodes need PostgreSQL and the store is {database}; set DOORBELL_DATABASE_URL to \
              postgres://user:password@host:5432/database, or leave {} out to run one node.",
             found.name, found.text, found.name
         ))),
-        (node_url, _) => Ok(node_url.map(|(url, _)| url)),
+        (node_url, _) => {
+            and_files(node_url.as_ref())?;
+            Ok(node_url.map(|(url, _)| url))
+        }
     }
 }
 
@@ -406,14 +417,14 @@ impl Reader<'_> {
         Ok(Some(RedisSettings { url, prefix }))
     }
 
-    fn media_dir(&mut self, data_dir: &std::path::Path) -> Result<PathBuf, ConfigFault> {
+    fn media(&mut self, data_dir: &std::path::Path) -> Result<MediaUrl, ConfigFault> {
         if !self.keeps_to_itself("media_url")
-            && let Some(folder) = self.optional("media_url", values::media_folder)?
+            && let Some(media) = self.optional("media_url", media::media_url)?
         {
-            return Ok(folder);
+            return Ok(media);
         }
-        let default = data_dir.join("media");
-        self.show_default("media_url", &format!("file://{}", default.display()));
+        let default = MediaUrl::Folder(data_dir.join("media"));
+        self.show_default("media_url", &default.to_string());
         Ok(default)
     }
 

@@ -1,6 +1,6 @@
 //! What somebody who configures the server notices.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use super::{
     print,
@@ -48,7 +48,7 @@ fn without_any_configuration_the_defaults_of_the_manual_hold() {
         settings.database,
         DatabaseUrl::Sqlite("doorbell-data/doorbell.db".into())
     );
-    assert_eq!(settings.media_dir, Path::new("doorbell-data/media"));
+    assert_eq!(settings.media, MediaUrl::Folder("doorbell-data/media".into()));
     assert_eq!(settings.rates, RateLimits::default());
     assert_eq!(settings.recovery_window, Duration::from_secs(120));
     assert_eq!(
@@ -164,6 +164,7 @@ fn one_of_several_nodes_says_where_the_others_reach_it() {
         settings(&[
             ("DOORBELL_NODE_URL", url),
             ("DOORBELL_DATABASE_URL", "postgres://u:hush@h/d"),
+            ("DOORBELL_MEDIA_SHARED", "on"),
         ])
     };
     for url in [
@@ -187,23 +188,47 @@ fn one_of_several_nodes_says_where_the_others_reach_it() {
 }
 
 #[test]
+fn one_of_several_nodes_needs_files_that_the_others_see() {
+    let node = [
+        ("DOORBELL_NODE_URL", "http://10.0.0.5:5544"),
+        ("DOORBELL_DATABASE_URL", "postgres://u:hush@h/d"),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| load_env(&[&node[..], more].concat());
+    let sentence = with(&[]).unwrap_err().to_string();
+    for part in [
+        "DOORBELL_NODE_URL",
+        "file://doorbell-data/media",
+        "s3://bucket/prefix",
+        "DOORBELL_MEDIA_SHARED",
+    ] {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+    assert!(with(&[("DOORBELL_MEDIA_SHARED", "on")]).is_ok());
+    assert!(with(&[("DOORBELL_MEDIA_URL", "s3://photos/shop")]).is_ok());
+    assert!(
+        with(&[
+            ("DOORBELL_MEDIA_URL", "file:///mnt/share"),
+            ("DOORBELL_MEDIA_SHARED", "off")
+        ])
+        .is_err()
+    );
+}
+
+#[test]
 fn the_data_folder_moves_what_lies_in_it_by_default() {
     let moved = settings(&[("DOORBELL_DATA_DIR", "/srv/doorbell")]);
     assert_eq!(moved.database, DatabaseUrl::Sqlite("/srv/doorbell/doorbell.db".into()));
-    assert_eq!(moved.media_dir, Path::new("/srv/doorbell/media"));
+    assert_eq!(moved.media, MediaUrl::Folder("/srv/doorbell/media".into()));
     let media = settings(&[
         ("DOORBELL_DATA_DIR", "/srv/doorbell"),
         ("DOORBELL_MEDIA_URL", "file:///media"),
     ]);
-    assert_eq!(media.media_dir, Path::new("/media"));
+    assert_eq!(media.media, MediaUrl::Folder("/media".into()));
 }
 
 #[test]
 fn what_this_version_cannot_do_is_refused_in_a_sentence() {
-    for (name, value, expected) in [
-        ("DOORBELL_JWKS_URL", "https://id/jwks", "does not do yet"),
-        ("DOORBELL_MEDIA_URL", "s3://bucket/prefix", "does not use yet"),
-    ] {
+    for (name, value, expected) in [("DOORBELL_JWKS_URL", "https://id/jwks", "does not do yet")] {
         let sentence = fault(&[(name, value)]);
         assert!(sentence.starts_with(name) && sentence.contains(expected), "{sentence}");
         assert!(!sentence.contains("hush"), "{sentence}");
@@ -412,6 +437,7 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
         ("DOORBELL_DATABASE_URL", "sqlite://", "sqlite://"),
         ("DOORBELL_DATABASE_URL", "doorbell.db", "sqlite://"),
         ("DOORBELL_MEDIA_URL", "media", "file://"),
+        ("DOORBELL_MEDIA_URL", "s3://Photos/x", "s3://bucket/prefix"),
         ("DOORBELL_REDIS_PREFIX", "two words", "doorbell:"),
         ("DOORBELL_DIRECTORY", "shut", "open or closed"),
         ("DOORBELL_CONTRACT", "Tenant-Chat", "tenant-chat"),

@@ -220,17 +220,6 @@ pub fn redis_prefix(text: &str) -> Result<String, Wrong> {
     }
 }
 
-/// `file://path`: the folder. S3 is for a later version.
-pub fn media_folder(text: &str) -> Result<PathBuf, Wrong> {
-    const MEND: &str = "write file://doorbell-data/media (relative) or file:///var/lib/doorbell/media (absolute)";
-    match text.trim().split_once("://") {
-        Some(("file", path)) if !path.is_empty() => Ok(path.into()),
-        Some(("file", _)) => wrong("names no folder", MEND),
-        Some(("s3", _)) => wrong("is an S3 bucket, which this version does not use yet", MEND),
-        _ => wrong("is not a media URL", MEND),
-    }
-}
-
 /// Scheme, host and port of a page, as browsers send them in `Origin` (RFC 6454): lower case, no default port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WebOrigin {

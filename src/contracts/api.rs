@@ -9,10 +9,11 @@ use super::{
     history::{HistoryShape, history, object_body},
     rest::{Call, Reply, Route, route, to_json},
     shape::{Each, MediaConversation, SharedConversation, SharedMessage, View},
+    upload,
 };
 use crate::{
     chat::{history::MessagePage, inbox::EntryPage, open::Opened, read::ReadTarget},
-    model::{Conversation, Entry, Error, Result, limits},
+    model::{Code, Conversation, Entry, Error, Result, limits},
 };
 
 pub fn routes() -> Vec<Route> {
@@ -127,11 +128,27 @@ async fn messages(call: Call) -> Result<Reply> {
 
 async fn send(mut call: Call) -> Result<Reply> {
     let sender = call.caller.user()?;
-    let fields = call.own_fields().await?;
-    draft::must_see_named(&call, &fields).await?;
-    let mut request = draft::decode(&fields, &call.headers)?;
+    let mut received = upload::receive(&mut call, limits::MESSAGE_ATTACHMENTS).await?;
+    let fields = &received.fields;
+    draft::must_be_caller(fields, &call.person()?.id)?;
+    draft::must_see_named(&call, fields).await?;
+    let mut request = draft::decode(fields, &call.headers)?;
+    request.files.extend(received.references());
     request.origin = call.origin();
-    let sent = call.chat().send(sender, request).await?;
+    let sent = match call.chat().send(sender, request.clone()).await {
+        Err(error) if error.code == Code::Conflict && !received.attachments.is_empty() => {
+            // A form that is sent again brings its files again, and they have become other attachments.
+            let uploads = &call.api.uploads;
+            match uploads.as_sent_before(sender, request, &received.attachments).await? {
+                Some(again) => call.chat().send(sender, again).await?,
+                None => return Err(error),
+            }
+        }
+        sent => sent?,
+    };
+    if !sent.repeated {
+        received.keep();
+    }
     let message = SharedMessage::new(&sent.conversation, &sent.message, call.view(&sent.people));
     Ok(Reply::made(!sent.repeated, &MessageBody { message }))
 }

@@ -4,15 +4,20 @@ pub mod api;
 pub mod attachments;
 pub mod draft;
 pub mod event;
+pub mod form;
 pub mod history;
 pub mod json;
 pub mod listing_chat;
+pub mod media;
 pub mod property_chat;
 pub mod query;
+pub mod range;
 pub mod rest;
 pub mod shape;
 pub mod socket;
 pub mod tenant_chat;
+pub mod tus;
+pub mod upload;
 pub mod v1;
 pub mod wire;
 
@@ -31,6 +36,7 @@ pub fn routes() -> Vec<rest::Route> {
         listing_chat::routes(),
         v1::routes(),
         attachments::routes(),
+        upload::routes(),
     ]
     .into_iter()
     .flatten()

@@ -13,24 +13,24 @@ use axum::{
     extract::{RawPathParams, Request, State},
     routing::{MethodFilter, on},
 };
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
     draft,
+    form::{self, Form},
     json::{self, Fields},
     query::{self, Query},
     shape::View,
 };
 use crate::{
-    chat::{Caller, Chat, People},
+    chat::{Caller, Chat, People, upload::Uploads},
     config::Settings,
     model::{Clock, Code, Error, Origin, Result, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
-        http::{BodyFault, read_body},
+        http::{BodyFault, discard_unread, read_body},
         metrics::Metrics,
         origin::OriginPolicy,
         token,
@@ -40,6 +40,7 @@ use crate::{
 /// What the routes share.
 pub struct Api {
     pub chat: Arc<Chat>,
+    pub uploads: Arc<Uploads>,
     pub authenticator: Arc<Authenticator>,
     pub origins: Arc<OriginPolicy>,
     pub clock: Arc<dyn Clock>,
@@ -126,8 +127,9 @@ pub struct Call {
     pub headers: HeaderMap,
     pub uri: Uri,
     path: Vec<(String, String)>,
-    /// Behind a lock only so that a call may be lent to several tasks; nobody ever waits for it.
-    body: Mutex<Body>,
+    /// Behind a lock only so that a call may be lent to several tasks, and what was not read be thrown away; nobody ever
+    /// waits for it.
+    body: Arc<Mutex<Body>>,
 }
 
 /// What a route answers.
@@ -150,6 +152,11 @@ pub enum Reply {
     NoContent,
     /// To an address that is good for this answer alone.
     Redirect(Uri),
+    /// What there is to say stands in its headers.
+    Bare {
+        status: StatusCode,
+        headers: HeaderMap,
+    },
 }
 
 impl Reply {
@@ -233,20 +240,20 @@ impl Call {
             .ok_or_else(|| Error::unauthenticated("Sign in first."))
     }
 
-    /// The body as fields: a JSON object, or a form.
+    /// The body, which is then gone.
+    pub fn take_body(&mut self) -> Body {
+        std::mem::take(&mut *self.body.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    /// The body as fields: a JSON object, or a form without files.
     pub async fn fields(&mut self) -> Result<Fields> {
-        let body = std::mem::take(self.body.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        let content_type = self
-            .headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let boundary = content_type.and_then(|value| multer::parse_boundary(value).ok());
-        let bytes = read_body(body, limits::BODY_BYTES, limits::BODY_TIME)
-            .await
-            .map_err(body_error)?;
-        match boundary {
-            Some(boundary) => form_fields(bytes, boundary).await,
-            None => Fields::from_json(json::parse(&bytes)?),
+        let body = self.take_body();
+        match form::boundary(&self.headers) {
+            Some(boundary) => Form::new(body, boundary).without_files().await,
+            None => {
+                let read = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await;
+                Fields::from_json(json::parse(&read.map_err(body_error)?)?)
+            }
         }
     }
 
@@ -261,8 +268,12 @@ impl Call {
     /// The body as fields, where there is one.
     pub async fn optional_fields(&mut self) -> Result<Option<Fields>> {
         use axum::body::HttpBody;
-        let body = self.body.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if body.is_end_stream() {
+        let is_empty = self
+            .body
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .is_end_stream();
+        if is_empty {
             return Ok(None);
         }
         self.fields().await.map(Some)
@@ -317,36 +328,8 @@ impl Call {
 pub(crate) fn body_error(fault: BodyFault) -> Error {
     match fault {
         BodyFault::TooLarge => Error::too_large(fault.to_string()),
-        BodyFault::TooSlow | BodyFault::Broken => Error::invalid(fault.to_string()),
+        BodyFault::TooSlow | BodyFault::Stalled | BodyFault::Broken => Error::invalid(fault.to_string()),
     }
-}
-
-/// The text fields of a `multipart/form-data` body (RFC 7578).
-async fn form_fields(body: Bytes, boundary: String) -> Result<Fields> {
-    let broken = |_| Error::invalid("The form cannot be read.");
-    let mut form = multer::Multipart::new(futures_util::stream::iter([Ok::<_, std::io::Error>(body)]), boundary);
-    let mut fields = Vec::new();
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        let name = field
-            .name()
-            .map(str::to_owned)
-            .ok_or_else(|| Error::invalid("A part of the form has no name."))?;
-        // A page's form sends an empty part for a file input in which nothing was chosen.
-        let (is_file, names_file) = (
-            field.file_name().is_some(),
-            field.file_name().is_some_and(|name| !name.is_empty()),
-        );
-        let bytes = field.bytes().await.map_err(broken)?;
-        if is_file && (names_file || !bytes.is_empty()) {
-            return Err(Error::unsupported_media("This server does not take files."));
-        }
-        if is_file {
-            continue;
-        }
-        let text = String::from_utf8(bytes.to_vec()).map_err(|_| Error::invalid("The form is not valid UTF-8."))?;
-        fields.push((name, text));
-    }
-    Fields::from_form(fields)
 }
 
 /// A router of these routes. What is not among them does not exist.
@@ -369,9 +352,23 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
             let is_held = request.uri().query().is_some_and(|query| query.contains("wait="));
-            let outcome = answer(Arc::clone(&api), path_parameters, request, counted, verb).await;
+            let (parts, body) = request.into_parts();
+            // Who waits to be asked for the body has sent none.
+            let (is_sent, body) = (!parts.headers.contains_key(header::EXPECT), Arc::new(Mutex::new(body)));
+            let outcome = answer(
+                Arc::clone(&api),
+                path_parameters,
+                (parts, Arc::clone(&body)),
+                counted,
+                verb,
+            )
+            .await;
             if let Err(Error { code, .. }) = &outcome {
                 tracing::debug!(%method, route = path, code = code.as_str(), "a request was refused");
+                let unread = std::mem::take(&mut *body.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+                if is_sent {
+                    discard_unread(unread).await;
+                }
             }
             let response = respond(outcome);
             api.metrics
@@ -389,11 +386,10 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
 async fn answer(
     api: Arc<Api>,
     path: Vec<(String, String)>,
-    request: Request,
+    (parts, body): (Parts, Arc<Mutex<Body>>),
     counted: Counted,
     verb: Verb,
 ) -> Result<Reply> {
-    let (parts, body) = request.into_parts();
     let credential = api
         .authenticator
         .identify(&parts.headers, api.clock.now().as_millis())
@@ -426,7 +422,7 @@ async fn answer(
         headers: parts.headers,
         uri: parts.uri,
         path,
-        body: Mutex::new(body),
+        body,
     })
     .await
 }
@@ -532,6 +528,12 @@ pub fn respond(outcome: Result<Reply>) -> Response<Body> {
                 headers.insert(header::LOCATION, location);
             }
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Ok(Reply::Bare { status, headers }) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
             response
         }
         Err(error) => error_response(&error),

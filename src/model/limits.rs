@@ -42,6 +42,17 @@ pub const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// SIGTERM to exit. Docker and Kubernetes kill after 10 and 30 s.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 
+// An image that is uploaded. Its bytes have limits of their own, which operators set.
+
+/// Longest side of an image, in pixels. No phone takes a longer one but for panoramas.
+pub const IMAGE_SIDE_PIXELS: u32 = 12_000;
+/// Most pixels of an image: what the largest sensors of phones give. Decoded they take 150 to 200 MB, which is what bounds it.
+pub const IMAGE_PIXELS: u64 = 50_000_000;
+/// Most images of an animation.
+pub const ANIMATION_FRAMES: u32 = 2_000;
+/// Most pixels of all images of an animation: they are unpacked to be counted, at about 100 million a second.
+pub const ANIMATION_PIXELS: u64 = 250_000_000;
+
 // A Socket.IO connection.
 
 /// Longest packet, as Engine.IO's `maxPayload` tells the client.
@@ -286,6 +297,40 @@ pub const LINK_PERIOD: Duration = Duration::from_secs(6 * 60 * 60);
 pub const TOLD_SIZE_MAX: u64 = (1 << 53) - 1;
 /// Uploads in one page of those that no message names.
 pub const ABANDONED_PAGE: usize = 500;
+/// Parts of a form: far more than any contract has fields.
+pub const FORM_PARTS: usize = 100;
+/// What a form may have beside the bytes of one file: its headers, boundaries and texts.
+pub const FORM_FRAME_BYTES: u64 = 64 * 1024;
+/// What a form's reader may take in without finding a part's end or some of its bytes: above the longest header.
+pub const FORM_HELD_BYTES: usize = 128 * 1024;
+/// Uploads at once, in all: each holds some 100 KiB. More wait for a place ...
+pub const UPLOADS_AT_ONCE: usize = 128;
+/// ... and of one person: more than the six connections that a browser has to one server.
+pub const UPLOADS_PER_USER: usize = 8;
+/// An upload that has waited so long for a place is refused: its client has a clock as well.
+pub const UPLOAD_PLACE_TIME: Duration = Duration::from_secs(30);
+/// An upload of which nothing came for so long is given up.
+pub const UPLOAD_IDLE_TIME: Duration = Duration::from_secs(30);
+/// An upload must come at this speed (bytes a second), a tenth of a poor phone line, once it has been waited for
+/// as long as `UPLOAD_PATIENCE`: who drips holds a place.
+pub const UPLOAD_SLOWEST_BYTES: u64 = 4 * 1024;
+pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(60);
+/// Free space that files leave on a disk, so that messages can be stored when files cannot: minutes of sends at full
+/// speed, an hour at a usual one ...
+pub const FREE_SPACE_BYTES: u64 = 64 * 1024 * 1024;
+/// ... and on a small disk this part of it.
+pub const FREE_SPACE_SHARE: u64 = 10;
+/// Files that no message names are kept for so long: a draft may wait for its sender overnight.
+pub const UNSENT_FILE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Uploads that may go on later are kept for so long after their beginning.
+pub const RESUMABLE_TIME: Duration = UNSENT_FILE_TIME;
+/// Unfinished ones of one person, and of all on one node: each is two small files and a line in memory.
+pub const RESUMABLES_PER_USER: usize = 50;
+pub const RESUMABLES: usize = 10_000;
+/// Longest `Upload-Metadata`, which is kept as it is.
+pub const RESUMABLE_METADATA_BYTES: usize = 4 * 1024;
+/// They are looked for so often, and at the start.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 // Rates.
 

@@ -15,7 +15,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    chat::Chat,
+    chat::{Chat, upload::Uploads},
     contracts::socket::Sockets,
     model::{Contract, Timestamp},
     store::sqlite::stats::{BOUNDS, Histogram, Stats, WAL_FRAME_BYTES},
@@ -24,6 +24,7 @@ use crate::{
 /// The sources of one node's metrics.
 pub struct Observed {
     pub chat: Arc<Chat>,
+    pub uploads: Arc<Uploads>,
     /// Of the store, whichever engine it has.
     pub stats: Arc<Stats>,
     pub engine: doorbell_socketio::Server<Sockets>,
@@ -42,6 +43,7 @@ impl Collector for Observed {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let mut lines = Lines(encoder);
         self.chat(&mut lines)?;
+        self.files(&mut lines)?;
         self.connections(&mut lines)?;
         self.store(&mut lines)?;
         self.bus(&mut lines)?;
@@ -103,6 +105,33 @@ impl Observed {
             "Live sockets, by the contract that they were told.",
             "contract",
             sockets,
+        )
+    }
+
+    fn files(&self, lines: &mut Lines<'_>) -> fmt::Result {
+        let counters = self.uploads.counters();
+        let refused = counters.refused().map(|(code, count)| (code.as_str(), count));
+        let outcomes: Vec<(&'static str, u64)> = [("stored", counters.stored())].into_iter().chain(refused).collect();
+        lines.counters(
+            "uploads",
+            "Files uploaded, by what became of them.",
+            "outcome",
+            outcomes,
+        )?;
+        lines.counter(
+            "upload_bytes_received",
+            "Bytes of files that came in.",
+            counters.received_bytes(),
+        )?;
+        lines.counter(
+            "media_bytes_sent",
+            "Bytes of files that went out.",
+            counters.served_bytes(),
+        )?;
+        lines.counter(
+            "unsent_files_removed",
+            "Files removed since no message named them for a day.",
+            counters.swept(),
         )
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Front<H: Handler> {
     pub origins: Arc<OriginPolicy>,
     /// `None` where there is one node.
     pub handover: Option<Arc<Handover>>,
+    /// Ends the ids of this node's resumable uploads, where there are several nodes.
+    pub upload_name: Option<String>,
 }
 
 impl<H: Handler> Clone for Front<H> {
@@ -25,6 +27,7 @@ impl<H: Handler> Clone for Front<H> {
             engine: self.engine.clone(),
             origins: Arc::clone(&self.origins),
             handover: self.handover.clone(),
+            upload_name: self.upload_name.clone(),
         }
     }
 }
@@ -38,18 +41,35 @@ impl<H: Handler> Front<H> {
             && let Some(peer) = handover.received(&mut request)
         {
             // As it is: the node that the client has reached puts on the headers of CORS.
+            if upload_of(request.uri().path()).is_some() {
+                return self.route(request).await;
+            }
             return self.engine.serve(request, peer).await.map(Body::new);
         }
         let headers = request.headers().clone();
         let mut response = match request.uri().path() {
             "/socket.io" | "/socket.io/" | "/api/socketio" | "/api/socketio/" => self.socket(request, peer).await,
-            _ => match self.router.call(request.map(Body::new)).await {
-                Ok(response) => response,
-                Err(never) => match never {},
+            path => match (self.upload_elsewhere(path), &self.handover) {
+                (Some(node), Some(handover)) => handover.hand_over_upload(&node, request, peer).await,
+                _ => self.route(request).await,
             },
         };
         self.origins.decorate(&headers, response.headers_mut());
         response
+    }
+
+    async fn route(&mut self, request: Request<Incoming>) -> Response<Body> {
+        match self.router.call(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    /// The name of the node that has the resumable upload of this path, if it is another one.
+    fn upload_elsewhere(&self, path: &str) -> Option<String> {
+        let own = self.upload_name.as_deref()?;
+        let (_, node) = upload_of(path)?.rsplit_once('.')?;
+        (node != own).then(|| node.to_owned())
     }
 
     async fn socket(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
@@ -61,6 +81,11 @@ impl<H: Handler> Front<H> {
         }
         self.engine.serve(request, peer).await.map(Body::new)
     }
+}
+
+/// The id of the resumable upload that a path names.
+fn upload_of(path: &str) -> Option<&str> {
+    path.strip_prefix("/v1/uploads/").filter(|id| !id.is_empty())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
 use tokio::{sync::Mutex as AsyncMutex, time::timeout};
 
 use super::Fault;
@@ -27,6 +28,13 @@ pub(super) async fn cluster_key(store: &dyn Store) -> Result<ClusterKey, Fault> 
     getrandom::fill(&mut bytes).map_err(|error| format!("The system gives no random numbers: {error}."))?;
     let kept = store.keep_setting(CLUSTER_KEY, URL_SAFE_NO_PAD.encode(bytes)).await?;
     Ok(ClusterKey::new(&kept))
+}
+
+/// Under what name the node at this address has its resumable uploads, also after a restart: no key has this form.
+pub(super) fn upload_name(address: &str) -> String {
+    let digest = Sha256::digest(address);
+    let digest: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("node-{digest}")
 }
 
 type Read = Box<dyn Fn() -> BoxFuture<'static, StoreResult<Vec<Node>>> + Send + Sync>;
@@ -95,10 +103,13 @@ impl Nodes for KnownNodes {
             known.read_at = Some(Instant::now());
             match read {
                 Ok(Ok(nodes)) => {
-                    let found = nodes
-                        .into_iter()
-                        .filter_map(|node| Some((node.key.to_string(), node.address?)));
-                    known.addresses = found.collect();
+                    let found = nodes.into_iter().filter_map(|node| Some((node.key, node.address?)));
+                    // By its key, which is new at each start, and by what ends the ids of its resumable uploads.
+                    let names = found.flat_map(|(key, address)| {
+                        let of_uploads = (upload_name(&address), address.clone());
+                        [(key.to_string(), address), of_uploads]
+                    });
+                    known.addresses = names.collect();
                 }
                 // What was known goes on being so: a node does not move.
                 Ok(Err(error)) => tracing::debug!(%error, "the other nodes' addresses cannot be read"),

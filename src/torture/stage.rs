@@ -120,6 +120,9 @@ impl Stage {
                     "DOORBELL_NODE_URL".to_owned(),
                     format!("http://127.0.0.1:{port}").into(),
                 );
+                let media = format!("file://{}", folder.join("media").display());
+                settings.insert("DOORBELL_MEDIA_URL".to_owned(), media.into());
+                settings.insert("DOORBELL_MEDIA_SHARED".to_owned(), "on".into());
                 bus_links.push(link);
             }
             // One clock of several is enough to be wrong.

@@ -357,6 +357,9 @@ pub enum BodyFault {
     /// 408; the connection is best closed.
     #[error("The body did not arrive within 30 seconds.")]
     TooSlow,
+    /// The same for an upload, which may take longer as long as it comes.
+    #[error("The upload came too slowly, or stopped.")]
+    Stalled,
     /// 400, where anybody is left to read it.
     #[error("The body ended before its end.")]
     Broken,
@@ -409,6 +412,14 @@ where
         let _ = timeout(limits::DISCARDED_BODY_TIME, discard(body)).await;
     }
     read
+}
+
+/// Throws away what was not read of a request that is refused, within a bound, so that the refusal arrives.
+pub async fn discard_unread(body: Body) {
+    if !body.is_end_stream() {
+        // Whether it comes to its end makes no difference to the answer.
+        let _ = timeout(limits::DISCARDED_BODY_TIME, discard(pin!(body).as_mut())).await;
+    }
 }
 
 async fn discard<B: HttpBody<Data = Bytes>>(mut body: Pin<&mut B>) {

@@ -48,7 +48,7 @@ async fn answer(request: Request<Incoming>, _peer: SocketAddr) -> Response<Body>
                 Err(fault) => {
                     let status = match fault {
                         BodyFault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-                        BodyFault::TooSlow => StatusCode::REQUEST_TIMEOUT,
+                        BodyFault::TooSlow | BodyFault::Stalled => StatusCode::REQUEST_TIMEOUT,
                         BodyFault::Broken => StatusCode::BAD_REQUEST,
                     };
                     Response::builder().status(status).body(Body::empty()).unwrap()

@@ -8,6 +8,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod origin;
+pub mod paced;
 pub mod session;
 pub mod token;
 pub mod web;

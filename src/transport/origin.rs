@@ -27,9 +27,13 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 /// Headers that the routes read, and two that common HTTP clients add of themselves. `X-API-Key` is missing on purpose:
 /// a key that a page knows is no secret.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range, X-Socket-Id, Cache-Control, X-Requested-With",
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Range, X-Socket-Id, Cache-Control, X-Requested-With, \
+     Tus-Resumable, Upload-Length, Upload-Offset, Upload-Metadata",
 );
-const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("ETag, Link, Retry-After");
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "ETag, Link, Retry-After, Location, Tus-Resumable, Tus-Version, Upload-Offset, Upload-Length, Upload-Metadata, \
+     Upload-Expires, Upload-Attachment",
+);
 /// Ten minutes: longer, and a changed `FRONTEND_URL` would be noticed late; shorter, and each call is two.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 
@@ -305,7 +309,9 @@ mod tests {
         );
         assert_eq!(answer["access-control-allow-origin"], "http://localhost:3000");
         assert_eq!(answer["access-control-allow-credentials"], "true");
-        assert_eq!(answer["access-control-expose-headers"], "ETag, Link, Retry-After");
+        let exposed = answer["access-control-expose-headers"].to_str().unwrap();
+        assert!(exposed.starts_with("ETag, Link, Retry-After, "), "{exposed}");
+        assert!(exposed.contains("Upload-Offset"), "{exposed}");
         assert_eq!(answer["vary"], "origin");
         for origin in ["https://evil.example", "null"] {
             let mut answer = HeaderMap::new();

@@ -38,7 +38,6 @@ fn draft(conversation: ConversationKey, sender: UserKey, content: &str, id: Opti
         sender,
         kind: MessageKind::Text,
         content: content.to_owned(),
-        attachments: Vec::new(),
         client_message_id: id.map(str::to_owned),
         digest,
         reply_to: None,

@@ -6,7 +6,7 @@
 mod link;
 mod named;
 #[cfg(test)]
-mod tests;
+pub(in crate::chat) mod tests;
 
 use std::time::Duration;
 

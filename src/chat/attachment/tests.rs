@@ -35,7 +35,7 @@ impl Clock for TestClock {
     }
 }
 
-const HOUR: i64 = 60 * 60 * 1_000;
+pub(in crate::chat) const HOUR: i64 = 60 * 60 * 1_000;
 const QUOTA: u64 = 1_000_000;
 
 /// Nobody listens on a live socket here.
@@ -65,11 +65,11 @@ impl Render for Silent {
     }
 }
 
-struct World {
+pub(in crate::chat) struct World {
     _folder: TempDir,
     clock: Arc<TestClock>,
     store: Arc<dyn Store>,
-    chat: Arc<Chat>,
+    pub(in crate::chat) chat: Arc<Chat>,
 }
 
 impl World {
@@ -112,11 +112,11 @@ impl World {
         }
     }
 
-    async fn new() -> Self {
+    pub(in crate::chat) async fn new() -> Self {
         Self::with(RateLimits::OFF).await
     }
 
-    fn pass(&self, millis: i64) {
+    pub(in crate::chat) fn pass(&self, millis: i64) {
         self.clock.0.fetch_add(millis, SeqCst);
     }
 
@@ -132,7 +132,7 @@ impl World {
         self.chat.sign_in(&claims).await.unwrap().key
     }
 
-    async fn users<const N: usize>(&self) -> [UserKey; N] {
+    pub(in crate::chat) async fn users<const N: usize>(&self) -> [UserKey; N] {
         let mut keys = [UserKey(0); N];
         for (number, key) in keys.iter_mut().enumerate() {
             *key = self.user(&format!("user-{number}")).await;
@@ -149,7 +149,7 @@ impl World {
         self.upload_of(owner, photo(1_000)).await
     }
 
-    async fn group(&self, creator: UserKey, others: &[&str]) -> String {
+    pub(in crate::chat) async fn group(&self, creator: UserKey, others: &[&str]) -> String {
         let others: Vec<String> = others.iter().map(|id| (*id).to_owned()).collect();
         let opened = self
             .chat
@@ -163,7 +163,7 @@ impl World {
         self.chat.send(sender, request(conversation, files)).await
     }
 
-    async fn sent(&self, sender: UserKey, conversation: &str, attachment: &Attachment) -> Sent {
+    pub(in crate::chat) async fn sent(&self, sender: UserKey, conversation: &str, attachment: &Attachment) -> Sent {
         let files = vec![by_id(attachment)];
         self.send(sender, conversation, files).await.unwrap()
     }

@@ -136,6 +136,7 @@ impl TestNode {
                 engine: engine.clone(),
                 origins: Arc::new(OriginPolicy::new(None, None)),
                 handover: Some(Arc::new(handover)),
+                upload_name: None,
             };
             let arrived = Arc::<AtomicUsize>::default();
             let counted = Arc::clone(&arrived);

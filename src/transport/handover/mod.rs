@@ -11,6 +11,7 @@ mod headers;
 mod lookup;
 mod proof;
 mod tunnel;
+mod upload;
 
 use std::{error::Error as _, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -157,7 +158,7 @@ impl Handover {
         let switches = headers::asks_for_websocket(request.method(), request.headers());
         let client = switches.then(|| hyper::upgrade::on(&mut request));
         let connection = request.extensions().get::<ConnectionPlace>().cloned();
-        let Some(request) = self.for_owner(&address, request, peer, switches) else {
+        let Some(request) = self.for_owner(&address, request, peer, switches, limits::PACKET_BYTES) else {
             tracing::warn!(%node, %address, "a node gives an address that cannot be used");
             return self.unknown_session(Outcome::Unreachable);
         };
@@ -213,6 +214,7 @@ impl Handover {
         request: Request<Incoming>,
         peer: SocketAddr,
         switches: bool,
+        most_bytes: usize,
     ) -> Option<Request<Limited<Incoming>>> {
         let (mut parts, body) = request.into_parts();
         let mark = self.key.prove(&parts.method, &parts.uri, peer)?;
@@ -229,7 +231,7 @@ impl Handover {
         }
         parts.headers.insert(HANDED_OVER, mark);
         parts.extensions.clear();
-        Some(Request::from_parts(parts, Limited::new(body, limits::PACKET_BYTES)))
+        Some(Request::from_parts(parts, Limited::new(body, most_bytes)))
     }
 
     async fn answered(&self, request: Request<Limited<Incoming>>) -> Result<(http::response::Parts, Answer), Lost> {

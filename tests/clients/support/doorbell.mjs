@@ -1,6 +1,7 @@
 // A deployment of the real binary, as the setup of this run has it: one node, or several on one database and one bus.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import path from 'node:path';
 import { Node } from './node.mjs';
 import { Postgres } from './postgres.mjs';
 import { Redis } from './redis.mjs';
@@ -54,7 +55,13 @@ export class Doorbell extends Visitors {
     }
     for (let number = 0; number < (setup === 'cluster' ? nodes : 1); number += 1) {
       const node = await Node.prepare({ command, args });
-      if (setup === 'cluster') node.env.DOORBELL_NODE_URL = node.url;
+      if (setup === 'cluster') {
+        node.env.DOORBELL_NODE_URL = node.url;
+        // One folder of files for all nodes: the first one's.
+        const first = server.nodes[0] ?? node;
+        node.env.DOORBELL_MEDIA_URL = `file://${path.join(first.folder, 'media')}`;
+        node.env.DOORBELL_MEDIA_SHARED = 'on';
+      }
       Object.assign(node.env, shared, env, nodeEnv[number]);
       server.nodes.push(node);
     }

@@ -1,0 +1,236 @@
+//! Nothing dangles: uploads that are cut, refused, given up or never sent, over a real store and a real folder.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use futures_util::stream;
+use tempfile::TempDir;
+
+use super::*;
+use crate::chat::attachment::tests::{HOUR, World};
+
+struct Place {
+    folder: TempDir,
+    world: World,
+    uploads: Arc<Uploads>,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let (folder, world) = (TempDir::new().unwrap(), World::new().await);
+        let uploads = Self::opened(folder.path(), &world);
+        Place { folder, world, uploads }
+    }
+
+    /// As at a start: what is in memory alone is gone.
+    fn opened(folder: &Path, world: &World) -> Arc<Uploads> {
+        let spool = Spool::new(&folder.join("uploads"));
+        spool.clear().unwrap();
+        let resumables = Resumables::open(&folder.join("uploads/resumable")).unwrap();
+        let limits = UploadLimits {
+            image: 200_000,
+            video: 500_000,
+        };
+        let files = Files::in_folder(&folder.join("media"));
+        Uploads::new(Arc::clone(&world.chat), files, (spool, resumables), limits, None)
+    }
+
+    /// Every file, in the spool and beyond.
+    fn files(&self) -> Vec<PathBuf> {
+        fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, found);
+                } else {
+                    found.push(path);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(self.folder.path(), &mut found);
+        found
+    }
+
+    /// Uploads that no message names, whatever became of them.
+    async fn unsent(&self) -> usize {
+        self.world.pass(1);
+        self.world
+            .chat
+            .abandoned_uploads(Duration::ZERO, None)
+            .await
+            .unwrap()
+            .len()
+    }
+
+    async fn upload(&self, user: UserKey, text: &'static str) -> Result<Attachment> {
+        let pieces = stream::iter([Ok(Bytes::from_static(text.as_bytes()))]);
+        self.uploads.receive(user, "notes.txt", pieces).await
+    }
+}
+
+/// `length` bytes of text in pieces of 10,000, and then for ever nothing, or a fault.
+fn cut(length: usize, fault: Option<Error>) -> impl Stream<Item = Result<Bytes>> + Send {
+    let whole = vec![b'x'; length];
+    let pieces: Vec<_> = whole
+        .chunks(10_000)
+        .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+        .collect();
+    let end = stream::once(async move {
+        match fault {
+            Some(fault) => Err(fault),
+            None => std::future::pending().await,
+        }
+    });
+    stream::iter(pieces).chain(end)
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let begun = std::time::Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_cut_anywhere_leaves_neither_file_nor_row() {
+    let place = Place::new().await;
+    let [anna] = place.world.users().await;
+    for length in [0, 1, 4_095, 4_096, 9_999, 65_536, 131_072, 199_999] {
+        let broken = Error::invalid("The connection has ended.");
+        let outcome = place
+            .uploads
+            .receive(anna, "a.txt", cut(length, Some(broken.clone())))
+            .await;
+        assert_eq!(outcome.unwrap_err(), broken, "after {length} bytes");
+        assert!(place.files().is_empty(), "after {length} bytes");
+        assert_eq!(place.unsent().await, 0, "after {length} bytes");
+
+        // The request is dropped where it stands.
+        let waiting = place.uploads.receive(anna, "a.txt", cut(length, None));
+        assert!(tokio::time::timeout(Duration::from_millis(30), waiting).await.is_err());
+        until("it is removed", async || {
+            place.files().is_empty() && place.unsent().await == 0
+        })
+        .await;
+    }
+    place.upload(anna, "whole").await.unwrap();
+    assert_eq!((place.files().len(), place.unsent().await), (1, 1));
+}
+
+#[tokio::test]
+async fn what_is_refused_leaves_neither_file_nor_row() {
+    let place = Place::new().await;
+    let [anna] = place.world.users().await;
+    for (length, code) in [(200_001, Code::TooLarge), (600_000, Code::TooLarge)] {
+        let outcome = place.uploads.receive(anna, "a.txt", cut(length, None)).await;
+        assert_eq!(outcome.unwrap_err().code, code, "{length} bytes");
+    }
+    assert_eq!(
+        place.upload(anna, "<!doctype html>").await.unwrap_err().code,
+        Code::UnsupportedMedia
+    );
+    assert_eq!(place.upload(anna, "").await.unwrap_err().code, Code::Invalid);
+    assert!(place.files().is_empty());
+    assert_eq!(place.unsent().await, 0);
+    let refused = place.uploads.counters().refused();
+    assert!(refused.contains(&(Code::TooLarge, 2)) && refused.contains(&(Code::UnsupportedMedia, 1)));
+}
+
+#[tokio::test]
+async fn after_a_day_what_no_message_names_is_removed_and_the_rest_stays() {
+    let place = Place::new().await;
+    let [anna, _] = place.world.users().await;
+    let group = place.world.group(anna, &["user-1"]).await;
+    let sent = place.upload(anna, "sent").await.unwrap();
+    place.world.sent(anna, &group, &sent).await;
+    place.upload(anna, "never sent").await.unwrap();
+    // Where a process has ended: the row is there, and some of the bytes, or all of them.
+    for part in [None, Some(Variant::Thumbnail), Some(Variant::File)] {
+        let begun = place.world.chat.begin_upload(anna, "cut.txt").await.unwrap();
+        if let Some(part) = part {
+            let name = FileName::of(&begun.id, part);
+            place
+                .uploads
+                .files()
+                .put_bytes(&name, Bytes::from_static(b"half"))
+                .await
+                .unwrap();
+        }
+    }
+    place.world.pass(24 * HOUR - 60_000);
+    let late = place.upload(anna, "uploaded a minute ago").await.unwrap();
+    assert_eq!(place.uploads.sweep().await, Ok(0));
+    assert_eq!(place.files().len(), 5);
+
+    place.world.pass(2 * 60_000);
+    // Two nodes at once.
+    let other = Place::opened(place.folder.path(), &place.world);
+    let (one, two) = tokio::join!(place.uploads.sweep(), other.sweep());
+    assert!(one.unwrap() + two.unwrap() >= 4);
+    let mut left = place.files();
+    let mut expected = [&sent.id, &late.id].map(|id| {
+        place
+            .folder
+            .path()
+            .join("media")
+            .join(&id.as_str()[..2])
+            .join(format!("{id}.file"))
+    });
+    left.sort();
+    expected.sort();
+    assert_eq!(left, expected);
+    assert_eq!(place.unsent().await, 1);
+    place.world.sent(anna, &group, &late).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_could_go_on_ends_after_a_day() {
+    let place = Place::new().await;
+    let [anna, bea] = place.world.users().await;
+    let begun = place
+        .uploads
+        .begin_resumable(anna, "a.txt", 20, String::new())
+        .await
+        .unwrap();
+    let half = stream::iter([Ok(Bytes::from_static(b"0123456789"))]);
+    let resumed = place.uploads.resume(anna, &begun.id, 0, half).await.unwrap();
+    assert_eq!((resumed.offset, resumed.length), (10, 20));
+
+    let again = Place::opened(place.folder.path(), &place.world);
+    assert_eq!(again.resumable(anna, &begun.id).unwrap().offset, 10, "after a restart");
+    assert_eq!(again.resumable(bea, &begun.id).unwrap_err().code, Code::NotFound);
+    place.world.pass(24 * HOUR - 60_000);
+    again.expire_resumables().await;
+    assert!(again.resumable(anna, &begun.id).is_ok());
+    place.world.pass(2 * 60_000);
+    assert_eq!(again.resumable(anna, &begun.id).unwrap_err().code, Code::NotFound);
+    again.expire_resumables().await;
+    assert!(place.files().is_empty());
+    assert_eq!(place.unsent().await, 0);
+}
+
+#[tokio::test]
+async fn a_place_that_is_away_for_a_while_costs_an_upload_that_can_go_on_nothing() {
+    let place = Place::new().await;
+    let [anna] = place.world.users().await;
+    let text = "0123456789";
+    let begun = place
+        .uploads
+        .begin_resumable(anna, "a.txt", 10, String::new())
+        .await
+        .unwrap();
+    // As a folder that cannot be written.
+    std::fs::write(place.folder.path().join("media"), b"in the way").unwrap();
+    let whole = stream::iter([Ok(Bytes::from_static(text.as_bytes()))]);
+    let refused = place.uploads.resume(anna, &begun.id, 0, whole).await.unwrap_err();
+    assert_eq!(refused.code, Code::Unavailable);
+    std::fs::remove_file(place.folder.path().join("media")).unwrap();
+    let done = place.uploads.look_at_resumable(anna, &begun.id).await.unwrap();
+    assert_eq!(done.offset, 10);
+    let name = FileName::of(&done.attachment.unwrap(), Variant::File);
+    assert_eq!(place.uploads.files().read(&name, 0..10).await.unwrap(), text);
+}

@@ -1,0 +1,168 @@
+//! Files on their way in: `POST /api/upload`, and the files of a message that is sent as a form.
+
+use std::sync::Arc;
+
+use http::{StatusCode, header};
+use serde::Serialize;
+
+use super::{
+    draft,
+    form::{self, FilePart, Form},
+    json::Fields,
+    rest::{Call, Reply, Route, route},
+};
+use crate::{
+    chat::{attachment::FileReference, upload::Uploads},
+    model::{Attachment, Error, Result, Variant, limits},
+};
+
+pub fn routes() -> Vec<Route> {
+    vec![route!(POST "/api/upload" ByVerb upload)]
+}
+
+/// An uploaded file, as it is answered. Its address is of use to its uploader, until a message names the file.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadBody<'a> {
+    id: &'a str,
+    url: &'a str,
+    file_url: &'a str,
+    file_name: &'a str,
+    file_size: u64,
+    file_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+}
+
+impl<'a> UploadBody<'a> {
+    pub fn new(attachment: &'a Attachment, url: &'a str) -> Self {
+        let facts = attachment.facts();
+        UploadBody {
+            id: attachment.id.as_str(),
+            url,
+            file_url: url,
+            file_name: &attachment.name,
+            file_size: attachment.size().unwrap_or_default(),
+            file_type: attachment.file_type().unwrap_or_default(),
+            width: facts.and_then(|facts| facts.width),
+            height: facts.and_then(|facts| facts.height),
+        }
+    }
+}
+
+async fn upload(mut call: Call) -> Result<Reply> {
+    let mut received = receive(&mut call, 1).await?;
+    draft::must_be_caller(&received.fields, &call.person()?.id)?;
+    let Some(attachment) = received.attachments.first() else {
+        return Err(Error::invalid(
+            "There is no file: send a form (multipart/form-data) with the file in a part called file.",
+        ));
+    };
+    let url = call.chat().upload_link(attachment, Variant::File);
+    let reply = Reply::json(StatusCode::CREATED, &UploadBody::new(attachment, &url));
+    received.keep();
+    Ok(reply)
+}
+
+/// What came with a request: its fields, and its files, which are attachments already. Dropped, the files are removed.
+pub struct Received {
+    pub fields: Fields,
+    pub attachments: Vec<Attachment>,
+    uploads: Arc<Uploads>,
+}
+
+impl Received {
+    /// The files, for a message to name.
+    pub fn references(&self) -> impl Iterator<Item = FileReference> {
+        self.attachments
+            .iter()
+            .map(|attachment| FileReference::Id(attachment.id.to_string()))
+    }
+
+    /// The files stay: something names them.
+    pub fn keep(&mut self) {
+        self.attachments.clear();
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        let attachments = std::mem::take(&mut self.attachments);
+        if let (false, Ok(runtime)) = (attachments.is_empty(), tokio::runtime::Handle::try_current()) {
+            let uploads = Arc::clone(&self.uploads);
+            runtime.spawn(async move { uploads.take_back(&attachments).await });
+        }
+    }
+}
+
+/// Reads a person's request: a JSON object, or a form with at most `most_files` files.
+pub async fn receive(call: &mut Call, most_files: usize) -> Result<Received> {
+    let uploads = Arc::clone(&call.api.uploads);
+    call.caller.user()?;
+    must_fit(call, &uploads, most_files)?;
+    let Some(boundary) = form::boundary(&call.headers) else {
+        let fields = call.fields().await?;
+        return Ok(Received {
+            fields,
+            attachments: Vec::new(),
+            uploads,
+        });
+    };
+    let mut form = Form::new(call.take_body(), boundary);
+    let mut received = Received {
+        fields: Fields::default(),
+        attachments: Vec::new(),
+        uploads,
+    };
+    match read(call, &mut form, &mut received, most_files).await {
+        Ok(()) => Ok(received),
+        Err(error) => {
+            form.discard().await;
+            Err(error)
+        }
+    }
+}
+
+/// A length that is told and too large is refused before anything is read. One that is not told is counted.
+fn must_fit(call: &Call, uploads: &Uploads, most_files: usize) -> Result<()> {
+    let told = call.headers.get(header::CONTENT_LENGTH);
+    let told: Option<u64> = told.and_then(|length| length.to_str().ok()?.parse().ok());
+    let most = uploads.limits().most().saturating_mul(most_files as u64);
+    let frame = limits::FORM_FRAME_BYTES.saturating_add(limits::BODY_BYTES as u64);
+    if told.is_some_and(|length| length > most.saturating_add(frame)) {
+        return Err(Error::too_large("The files are larger than any may be."));
+    }
+    Ok(())
+}
+
+async fn read(call: &Call, form: &mut Form, received: &mut Received, most_files: usize) -> Result<()> {
+    let user = call.caller.user()?;
+    loop {
+        let Some(file) = form.next_file().await? else {
+            break;
+        };
+        if received.attachments.len() == most_files {
+            return Err(Error::invalid(format!("The form has more than {most_files} files.")));
+        }
+        // Whoever may not send is refused before the file is read, where the form says soon enough to whom.
+        let fields = Fields::from_form(form.texts_so_far())?;
+        draft::must_be_caller(&fields, &call.person()?.id)?;
+        draft::must_see_named(call, &fields).await?;
+        let name = file.name.clone();
+        let attachment = received.uploads.receive(user, &name, pieces(file)).await?;
+        received.attachments.push(attachment);
+    }
+    received.fields = form.fields()?;
+    Ok(())
+}
+
+fn pieces(file: FilePart) -> impl futures_util::Stream<Item = Result<bytes::Bytes>> + Send {
+    futures_util::stream::unfold(Some(file), |file| async {
+        let mut file = file?;
+        let piece = file.next().await.transpose()?;
+        let rest = piece.is_ok().then_some(file);
+        Some((piece, rest))
+    })
+}

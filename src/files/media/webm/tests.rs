@@ -1,0 +1,74 @@
+use super::super::{Inspected, samples::*};
+use crate::model::MediaType;
+
+fn taken(bytes: &[u8]) -> Inspected {
+    judged(bytes).expect("it is taken")
+}
+
+#[test]
+fn a_video_says_how_large_and_how_long_it_is() {
+    let inspected = taken(&webm(&[], &[]));
+    assert_eq!(inspected.media_type, MediaType::Webm);
+    assert_eq!(
+        (inspected.width, inspected.height, inspected.duration_ms),
+        (Some(320), Some(240), Some(1234))
+    );
+    assert!(inspected.cleaned.is_none(), "nothing is in it that has to go");
+    assert!(inspected.poster.is_none());
+}
+
+#[test]
+fn what_a_browser_recorded_is_taken_and_vp8_has_a_poster() {
+    for (name, has_poster) in [
+        ("recorder-vp8.webm", true),
+        ("recorder-vp8-opus.webm", true),
+        ("recorder-vp9.webm", false),
+    ] {
+        let bytes = fixture(name);
+        let inspected = taken(&bytes);
+        assert_eq!((inspected.width, inspected.height), (Some(96), Some(64)), "{name}");
+        let duration = inspected.duration_ms.expect("its blocks tell");
+        assert!((600..2000).contains(&duration), "{name}: {duration} ms");
+        assert_eq!(cleaned(&bytes, &inspected).len(), bytes.len(), "{name}: nothing moves");
+        assert_eq!(inspected.poster.is_some(), has_poster, "{name}");
+        assert_eq!(inspected.preview.is_some(), has_poster, "{name}");
+        if let Some(poster) = inspected.poster {
+            assert_eq!((poster.rendition.width, poster.rendition.height), (96, 64), "{name}");
+            // make.mjs paints a white field there.
+            let [red, green, blue] = decoded(&poster.bytes).to_rgb8().get_pixel(20, 16).0;
+            assert!(red > 200 && green > 200 && blue > 200, "{name}: {red} {green} {blue}");
+        }
+    }
+}
+
+#[test]
+fn nothing_moves_when_something_is_taken_out() {
+    // Of every size that a void can have: with a short and with a long head.
+    for size in 0..20 {
+        let tags = element(0x1254_c367, &[0x55].repeat(size));
+        let short = [
+            &[0xbf, 0x80 | u8::try_from(size).expect("short")],
+            &[0x66].repeat(size)[..],
+        ]
+        .concat();
+        let bytes = webm(&[tags, short.clone()].concat(), &short);
+        let inspected = taken(&bytes);
+        let kept = cleaned(&bytes, &inspected);
+        assert_eq!(kept.len(), bytes.len());
+        assert!(
+            size < 4 || (!holds(&kept, &[0x55; 4]) && !holds(&kept, &[0x66; 4])),
+            "{size}"
+        );
+        let again = taken(&kept);
+        assert_eq!((again.width, again.duration_ms), (Some(320), Some(1234)));
+        assert_eq!(cleaned(&kept, &again), kept, "{size}: what is clean changes again");
+    }
+}
+
+#[test]
+fn where_the_length_is_no_number_the_last_block_tells_it() {
+    for duration in [f64::NAN, f64::INFINITY, -5.0, 0.0, 1e300] {
+        let bytes = webm(&[], &element(0x4489, &duration.to_be_bytes()));
+        assert_eq!(taken(&bytes).duration_ms, Some(7), "{duration}");
+    }
+}

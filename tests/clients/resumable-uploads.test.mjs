@@ -1,0 +1,187 @@
+// Uploads by tus 1.0: they go on where they were, after a lost connection, a restart, at whichever node.
+import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { Doorbell, eventually, good, range, refusal, test } from './support/doorbell.mjs';
+import { filesBelow, mp4Head, png, video } from './support/media.mjs';
+
+const MiB = 1024 * 1024;
+const server = await Doorbell.forFile();
+const TUS = { 'tus-resumable': '1.0.0' };
+const b64 = (text) => Buffer.from(text).toString('base64');
+const bytesOf = { ...TUS, 'content-type': 'application/offset+octet-stream' };
+
+/** A client as the protocol wants it: each request goes to the node whose turn it is. */
+class Tus {
+  constructor(user, at = server) {
+    this.api = at.api(user);
+    this.at = at;
+  }
+
+  async begin(length, name = 'clip.mp4', headers = {}) {
+    const answer = await this.api.post('/v1/uploads', undefined, { ...TUS, 'upload-length': String(length), 'upload-metadata': `filename ${b64(name)},filetype ${b64('video/mp4')}`, ...headers });
+    if (answer.status === 201) this.path = new URL(answer.headers.get('location')).pathname;
+    return answer;
+  }
+
+  look = () => this.api.call('HEAD', this.path, undefined, TUS);
+  end = () => this.api.delete(this.path, TUS);
+  add = (offset, bytes, headers = {}) => this.api.patch(this.path, bytes, { ...bytesOf, 'upload-offset': String(offset), ...headers });
+
+  /** Sends some of the bytes and goes away. */
+  async breakOff(offset, bytes) {
+    const req = http.request(this.at.next() + this.path, { method: 'PATCH', agent: false, headers: { ...this.api.headers, ...bytesOf, 'upload-offset': String(offset), 'content-length': String(bytes.length + 1000) } });
+    req.on('error', () => {});
+    await new Promise((go) => req.write(bytes, go));
+    const spooled = () => this.at.nodes.flatMap((node) => filesBelow(path.join(node.env.DOORBELL_DATA_DIR, 'uploads/resumable')).map((name) => path.join(node.env.DOORBELL_DATA_DIR, 'uploads/resumable', name)));
+    const file = `${path.basename(this.path)}.bytes`;
+    await eventually('the bytes have come', () => spooled().some((name) => name.endsWith(file) && statSync(name).size === offset + bytes.length));
+    req.destroy();
+  }
+}
+
+const offset = (answer) => Number(answer.headers.get('upload-offset'));
+const status = (answer, wanted) => assert.equal(answer.status, wanted, answer.text.slice(0, 300));
+const attachmentLink = async (user, id) => {
+  const redirect = await server.api(user).get(`/v1/attachments/${id}`);
+  assert.ok([302, 303].includes(redirect.status), `${redirect.status} ${redirect.text}`);
+  const url = new URL(redirect.headers.get('location'));
+  return server.next() + url.pathname + url.search;
+};
+
+test('a file comes in pieces, and is an attachment when it is whole', async () => {
+  const ada = await server.person('ada');
+  const tus = new Tus(ada);
+  const clip = video(3 * MiB);
+  const begun = await tus.begin(clip.length, 'Küche.mp4');
+  status(begun, 201);
+  assert.equal(begun.headers.get('tus-resumable'), '1.0.0');
+  const expires = Date.parse(begun.headers.get('upload-expires')) - Date.now();
+  assert.ok(Math.abs(expires - 24 * 3600_000) < 60_000, 'it is kept for a day');
+  let at = 0;
+  for (const size of [100, MiB, 1, MiB, clip.length]) {
+    const piece = clip.subarray(at, at + size);
+    const answer = await tus.add(at, piece);
+    status(answer, 204);
+    at += piece.length;
+    assert.equal(offset(answer), at);
+    assert.equal(answer.headers.has('upload-attachment'), at === clip.length);
+  }
+  const done = await tus.look();
+  status(done, 200);
+  assert.equal(offset(done), clip.length);
+  assert.equal(done.headers.get('upload-length'), String(clip.length));
+  assert.equal(done.headers.get('cache-control'), 'no-store');
+  assert.equal(done.headers.get('upload-metadata'), `filename ${b64('Küche.mp4')},filetype ${b64('video/mp4')}`);
+  const id = done.headers.get('upload-attachment');
+  const served = await fetch(await attachmentLink(ada, id));
+  assert.equal(served.headers.get('content-type'), 'video/mp4');
+  assert.ok(Buffer.from(await served.arrayBuffer()).equals(clip));
+});
+
+test('a lost connection and a killed server take nothing that had come', { timeout: 60_000 }, async () => {
+  const ada = await server.person('ada');
+  const tus = new Tus(ada);
+  const clip = video(2 * MiB);
+  status(await tus.begin(clip.length), 201);
+  await tus.breakOff(0, clip.subarray(0, 700_000));
+  const cut = await eventually('what has come is counted', async () => {
+    const answer = await tus.look();
+    return offset(answer) === 700_000 && answer;
+  });
+  status(cut, 200);
+  await server.kill();
+  await server.restart();
+  const after = await eventually('it is there again', async () => {
+    const answer = await tus.look();
+    return answer.status === 200 && answer;
+  }, 20_000);
+  assert.equal(offset(after), 700_000);
+  const last = await tus.add(700_000, clip.subarray(700_000));
+  status(last, 204);
+  assert.ok(Buffer.from(await (await fetch(await attachmentLink(ada, last.headers.get('upload-attachment')))).arrayBuffer()).equals(clip));
+});
+
+test('what a client gets wrong is refused, and the upload stays as it was', async () => {
+  const [ada, ben] = await Promise.all(['ada', 'ben'].map((name) => server.person(name)));
+  const tus = new Tus(ada);
+  for (const [headers, wanted, code] of [
+    [{ 'upload-length': undefined }, 400, 'INVALID'],
+    [{ 'upload-length': '0' }, 400, 'INVALID'],
+    [{ 'upload-length': '-1' }, 400, 'INVALID'],
+    [{ 'upload-length': '1e3' }, 400, 'INVALID'],
+    [{ 'upload-length': String(200 * MiB) }, 413, 'TOO_LARGE'],
+    [{ 'upload-length': '9'.repeat(30) }, 400, 'INVALID'],
+    [{ 'upload-metadata': 'filename ***' }, 400, 'INVALID'],
+    [{ 'upload-metadata': `filename ${b64('x'.repeat(5000))}` }, 400, 'INVALID'],
+  ]) refusal(await tus.begin(100, 'a.mp4', headers), wanted, code);
+  const other = await tus.begin(100, 'a.mp4', { 'tus-resumable': '0.2.2' });
+  assert.deepEqual([other.status, other.headers.get('tus-version')], [412, '1.0.0']);
+
+  const clip = video(100_000);
+  status(await tus.begin(clip.length), 201);
+  status(await tus.add(0, clip.subarray(0, 50_000)), 204);
+  refusal(await tus.add(0, clip.subarray(0, 50_000)), 409, 'CONFLICT');
+  refusal(await tus.add(60_000, clip.subarray(60_000)), 409, 'CONFLICT');
+  refusal(await tus.add(50_000, clip.subarray(50_000), { 'content-type': 'text/plain' }), 415, 'UNSUPPORTED_MEDIA');
+  refusal(await tus.add(50_000, Buffer.concat([clip.subarray(50_000), Buffer.from('more')])), 400, 'INVALID');
+  const strange = new Tus(ben);
+  strange.path = tus.path;
+  status(await strange.look(), 404);
+  refusal(await strange.add(50_000, clip.subarray(50_000)), 404, 'NOT_FOUND');
+  refusal(await strange.end(), 404, 'NOT_FOUND');
+  const now = offset(await tus.look());
+  status(await tus.add(now, clip.subarray(now)), 204);
+  const never = new Tus(ada);
+  never.path = `${tus.path.slice(0, -3)}abc`;
+  assert.ok([404, 503].includes((await never.look()).status));
+});
+
+test('what cannot become an attachment ends as soon as its bytes show it, and leaves nothing', async () => {
+  const ada = await server.person('ada');
+  const html = Buffer.from(`<!doctype html>${'x'.repeat(10_000)}`);
+  const page = new Tus(ada);
+  status(await page.begin(1_000_000, 'a.png'), 201);
+  refusal(await page.add(0, html), 415, 'UNSUPPORTED_MEDIA');
+  status(await page.look(), 404);
+  const large = new Tus(ada);
+  status(await large.begin(50 * MiB, 'a.png'), 201);
+  refusal(await large.add(0, Buffer.concat([png(50, 50), Buffer.alloc(8000)])), 413, 'TOO_LARGE');
+  const broken = new Tus(ada);
+  const cut = png(100, 100).subarray(0, 150);
+  status(await broken.begin(cut.length, 'a.png'), 201);
+  refusal(await broken.add(0, cut), 415, 'UNSUPPORTED_MEDIA');
+  const ended = new Tus(ada);
+  status(await ended.begin(1_000_000), 201);
+  status(await ended.add(0, mp4Head(1_000_000)), 204);
+  status(await ended.end(), 204);
+  status(await ended.look(), 404);
+  const left = server.nodes.flatMap((node) => filesBelow(path.join(node.env.DOORBELL_DATA_DIR, 'uploads/resumable')));
+  const ids = [page, large, broken, ended].map((tus) => path.basename(tus.path));
+  assert.deepEqual(left.filter((name) => ids.some((id) => name.startsWith(id))), []);
+});
+
+test('one request at a time writes to an upload, and a browser of an allowed page may use it', async () => {
+  const ada = await server.person('ada');
+  const tus = new Tus(ada);
+  const clip = video(400_000);
+  status(await tus.begin(clip.length), 201);
+  const answers = await Promise.all(range(8).map(() => tus.add(0, clip)));
+  assert.equal(answers.filter(({ status: s }) => s === 204).length, 1, answers.map(({ status: s }) => s).join());
+  for (const answer of answers) if (answer.status !== 204) refusal(answer, 409, 'CONFLICT');
+
+  const preflight = await fetch(`${server.next()}${tus.path}`, {
+    method: 'OPTIONS',
+    headers: { origin: 'http://localhost:3000', 'access-control-request-method': 'PATCH', 'access-control-request-headers': 'tus-resumable,upload-offset,content-type,authorization' },
+  });
+  assert.equal(preflight.status, 204);
+  const allowed = preflight.headers.get('access-control-allow-headers').toLowerCase();
+  for (const name of ['tus-resumable', 'upload-length', 'upload-offset', 'upload-metadata']) assert.ok(allowed.includes(name), allowed);
+  const asked = await fetch(server.next() + tus.path, { method: 'HEAD', headers: { ...TUS, ...tus.api.headers, origin: 'http://localhost:3000' } });
+  const exposed = asked.headers.get('access-control-expose-headers').toLowerCase();
+  for (const name of ['location', 'upload-offset', 'upload-length', 'upload-attachment']) assert.ok(exposed.includes(name), exposed);
+  const capabilities = await fetch(`${server.next()}/v1/uploads`, { method: 'OPTIONS' });
+  assert.deepEqual([capabilities.status, capabilities.headers.get('tus-version'), capabilities.headers.get('tus-extension'), capabilities.headers.get('tus-max-size')], [204, '1.0.0', 'creation,termination,expiration', String(100 * MiB)]);
+  good(await server.api(ada).get('/api/conversations'));
+});
