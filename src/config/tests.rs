@@ -228,11 +228,11 @@ fn the_data_folder_moves_what_lies_in_it_by_default() {
 
 #[test]
 fn what_this_version_cannot_do_is_refused_in_a_sentence() {
-    for (name, value, expected) in [("DOORBELL_JWKS_URL", "https://id/jwks", "does not do yet")] {
-        let sentence = fault(&[(name, value)]);
-        assert!(sentence.starts_with(name) && sentence.contains(expected), "{sentence}");
-        assert!(!sentence.contains("hush"), "{sentence}");
-    }
+    let sentence = fault(&[("DOORBELL_JWKS_URL", "https://id/jwks")]);
+    assert!(
+        sentence.starts_with("DOORBELL_JWKS_URL") && sentence.contains("does not do yet"),
+        "{sentence}"
+    );
 }
 
 #[test]
