@@ -255,14 +255,14 @@ fn a_row_that_is_not_as_it_was_is_found_and_named() {
             "in earlier_span, the row with user_key 1, conversation 1, from_seq 0 should not be there",
         ),
         (
-            "UPDATE doorbell.client_message SET digest = '\\x00' WHERE client_message_id = E'nul-\\U0010FFFE0'",
-            "SELECT 1",
-            "in client_message, the row with client_message_id \"nul-\\0\", sender",
-        ),
-        (
             "UPDATE doorbell.attachment SET state = 'ready' WHERE state = 'discarded'",
             "UPDATE doorbell.attachment SET state = 'discarded' WHERE name = 'clip\u{10FFFE}0 6.mp4'",
             "in attachment, the row with key",
+        ),
+        (
+            "UPDATE doorbell.client_message SET digest = '\\x00' WHERE client_message_id = E'nul-\\U0010FFFE0'",
+            "SELECT 1",
+            "in client_message, the row with client_message_id \"nul-\\0\", sender",
         ),
         (
             "DELETE FROM doorbell.message WHERE conversation = 1 AND seq = 3",

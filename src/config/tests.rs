@@ -452,7 +452,7 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
         ("DOORBELL_MAX_VIDEO", "11GiB", "10GiB"),
         ("DOORBELL_MEDIA_QUOTA", "0", "off"),
         ("DOORBELL_MEDIA_QUOTA", "none", "5GiB"),
-        ("DOORBELL_MEDIA_QUOTA", "99999999999GiB", "out of range"),
+        ("DOORBELL_MEDIA_QUOTA", "2000000GiB", "out of range"),
         ("DOORBELL_SHOW_EMAIL", "perhaps", "on or off"),
         (
             "DOORBELL_MEDIA_HOSTS",

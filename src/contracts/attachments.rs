@@ -1,6 +1,6 @@
 //! Attachments by their ids (contracts §4).
 
-use http::Uri;
+use http::HeaderValue;
 
 use super::rest::{Call, Reply, Route, route};
 use crate::model::{Error, Result, Variant};
@@ -15,7 +15,7 @@ async fn redirect(call: Call) -> Result<Reply> {
     let query = call.query()?;
     let variant = query.get("variant").map_or(Ok(Variant::File), Variant::parse)?;
     let link = call.chat().fresh_link(viewer, call.path("id"), variant).await?;
-    // An address that is no URI would have been refused when the message was sent.
-    let location = Uri::try_from(link).map_err(|_| Error::not_found("attachment"))?;
+    // Addresses are ASCII: ours, and those of others, which were written anew when the message was sent.
+    let location = HeaderValue::try_from(link).map_err(|_| Error::not_found("attachment"))?;
     Ok(Reply::Redirect(location))
 }

@@ -151,7 +151,7 @@ pub enum Reply {
     },
     NoContent,
     /// To an address that is good for this answer alone.
-    Redirect(Uri),
+    Redirect(HeaderValue),
     /// What there is to say stands in its headers.
     Bare {
         status: StatusCode,
@@ -524,9 +524,7 @@ pub fn respond(outcome: Result<Reply>) -> Response<Body> {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::FOUND;
             let headers = response.headers_mut();
-            if let Ok(location) = HeaderValue::try_from(location.to_string()) {
-                headers.insert(header::LOCATION, location);
-            }
+            headers.insert(header::LOCATION, location);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }

@@ -211,3 +211,63 @@ pub(super) fn named_by(url: &str) -> Option<AttachmentId> {
     let is_ours = id.len() == limits::ATTACHMENT_ID_CHARS && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_ours.then(|| AttachmentId::trusted(id))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::clock::SystemClock;
+
+    fn links() -> Links {
+        Links::new(
+            LinkKey::new("a key"),
+            "https://chat.example.com".into(),
+            Arc::new(SystemClock),
+        )
+    }
+
+    const ID: &str = "7n42dgm5tflk9n8mt7fhc7fh9x";
+
+    #[test]
+    fn an_address_of_ours_is_known_wherever_it_was_made() {
+        for ours in [
+            format!("https://chat.example.com/media/{ID}/file?c=x&v=0&e=1&s=y"),
+            format!("http://old.example.net:8443/chat/media/{ID}/thumbnail#x"),
+            format!("/media/{ID}/poster"),
+            format!("https://chat.example.com/v1/attachments/{ID}?variant=file"),
+        ] {
+            assert_eq!(named_by(&ours), Some(AttachmentId::trusted(ID)), "{ours}");
+        }
+        for other in [
+            ID.to_owned(),
+            format!("https://chat.example.com/media/{ID}"),
+            format!("https://chat.example.com/media/{ID}/original"),
+            format!("https://chat.example.com/media/{ID}/file/"),
+            format!("https://chat.example.com/?/media/{ID}/file"),
+            format!("https://chat.example.com/media/{ID}x/file"),
+            "https://chat.example.com/media/../file".into(),
+            "/media//file".into(),
+            String::new(),
+        ] {
+            assert_eq!(named_by(&other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_no_link_is_good_by_chance(
+            id in ".{0,40}", variant in "file|poster|.{0,8}", query in "([cves]=[-_0-9a-zA-Z%]{0,24}&?){0,6}|.{0,80}"
+        ) {
+            prop_assert!(links().verified(&id, &variant, &query).is_err());
+            prop_assert!(links().verified(ID, "file", &query).is_err());
+        }
+
+        #[test]
+        fn any_text_may_be_sent_as_an_address(url in ".{0,80}|(/|media|file|v1|attachments|[a-z0-9]{26}|[?#]){0,8}") {
+            if let Some(id) = named_by(&url) {
+                prop_assert!(AttachmentId::parse(id.as_str()).is_ok());
+            }
+        }
+    }
+}
