@@ -114,7 +114,7 @@ fn a_photo_takes_its_pixels_and_little_else() {
         let (grown, is_taken) = judged(&path);
         println!("{format:?} of 3 million pixels, {file} bytes: {} KiB", grown / 1024);
         assert!(is_taken);
-        let most = u64::from(width * height) * 4 + 3 * file + 8 * MIB;
+        let most = u64::from(width * height) * 8 + 2 * file + 4 * MIB;
         assert!(grown < most, "{format:?}: {grown} bytes, {most} are due");
     }
 }

@@ -184,8 +184,8 @@ pub struct Encoded {
 
 /// Judges the file at `path`. Blocks: it reads the whole file and decodes images.
 ///
-/// Memory: of an image its bytes twice, and its pixels (4 bytes each, twice where it must be turned); of anything else less
-/// than 8 MiB, whatever its size. The caller bounds how many run at once.
+/// Memory: of an image twice its bytes and up to 8 bytes a pixel; of anything else less than 8 MiB, whatever its size. The
+/// caller bounds how many run at once.
 pub fn inspect(path: &Path, limits: &MediaLimits) -> Result<Inspected, MediaFault> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();

@@ -156,6 +156,8 @@ fn decode(media_type: MediaType, stripped: &Stripped, limits: &MediaLimits) -> I
 fn bounded(mut decoder: impl ImageDecoder, limits: &MediaLimits) -> ImageResult<DynamicImage> {
     let mut allowed = of_decoder(limits);
     decoder.set_limits(allowed.clone())?;
+    // Of 16 bits a channel there may be half as many pixels.
+    allowed.max_alloc = Some(limits.pixels.saturating_mul(4));
     allowed.reserve(decoder.total_bytes())?;
     DynamicImage::from_decoder(decoder)
 }
