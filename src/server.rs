@@ -91,7 +91,7 @@ pub async fn demo(settings: Settings) -> Result<(), Fault> {
 /// Brings the schema of the store up to date.
 pub async fn migrate(settings: Settings) -> Result<(), Fault> {
     let migrated = match &settings.database {
-        DatabaseUrl::Sqlite(path) => sqlite::migrate(path)?,
+        DatabaseUrl::Sqlite(path) => sqlite::migrate(path).map_err(wrong_database)?,
         DatabaseUrl::Postgres(url) => postgres::migrate(url.expose()).await.map_err(wrong_database)?,
     };
     let database = shown(&settings.database);
@@ -163,8 +163,16 @@ fn shown(database: &DatabaseUrl) -> String {
 }
 
 /// A database that cannot be used at the start is a fault of the configuration.
-fn wrong_database(error: postgres::OpenError) -> Fault {
+fn wrong_database(error: impl std::fmt::Display) -> Fault {
     ConfigFault::new(format!("{error}.")).into()
+}
+
+/// So is one that was opened, and then cannot do what a start needs.
+fn unusable(database: &DatabaseUrl, error: impl std::fmt::Display) -> Fault {
+    wrong_database(format_args!(
+        "{} cannot be used ({error}): mend that, and start again",
+        shown(database)
+    ))
 }
 
 /// The store, and what its writers can be watched by.
@@ -175,7 +183,7 @@ async fn open_store(
 ) -> Result<(Arc<dyn Store>, Arc<Stats>), Fault> {
     match database {
         DatabaseUrl::Sqlite(path) => {
-            let store = SqliteStore::open(path, clock, facts, sqlite::Options::default())?;
+            let store = SqliteStore::open(path, clock, facts, sqlite::Options::default()).map_err(wrong_database)?;
             let stats = Arc::clone(store.stats());
             Ok((Arc::new(store), stats))
         }
@@ -223,11 +231,13 @@ impl Node {
         let bus = open_bus(&settings).await?;
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);
         let (store, stats) = open_store(&settings.database, Arc::clone(&clock), facts).await?;
+        let database = settings.database.clone();
         let secret = secret(&settings, &*store).await?;
 
         let link_secret = store.keep_setting(LINK_SECRET, random_text(limits::SECRET_BYTES_MADE)?);
+        let link_secret = link_secret.await.map_err(|error| unusable(&database, error))?;
         let links = Arc::new(Links::new(
-            LinkKey::new(&link_secret.await?),
+            LinkKey::new(&link_secret),
             settings.base_url(),
             Arc::clone(&clock),
         ));
@@ -257,11 +267,7 @@ impl Node {
                 tracing::warn!(%error, "this start cannot be noted in the database, so no client will be put back into its rooms");
                 NodeKey(0)
             }
-            Err(error) => {
-                return Err(
-                    format!("This node cannot enter the database ({error}); mend that, and start again.").into(),
-                );
-            }
+            Err(error) => return Err(unusable(&database, error)),
         };
         let chat = Chat::new(
             Arc::clone(&store),
@@ -270,7 +276,9 @@ impl Node {
             Box::new(wire),
             policy,
         );
-        chat.remember().await?;
+        chat.remember()
+            .await
+            .map_err(|error| unusable(&database, error.message))?;
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
 
@@ -298,6 +306,7 @@ impl Node {
         let (mut id_suffix, mut handover) = (IdSuffix::default(), None);
         if let Some(url) = &settings.node_url {
             tracing::info!(%node, %url, "one of several nodes");
+            tokio::spawn(nodes::warn_of_a_twin(Arc::clone(&store), node, url.clone()));
             id_suffix = IdSuffix::new(&node.to_string())?;
             // What is handed over needs a second connection, and a file for it.
             connection_limit = (connection_limit / 3 * 2).max(16);
@@ -439,7 +448,8 @@ async fn secret(settings: &Settings, store: &dyn Store) -> Result<Secret, Fault>
         return Ok(secret.clone());
     }
     let made = random_text(limits::SECRET_BYTES_MADE)?;
-    let kept = store.keep_setting(KEPT_SECRET, made.clone()).await?;
+    let kept = store.keep_setting(KEPT_SECRET, made.clone()).await;
+    let kept = kept.map_err(|error| unusable(&settings.database, error))?;
     let origin = if kept == made { "made" } else { "kept" };
     tracing::info!(
         database = %shown(&settings.database),
@@ -464,18 +474,14 @@ fn router(api: &Arc<Api>, page: &Arc<Page>, draining: watch::Receiver<bool>) -> 
         .route(
             "/readyz",
             get(move || async move {
+                let bus = for_ready.chat.bus();
+                let is_linked = (!bus.is_alone()).then(|| *bus.linked().borrow());
                 if *draining.borrow() {
-                    return health::readyz(Some("This server is shutting down."));
+                    return health::readyz(Some("This server is shutting down."), is_linked);
                 }
-                health::readyz(
-                    for_ready
-                        .chat
-                        .check()
-                        .await
-                        .err()
-                        .map(|error| error.message.into_owned())
-                        .as_deref(),
-                )
+                let fault = for_ready.chat.check().await.err();
+                let fault = fault.map(|error| format!("Nothing can be stored: {error}."));
+                health::readyz(fault.as_deref(), is_linked)
             }),
         )
         .route(

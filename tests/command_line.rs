@@ -1,6 +1,8 @@
 //! The binary as somebody at a shell meets it: what it prints, and its exit code.
 
 use std::{
+    io::Write,
+    net::TcpListener,
     path::Path,
     process::{Command, Output},
 };
@@ -84,13 +86,22 @@ fn a_wrong_configuration_is_one_sentence_and_exit_code_2_in_every_command() {
 #[test]
 fn a_bus_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
     let shell = Shell::new();
-    let bus = ("DOORBELL_REDIS_URL", "redis://:hush-hush@127.0.0.1:1");
+    // Something that is no Redis: it greets, and hangs up.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.write_all(b"220 mail.example.com ready\r\n");
+        }
+    });
+    let url = format!("redis://:hush-hush@{place}");
+    let bus = ("DOORBELL_REDIS_URL", url.as_str());
     for (database, expected) in [
         (
             "sqlite://chat.db",
             "DOORBELL_REDIS_URL is set, but the database is SQLite",
         ),
-        ("postgres://127.0.0.1:1/d", "127.0.0.1:1, cannot be reached"),
+        ("postgres://127.0.0.1:1/d", "is not Redis"),
     ] {
         let output = shell.run(&["serve"], &[("DOORBELL_DATABASE_URL", database), bus]);
         assert_eq!(output.status.code(), Some(2), "{}", err(&output));
@@ -99,6 +110,50 @@ fn a_bus_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
         assert!(sentence.contains("DOORBELL_REDIS_URL"), "{said}");
         assert!(sentence.contains(expected) && sentence.ends_with('.'), "{said}");
         assert!(!said.contains("hush"), "{said}");
+    }
+}
+
+/// A file that a Doorbell could have left, and how it is spoilt.
+#[test]
+fn a_sqlite_file_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
+    let shell = Shell::new();
+    let made = shell.run(&["migrate", "--database-url", "sqlite://good.db"], &[]);
+    assert!(made.status.success(), "{}", err(&made));
+    let good = std::fs::read(shell.folder.path().join("good.db")).expect("a database");
+    // Where the header of a SQLite file has its user_version and its application_id, big-endian
+    // (https://www.sqlite.org/fileformat.html, section 1.3).
+    let with = |at: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        bytes
+    };
+    for (name, bytes, expected) in [
+        ("newer.db", with(63, 77), "has schema 77"),
+        ("foreign.db", with(71, 1), "is a database of another program"),
+        ("letter.db", b"Dear reader, ".repeat(100), "is no SQLite database"),
+        ("truncated.db", good[..good.len() / 2].to_vec(), "cannot be used"),
+        ("folder/letter.db/chat.db", Vec::new(), "cannot be written"),
+    ] {
+        match name.split_once("/letter.db/") {
+            // Below a file nobody may write, root included.
+            Some((folder, _)) => {
+                std::fs::create_dir(shell.folder.path().join(folder)).expect("a folder");
+                shell.file("folder/letter.db", "Dear reader");
+            }
+            None => std::fs::write(shell.folder.path().join(name), &bytes).expect("a file"),
+        }
+        for command in ["migrate", "serve"] {
+            let url = format!("sqlite://{name}");
+            let output = shell.run(&[command, "--database-url", &url, "--listen", "127.0.0.1:0"], &[]);
+            let said = err(&output);
+            assert_eq!(output.status.code(), Some(2), "{command} {name}: {said}");
+            let sentence = said.lines().last().expect("a sentence");
+            assert!(
+                sentence.starts_with(name) && sentence.contains(expected),
+                "{command}: {said}"
+            );
+            assert!(sentence.ends_with('.'), "{said}");
+        }
     }
 }
 

@@ -322,12 +322,15 @@ fn a_source_that_went_on_since_its_copy_began_is_not_mixed_into_it() {
     let source = Source::filled(Size::Small);
     let target = new_database();
     succeeded(&source.copy(&target));
-    sql_at(&target, "UPDATE doorbell.copy SET finished_at = NULL");
     runtime().block_on(async {
         let store = source.open();
         marketplace::go_on(&store).await;
         store.close().await;
     });
+    // Also when it was finished: it is this installation's copy, and no other's.
+    let sentence = refused(&source.copy(&target), 2);
+    assert!(sentence.contains("was written since its copy"), "{sentence}");
+    sql_at(&target, "UPDATE doorbell.copy SET finished_at = NULL");
     let sentence = refused(&source.copy(&target), 2);
     assert!(sentence.contains("was written since its copy"), "{sentence}");
     sql_at(&target, DROP);

@@ -202,9 +202,9 @@ impl Chat {
         self.waiting.let_go();
     }
 
-    /// Can messages be stored now?
-    pub async fn check(&self) -> Result<()> {
-        Ok(self.store.check().await?)
+    /// Can messages be stored now? What the store says where not is for operators.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.store.check().await
     }
 
     /// Starts what runs beside the verbs: typing that stops by itself, people who go offline, updates that were held
@@ -232,7 +232,7 @@ impl From<StoreError> for Error {
                 "The store did not say whether this was stored. Send it again with the same clientMessageId: it is stored once.",
             ),
             StoreError::Unavailable(_) | StoreError::Closed => {
-                Error::unavailable("The store cannot be used at the moment; nothing was stored. Try again.")
+                Error::unavailable("The store cannot be used at the moment: nothing was read or stored. Try again.")
             }
         }
     }

@@ -24,7 +24,13 @@ pub fn run(arguments: &ArgMatches, settings: Settings) -> Result<(), Fault> {
         false => Box::new(Lines::default()),
     };
     block_on(settings, async |settings| {
-        let copied = server::copy(settings, target, &mut *progress).await?;
+        let copied = tokio::select! {
+            copied = server::copy(settings, target, &mut *progress) => copied?,
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                return Err("The copy was interrupted; run the same command again: it goes on where it stopped.".into());
+            }
+        };
         let (source, database) = (copied.source.display(), copied.database);
         match copied.outcome {
             CopyOutcome::Verified(tables) => {

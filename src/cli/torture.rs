@@ -22,10 +22,11 @@ The seed repeats the workload and the schedule of faults. It touches no data but
 PostgreSQL and Redis (or Valkey) are taken from the PATH; they need not run. docs/torture.md says how to read the report.
 
 Exit codes:
-  0  every promise held, under every fault
-  1  a promise was broken, or the run could not be brought to its end
-  2  wrong command line, or what the setup needs is not on this machine
-  3  every promise held, but this machine does not let some of the faults be injected; the report names them
+    0  every promise held, under every fault
+    1  a promise was broken, or the run could not be brought to its end
+    2  wrong command line, or what the setup needs is not on this machine
+    3  every promise held, but this machine does not let some of the faults be injected; the report names them
+  130  interrupted; nothing was judged
 ";
 
 pub fn command() -> Command {

@@ -139,8 +139,8 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "http://10.0.0.5:5544",
         "Where the other nodes reach this one, in a network of your own: http://host:port, another one for each. It makes \
-         this one of several nodes, which share one PostgreSQL and need no sticky sessions. Without it, this is the only \
-         node.",
+         this one of several nodes, which share one PostgreSQL and need no sticky sessions. Without it, the first listen \
+         address where DOORBELL_REDIS_URL is set; else this is the only node.",
     ),
     plain(
         Group::Storage,
@@ -157,7 +157,7 @@ pub const SETTINGS: &[Setting] = &[
         "sqlite://doorbell-data/doorbell.db",
         "sqlite:///var/lib/doorbell/doorbell.db",
         "The database: sqlite://path (relative), sqlite:///path (absolute) or postgres://user:password@host:5432/database \
-         (13 or later, for one node, without TLS; Doorbell keeps to a schema \"doorbell\" of its own). A DATABASE_URL of \
+         (13 or later; Doorbell keeps to a schema \"doorbell\" of its own). A DATABASE_URL of \
          another product's database, as mongodb: or Prisma's file:, is passed over; Prisma's parameters are ignored.",
     ),
     plain(

@@ -80,14 +80,19 @@ fn is_prefix(prefix: &str) -> bool {
     prefix.is_empty() || (prefix.len() <= 500 && prefix.split('/').all(is_part))
 }
 
+/// Does every node see the files of every other?
+pub(super) fn is_seen_by_all(media: &MediaUrl, is_shared: bool) -> bool {
+    is_shared || !matches!(media, MediaUrl::Folder(_))
+}
+
 /// Several nodes must see each other's files.
 pub(super) fn must_be_shared(
     media: &MediaUrl,
     is_shared: bool,
     node_url: Option<&(String, Found)>,
 ) -> Result<(), ConfigFault> {
-    match (node_url, media) {
-        (Some((_, found)), MediaUrl::Folder(_)) if !is_shared => Err(ConfigFault::new(format!(
+    match node_url {
+        Some((_, found)) if !is_seen_by_all(media, is_shared) => Err(ConfigFault::new(format!(
             "{} is {:?}, so this is one of several nodes, but the files lie in {media}, which another node may not see; set \
              DOORBELL_MEDIA_URL to s3://bucket/prefix, or DOORBELL_MEDIA_SHARED to on where that folder is one and the same \
              for all nodes.",

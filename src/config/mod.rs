@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 pub mod media;
+mod nodes;
 pub mod print;
 mod secret;
 mod sessions;
@@ -165,6 +166,10 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         media::must_be_shared(&media, media_shared, node_url)
     })?;
     let redis = reader.redis(&database)?;
+    let node_url = match (node_url, &redis) {
+        (None, Some(_)) => reader.node_url_by_default(&listen, &media, media_shared),
+        (node_url, _) => node_url,
+    };
     let jwt_secret = reader.optional("jwt_secret", values::secret)?;
     reader.optional(
         "jwks_url",

@@ -188,6 +188,57 @@ fn one_of_several_nodes_says_where_the_others_reach_it() {
 }
 
 #[test]
+fn with_a_bus_the_others_reach_a_node_where_it_listens_first() {
+    let with = |listen: &'static str| {
+        let redis = ("DOORBELL_REDIS_URL", "redis://h:6379");
+        let several = [
+            ("DOORBELL_DATABASE_URL", "postgres://h/d"),
+            ("DOORBELL_MEDIA_SHARED", "on"),
+            ("DOORBELL_LISTEN", listen),
+            redis,
+        ];
+        load_env(&several).unwrap()
+    };
+    for (listen, url) in [
+        ("10.0.0.5:5544", "http://10.0.0.5:5544"),
+        ("[fd00::5]:80,0.0.0.0:81", "http://[fd00::5]:80"),
+        ("127.0.0.1:5544", "http://127.0.0.1:5544"),
+    ] {
+        let loaded = with(listen);
+        assert_eq!(loaded.settings.node_url.as_deref(), Some(url));
+        assert_eq!(loaded.settings.notes, Vec::<String>::new());
+        let shown = loaded
+            .in_force
+            .iter()
+            .find(|setting| setting.key == "node_url")
+            .unwrap();
+        assert_eq!((shown.value.as_str(), shown.from.as_str()), (url, "default"));
+    }
+    for listen in ["*:5544", "0.0.0.0:5544", "[::]:5544", "10.0.0.5:0"] {
+        let loaded = with(listen);
+        assert_eq!(loaded.settings.node_url, None, "{listen}");
+        let [note] = &loaded.settings.notes[..] else {
+            panic!("{listen}: {:?}", loaded.settings.notes)
+        };
+        assert!(
+            note.contains("no other node can hand requests over to this one"),
+            "{note}"
+        );
+        assert!(note.contains("set DOORBELL_NODE_URL to http://"), "{note}");
+        assert!(print::in_force(&loaded).contains(note));
+    }
+    let own_files = [
+        ("DOORBELL_DATABASE_URL", "postgres://h/d"),
+        ("DOORBELL_REDIS_URL", "redis://h:6379"),
+    ];
+    let notes = settings(&own_files).notes;
+    assert!(
+        notes.iter().any(|note| note.contains("DOORBELL_MEDIA_SHARED")),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn one_of_several_nodes_needs_files_that_the_others_see() {
     let node = [
         ("DOORBELL_NODE_URL", "http://10.0.0.5:5544"),

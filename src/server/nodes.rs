@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use tokio::{sync::Mutex as AsyncMutex, time::timeout};
 
 use super::Fault;
 use crate::{
-    model::{limits, session::Node},
+    model::{NodeKey, limits, session::Node},
     store::{Result as StoreResult, Store},
     transport::handover::{ClusterKey, Nodes},
 };
@@ -35,6 +35,35 @@ pub(super) fn upload_name(address: &str) -> String {
     let digest = Sha256::digest(address);
     let digest: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     format!("node-{digest}")
+}
+
+/// Warns once when another node lives at the address of this one, which entered the database just now: what is meant for
+/// the one would reach the other.
+pub(super) async fn warn_of_a_twin(store: Arc<dyn Store>, own: NodeKey, address: String) {
+    let entered = Instant::now();
+    // Until every node that lives has given a sign of life since: the row of one that was killed stays silent.
+    tokio::time::sleep(limits::NODE_BEAT * 2).await;
+    let nodes = match store.nodes(limits::NODE_FORGOTTEN).await {
+        Ok(nodes) => nodes,
+        Err(error) => {
+            tracing::debug!(%error, "nobody knows whether another node has this one's address");
+            return;
+        }
+    };
+    if let Some(twin) = twin(&nodes, own, &address, entered.elapsed()) {
+        tracing::warn!(
+            node = %twin,
+            %address,
+            "another node lives at the address of this one, so requests of clients go to the wrong one of the two; give each \
+             node a DOORBELL_NODE_URL of its own"
+        );
+    }
+}
+
+/// Another node with this address that gave a sign of life within the time for which this one has been here.
+fn twin(nodes: &[Node], own: NodeKey, address: &str, here: Duration) -> Option<NodeKey> {
+    let is_twin = |node: &&Node| node.key != own && node.address.as_deref() == Some(address) && node.silent < here;
+    nodes.iter().find(is_twin).map(|node| node.key)
 }
 
 type Read = Box<dyn Fn() -> BoxFuture<'static, StoreResult<Vec<Node>>> + Send + Sync>;
@@ -122,13 +151,10 @@ impl Nodes for KnownNodes {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering::SeqCst},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
     use super::*;
-    use crate::{model::NodeKey, store::StoreError};
+    use crate::store::StoreError;
 
     fn node(key: i64) -> Node {
         Node {
@@ -176,6 +202,24 @@ mod tests {
         assert_eq!(nodes.address("2").await.as_deref(), Some("http://10.0.0.2:5544"));
         age(&nodes, limits::NODES_KNOWN);
         assert_eq!(nodes.address("1").await, None);
+    }
+
+    #[test]
+    fn a_node_that_lives_at_the_same_address_is_told_from_one_that_was_killed_there() {
+        let at = |key: i64, silent: u64| Node {
+            silent: Duration::from_secs(silent),
+            address: Some("http://10.0.0.1:5544".into()),
+            ..node(key)
+        };
+        let here = Duration::from_secs(4);
+        let found = |nodes: &[Node]| twin(nodes, NodeKey(1), "http://10.0.0.1:5544", here);
+        assert_eq!(found(&[at(1, 0), node(2), node(3)]), None, "this one and others");
+        assert_eq!(
+            found(&[at(1, 0), at(2, 4)]),
+            None,
+            "no sign of life since this one came"
+        );
+        assert_eq!(found(&[at(1, 0), at(2, 1)]), Some(NodeKey(2)));
     }
 
     #[tokio::test]

@@ -121,10 +121,10 @@ fn write_all(text: &mut String, wishes: &Wishes, verdict: &Verdict) -> std::fmt:
     }
     let verdict = match exit_code(wishes, verdict) {
         ALL_WELL => "Every promise held, under every fault.".to_owned(),
-        NOT_ALL_RUN => format!(
-            "Every promise held. {} of the kinds of faults were not run.",
-            missed(wishes, verdict).count()
-        ),
+        NOT_ALL_RUN => match missed(wishes, verdict).count() {
+            1 => "Every promise held. One of the kinds of faults was not run.".to_owned(),
+            several => format!("Every promise held. {several} of the kinds of faults were not run."),
+        },
         _ => "Promises were broken.".to_owned(),
     };
     writeln!(text, "\n{verdict} Seed {}.", wishes.seed)

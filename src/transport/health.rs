@@ -26,15 +26,26 @@ pub fn healthz() -> Response<Body> {
     answer(StatusCode::OK, JSON, r#"{"status":"up"}"#)
 }
 
-/// `GET /readyz`: `fault` says in a sentence why this node should get no traffic now.
-pub fn readyz(fault: Option<&str>) -> Response<Body> {
-    match fault {
-        None => answer(StatusCode::OK, JSON, r#"{"status":"ready"}"#),
-        Some(fault) => {
-            let body = serde_json::json!({ "status": "not ready", "error": fault, "code": "UNAVAILABLE" });
-            answer(StatusCode::SERVICE_UNAVAILABLE, JSON, body.to_string())
+/// `GET /readyz`: `fault` says in a sentence why this node should get no traffic now. `is_linked`: whether the bus can be
+/// used, where there is one; without it a node works on, so that alone takes no traffic from it.
+pub fn readyz(fault: Option<&str>, is_linked: Option<bool>) -> Response<Body> {
+    let mut body = serde_json::Map::new();
+    let status = match fault {
+        None => {
+            body.insert("status".to_owned(), "ready".into());
+            StatusCode::OK
         }
+        Some(fault) => {
+            body.insert("status".to_owned(), "not ready".into());
+            body.insert("error".to_owned(), fault.into());
+            body.insert("code".to_owned(), "UNAVAILABLE".into());
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    };
+    if let Some(is_linked) = is_linked {
+        body.insert("bus".to_owned(), if is_linked { "up" } else { "away" }.into());
     }
+    answer(status, JSON, serde_json::Value::Object(body).to_string())
 }
 
 /// `GET /metrics`. `accept`: the request's header of this name.

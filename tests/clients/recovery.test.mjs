@@ -237,12 +237,22 @@ test("nobody comes back into another person's session", async () => {
   await thief.staysQuiet('receive_message');
 });
 
-test('a token that has ended opens no session again', async () => {
-  const user = await server.person('brief');
-  const end = Math.floor(Date.now() / 1000) - 28; // within the leeway of 30 s
-  const client = await returning({ ...user, token: mint(user.id, { exp: end }) }, { contract: 'tenant-chat' });
-  await eventually('the token ends', async () => client.all('(connect_error)').length > 0, 10_000);
+test('a token that has ended opens no session again, and hears nothing more, at any node', { timeout: 30_000 }, async () => {
+  const [ada, brief] = await server.people('ada', 'brief');
+  const { id } = await server.direct(ada, brief);
+  const end = Math.floor(Date.now() / 1000) + 4;
+  const token = mint(brief.id, { exp: end });
+  const client = await returning({ ...brief, token }, { contract: 'tenant-chat' });
+  await server.say(ada, id, 'in time');
+  await client.once('receive_message', (m) => m.content === 'in time');
+  await eventually('the token ends', async () => client.all('(connect_error)').length > 0, 15_000);
+  const late = Date.now() / 1000 - end;
+  assert.ok(late < 5, `still taken ${late} s after its end`);
   assert.equal(client.all('(connect_error)')[0].data.code, 'TOKEN_EXPIRED');
+  assert.equal(client.all('(connect)').length, 1, 'it never came back');
+  await server.say(ada, id, 'too late');
+  await client.staysQuiet('receive_message', (m) => m.content === 'too late');
+  for (const node of server.nodes.keys()) assert.equal((await server.at(node).turnedAway(token)).data.code, 'TOKEN_EXPIRED');
 });
 
 test('who leaves by disconnect() begins anew', async () => {

@@ -190,13 +190,13 @@ impl Sockets {
             .verify(token, now.as_millis())
             .await
             .map_err(|fault| unauthenticated(&fault))?;
+        let left_ms = claims.expires_at_ms - now.as_millis();
+        // Without the leeway that requests have: a socket is closed at the end of its token, and would come straight back.
+        if left_ms <= 0 {
+            return Err(unauthenticated(&TokenFault::Expired));
+        }
         let contract = self.contract(&auth, &connecting.session)?;
-        let left_ms = match claims.expires_at_ms - now.as_millis() {
-            // Taken within the leeway: it ends with it, or the client would come back at once, again and again.
-            ended if ended <= 0 => ended + limits::TOKEN_LEEWAY.as_millis() as i64,
-            left => left,
-        };
-        let left = Duration::from_millis(left_ms.max(0) as u64).min(limits::TOKEN_LIFETIME_MAX);
+        let left = Duration::from_millis(left_ms.unsigned_abs()).min(limits::TOKEN_LIFETIME_MAX);
         let user = self
             .chat
             .sign_in(&super::claims(&claims))

@@ -96,10 +96,32 @@ pub struct Stats {
     pub lost: AtomicU64,
 }
 
-/// Why the bus cannot be used: a sentence for the operator, without its full stop.
+/// Why the bus cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BusError(String);
+#[error("{sentence}")]
+pub struct BusError {
+    /// For the operator, without its full stop.
+    sentence: String,
+    /// Nothing is wrong with the settings, as far as anybody can tell: the server may come by itself.
+    is_passing: bool,
+}
+
+impl BusError {
+    /// Something that whoever runs the server must mend.
+    fn lasting(sentence: String) -> Self {
+        BusError {
+            sentence,
+            is_passing: false,
+        }
+    }
+
+    fn passing(sentence: String) -> Self {
+        BusError {
+            sentence,
+            is_passing: true,
+        }
+    }
+}
 
 /// The way to the other nodes, shared by all who use it.
 #[derive(Clone)]
@@ -126,21 +148,39 @@ impl Bus {
         Self::new(NodeId(0), true)
     }
 
-    /// Connects to Redis or Valkey and stays connected, whatever happens to it. `url` is `redis://` or `rediss://`; all
-    /// nodes with the same `prefix` hear each other.
+    /// Connects to Redis or Valkey and stays connected, whatever happens to it; one that cannot be reached now is waited
+    /// for, with one warning. `url` is `redis://` or `rediss://`; all nodes with the same `prefix` hear each other.
+    ///
+    /// # Errors
+    ///
+    /// What does not pass by waiting: an address that is none, a wrong password, wrong TLS, a right that is missing, a
+    /// server that is too old, a replica or no Redis at all.
     pub async fn redis(url: &str, prefix: &str) -> Result<Self, BusError> {
         let bus = Self::with_others()?;
         let redis = redis::Redis::new(url, prefix)?;
         let link = bus.link();
-        let session = redis.connect(&link).await?;
-        link.up();
+        let session = match redis.connect(&link).await {
+            Ok(session) => {
+                link.up();
+                Some(session)
+            }
+            Err(error) if error.is_passing => {
+                tracing::warn!(
+                    reason = %error,
+                    "the bus cannot be used yet; this node starts all the same, goes on trying, and learns of other nodes' \
+                     messages from the database"
+                );
+                None
+            }
+            Err(error) => return Err(error),
+        };
         bus.keep(tokio::spawn(redis.run(link, session)));
         Ok(bus)
     }
 
     fn with_others() -> Result<Self, BusError> {
-        let node =
-            NodeId::random().map_err(|error| BusError(format!("The system gives no random numbers: {error}")))?;
+        let node = NodeId::random()
+            .map_err(|error| BusError::lasting(format!("The system gives no random numbers: {error}")))?;
         Ok(Self::new(node, false))
     }
 

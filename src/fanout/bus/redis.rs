@@ -4,7 +4,8 @@
 //! is made anew for ever. Nothing is kept in Redis, so it may forget everything at any time.
 
 use std::{
-    error::Error as _,
+    error::Error as StdError,
+    io,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -55,7 +56,7 @@ impl Redis {
     pub(super) fn new(url: &str, prefix: &str) -> Result<Self, BusError> {
         let wrong = |error: RedisError| {
             let reason = reason(&error);
-            BusError(format!(
+            BusError::lasting(format!(
                 "DOORBELL_REDIS_URL has a value that is not the URL of a Redis server ({reason}); write \
                  redis://user:password@host:6379, with rediss:// for TLS"
             ))
@@ -121,40 +122,51 @@ impl Redis {
         Ok(Session { connection, lost })
     }
 
-    /// Carries frames until the bus is closed.
-    pub(super) async fn run(self, link: Link, first: Session) {
-        let mut session = first;
+    /// Carries frames until the bus is closed. `first`: none where the server could not be reached yet.
+    pub(super) async fn run(self, link: Link, first: Option<Session>) {
+        let mut next = first;
         loop {
+            let session = match next.take() {
+                Some(session) => session,
+                None => {
+                    let since = Instant::now();
+                    let Some(session) = self.connect_again(&link).await else {
+                        return;
+                    };
+                    let seconds = since.elapsed().as_secs_f32();
+                    tracing::warn!(server = self.place, seconds, "the bus is back");
+                    link.up();
+                    session
+                }
+            };
             let reason = match self.carry(&link, session).await {
                 Ended::Closed => return,
                 Ended::Lost(reason) => reason,
             };
             link.down();
             link.0.stats.lost.fetch_add(1, Relaxed);
-            let since = Instant::now();
             tracing::warn!(
                 %reason,
                 server = self.place,
                 "the bus is lost; this node goes on, and learns of other nodes' messages from the database"
             );
-            session = match self.connect_again(&link).await {
-                Some(session) => session,
-                None => return,
-            };
-            let seconds = since.elapsed().as_secs_f32();
-            tracing::warn!(server = self.place, seconds, "the bus is back");
-            link.up();
         }
     }
 
     /// Tries until it works; `None` when the bus is closed.
     async fn connect_again(&self, link: &Link) -> Option<Session> {
         let mut backoff = FIRST_BACKOFF;
+        let mut warned = None;
         while !link.is_closed() {
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
             match self.connect(link).await {
                 Ok(session) => return Some(session),
+                // Nobody would wait for this at a start; here somebody may mend it. Said once.
+                Err(error) if !error.is_passing && warned.as_ref() != Some(&error) => {
+                    tracing::warn!(reason = %error, "the bus is still lost, and will be until this is mended");
+                    warned = Some(error);
+                }
                 Err(error) => tracing::debug!(%error, "the bus is still lost"),
             }
         }
@@ -202,13 +214,13 @@ impl Redis {
         let version = field("version").unwrap_or("0");
         let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
         if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < OLDEST {
-            return Err(BusError(format!(
+            return Err(BusError::lasting(format!(
                 "The server of DOORBELL_REDIS_URL, {place}, has version {version}, and Doorbell needs Redis 6.2 or Valkey \
                  7.2 or later; update it"
             )));
         }
         if field("role") == Some("replica") && field("mode") == Some("standalone") {
-            return Err(BusError(format!(
+            return Err(BusError::lasting(format!(
                 "The server of DOORBELL_REDIS_URL, {place}, is a replica, from which nothing reaches the other nodes; name \
                  the primary"
             )));
@@ -220,6 +232,18 @@ impl Redis {
     fn trouble(&self, error: &RedisError) -> BusError {
         let place = &self.place;
         let said = reason(error);
+        if is_passing(error) {
+            let mend = match error.code() {
+                Some(code) => format!("does not serve now ({code}: {said}); wait until it does"),
+                None if error.is_timeout() => format!(
+                    "did not answer within {} seconds; is it a Redis server that runs, with TLS where the URL says rediss: \
+                     and without where it says redis:?",
+                    ANSWER_TIME.as_secs()
+                ),
+                None => format!("cannot be reached ({said}); start it, or mend the address"),
+            };
+            return BusError::passing(format!("The server of DOORBELL_REDIS_URL, {place}, {mend}"));
+        }
         let sentence = match error.code() {
             Some("NOAUTH") => format!(
                 "The Redis server {place} wants a password; write it into DOORBELL_REDIS_URL, as in \
@@ -241,21 +265,31 @@ impl Redis {
                 "The server of DOORBELL_REDIS_URL, {place}, is older than 6.0, and Doorbell needs Redis 6.2 or Valkey 7.2 or \
                  later; update it"
             ),
-            None if error.is_timeout() => format!(
-                "The server of DOORBELL_REDIS_URL, {place}, did not answer within {} seconds; is it a Redis server that \
-                 runs, with TLS where the URL says rediss: and without where it says redis:?",
-                ANSWER_TIME.as_secs()
-            ),
-            None if self.has_tls && !error.is_connection_refusal() => format!(
+            None if self.has_tls => format!(
                 "TLS with the Redis server {place} failed ({said}); the certificate must be for this host and from an \
                  authority that the system knows, or that the file in SSL_CERT_FILE holds"
             ),
-            None => format!(
-                "The server of DOORBELL_REDIS_URL, {place}, cannot be reached or is not Redis ({said}); start it, or mend \
-                 the address"
-            ),
+            None => format!("The server of DOORBELL_REDIS_URL, {place}, is not Redis ({said}); mend the address"),
         };
-        BusError(sentence)
+        BusError::lasting(sentence)
+    }
+}
+
+/// May it be over by itself: nobody there, nobody answers, or a server that is only starting?
+fn is_passing(error: &RedisError) -> bool {
+    match error.code() {
+        Some(code) => matches!(code, "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY"),
+        None if error.is_timeout() || error.is_connection_refusal() => true,
+        None => error
+            .source()
+            .and_then(|source| source.downcast_ref::<Arc<dyn StdError + Send + Sync>>())
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .is_some_and(|error| {
+                matches!(
+                    error.kind(),
+                    io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
+                )
+            }),
     }
 }
 

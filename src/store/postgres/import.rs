@@ -153,7 +153,7 @@ impl Import {
         match (marker.fingerprint == fingerprint, marker.finished_at) {
             (true, Some(at)) => Ok(Some(Claim::Finished(at))),
             (true, None) => Ok(Some(Claim::Resumed(marker.position))),
-            (false, None) if source_name == source => Err(ImportError::SourceMoved { database, source_name }),
+            (false, _) if source_name == source => Err(ImportError::SourceMoved { database, source_name }),
             (false, _) => Err(ImportError::OtherCopy { database, source_name }),
         }
     }

@@ -25,6 +25,7 @@ mod migrate;
 mod news;
 mod nodes;
 mod open;
+mod outgrown;
 mod participation;
 mod queue;
 mod readers;
@@ -49,6 +50,7 @@ use self::{
     connection::{BEGIN_WRITING, BEGIN_WRITING_FLUSHED, Failure},
     nodes::Entered,
     open::Address,
+    outgrown::Outgrown,
     queue::Queues,
     readers::{Readers, glance},
     sessions::Asked,
@@ -141,6 +143,7 @@ impl PostgresStore {
         }
         let entered = Arc::new(Entered::new(clock.now().0));
         let stats = Arc::new(Stats::default());
+        let outgrown = Arc::<Outgrown>::default();
         let work = Work {
             config: address.config.clone(),
             begin: if flushes { BEGIN_WRITING } else { BEGIN_WRITING_FLUSHED },
@@ -148,6 +151,7 @@ impl PostgresStore {
             facts,
             stats: stats.clone(),
             trouble: Arc::default(),
+            outgrown: Arc::clone(&outgrown),
             queue_max: options.queue_max.max(1),
             batch_max: options.batch_max.max(1),
         };
@@ -463,8 +467,9 @@ impl Store for PostgresStore {
             received,
             holders: self.holders.clone(),
             entered: self.entered.clone(),
+            outgrown: Arc::clone(self.queues.outgrown()),
         };
-        self.queues.put_by(node, beat)
+        self.queues.put_always(node, beat)
     }
 
     async fn nodes(&self, within: Duration) -> Result<Vec<Node>> {

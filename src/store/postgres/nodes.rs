@@ -13,6 +13,7 @@ use async_trait::async_trait;
 
 use super::{
     connection::{Connection, Done},
+    outgrown::Outgrown,
     sessions::millis,
     slots::{keep_leases, now},
     writer::{Write, Writing},
@@ -86,6 +87,7 @@ pub(super) struct Beat {
     pub(super) received: Cut,
     pub(super) holders: Vec<i64>,
     pub(super) entered: Arc<Entered>,
+    pub(super) outgrown: Arc<Outgrown>,
 }
 
 #[async_trait]
@@ -94,6 +96,7 @@ impl Write for Beat {
     const HAS_NEWS: bool = false;
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<()> {
+        self.outgrown.look(writing.connection).await?;
         let address = self.entered.addresses().get(&self.node).cloned();
         // One that was halted for long was forgotten meanwhile.
         writing

@@ -71,6 +71,10 @@ pub enum OpenError {
         "{database} has a copy of {source_name} that is not finished: run doorbell copy once more, which goes on where it stopped"
     )]
     Unfinished { database: String, source_name: String },
+    #[error(
+        "{database} is behind a PgBouncer in statement mode, which takes no transactions: set pool_mode=transaction for it, or name the server itself"
+    )]
+    StatementPool { database: String },
     #[error("{database} has a schema \"doorbell\" of another program: name another database")]
     Foreign { database: String },
     #[error(
@@ -94,6 +98,10 @@ impl OpenError {
             Some(tls::Trouble::Refused) => return OpenError::NoTls { database },
             Some(tls::Trouble::Certificate) => return OpenError::Untrusted { database, reason },
             Some(tls::Trouble::Other) | None => {}
+        }
+        // PgBouncer's own words, under the code of any breach of the protocol.
+        if reason.contains("statement pooling mode") {
+            return OpenError::StatementPool { database };
         }
         match error.code() {
             // The one thing by which the server tells it from a wrong name; the second before version 14.

@@ -13,6 +13,7 @@ use tokio::sync::{
 
 use super::{
     connection::Done,
+    outgrown::Outgrown,
     sessions::{Asked, SessionWrite},
     writer::{Write, Writing},
 };
@@ -121,6 +122,7 @@ pub(super) struct Queues {
     /// True when the writer has ended.
     pub(super) ended: Vec<watch::Receiver<bool>>,
     pub(super) stats: Arc<Stats>,
+    pub(super) outgrown: Arc<Outgrown>,
 }
 
 impl Queues {
@@ -173,7 +175,24 @@ impl Queues {
         self.put(id, Order::Session(Box::new(queued)), pending)
     }
 
+    pub(super) fn outgrown(&self) -> &Arc<Outgrown> {
+        &self.outgrown
+    }
+
+    /// Also where the schema is newer: a sign of life says no more than that, and looks at the schema.
+    pub(super) fn put_always<W: Write>(&self, key: impl Hash, write: W) -> Pending<W::Outcome> {
+        let (queued, pending) = queued(write);
+        self.push(key, Order::Other(None, Box::new(queued)), pending)
+    }
+
     fn put<T>(&self, key: impl Hash, order: Order, pending: Pending<T>) -> Pending<T> {
+        match self.outgrown.refusal() {
+            Some(refusal) => Pending::refused(refusal),
+            None => self.push(key, order, pending),
+        }
+    }
+
+    fn push<T>(&self, key: impl Hash, order: Order, pending: Pending<T>) -> Pending<T> {
         // The same in every process, though nothing depends on it.
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
         let writer = &self.writers[(hash % self.writers.len() as u64) as usize];

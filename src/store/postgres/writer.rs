@@ -22,6 +22,7 @@ use super::{
     batch,
     connection::{Config, Connection, Done, Failure, TRANSACTION_TIME},
     news::News,
+    outgrown::Outgrown,
     queue::{Job, Order, Queues},
     sessions::{self, SessionWrite},
     slots::Lease,
@@ -72,6 +73,7 @@ pub(super) struct Work {
     pub(super) facts: Facts,
     pub(super) stats: Arc<Stats>,
     pub(super) trouble: Arc<Trouble>,
+    pub(super) outgrown: Arc<Outgrown>,
     pub(super) queue_max: usize,
     pub(super) batch_max: usize,
 }
@@ -83,6 +85,7 @@ impl Work {
             writers: Vec::new(),
             ended: Vec::new(),
             stats: self.stats.clone(),
+            outgrown: self.outgrown.clone(),
         };
         for (holder, connection) in connections {
             let (orders, receiver) = mpsc::channel(self.queue_max);

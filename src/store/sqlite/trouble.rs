@@ -11,6 +11,9 @@ use rusqlite::ErrorCode;
 /// large ones that fail, and each of them would be told as a recovery.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// Both engines tell it so: whose logs name a room of the code must not name the wrong one.
+const TARGET: &str = "doorbell::store";
+
 /// The writer's memory of failed writes.
 #[derive(Default)]
 pub(in crate::store) struct Trouble {
@@ -41,7 +44,7 @@ impl Trouble {
                 failing.refused += writes;
             }
             None => {
-                tracing::warn!(%error, "the store cannot be written; what is sent is refused until it can");
+                tracing::warn!(target: TARGET, %error, "the store cannot be written; what is sent is refused until it can");
                 self.now = Some(Failing {
                     since: at,
                     last: at,
@@ -56,7 +59,7 @@ impl Trouble {
         let over = self.now.take_if(|failing| at.duration_since(failing.last) >= QUIET);
         if let Some(Failing { since, refused, .. }) = over {
             let seconds = at.duration_since(since).as_secs();
-            tracing::warn!(seconds, refused, "the store can be written again");
+            tracing::warn!(target: TARGET, seconds, refused, "the store can be written again");
         }
     }
 }

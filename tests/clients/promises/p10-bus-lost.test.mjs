@@ -2,7 +2,7 @@
 // P10: without Redis what is local goes on as before, what comes from other nodes is there within 5 seconds, and when it is
 // back nothing was lost and nothing comes twice.
 import assert from 'node:assert/strict';
-import { Doorbell, onlyOn, range, sleep } from '../support/doorbell.mjs';
+import { Doorbell, eventually, onlyOn, range, sleep } from '../support/doorbell.mjs';
 import { PASSWORD, Redis } from '../support/redis.mjs';
 
 const cluster = onlyOn('cluster', 'there is a bus to lose');
@@ -115,4 +115,34 @@ cluster('rates hold for a user over both nodes, and with Redis gone for each nod
   const other = await server.direct(cem, bob);
   await redis.end('SIGKILL');
   assert.equal(await tries(cem, other.id, 30), 12, 'an allowance for each node');
+});
+
+cluster('Redis away at the start: every node starts, says so, and the bus comes when Redis does', { timeout: 90_000 }, async (t) => {
+  const redis = await Redis.start();
+  t.after(() => redis.remove());
+  await redis.end();
+  const server = await Doorbell.start({ redis });
+  t.after(() => server.stop());
+  for (const node of server.nodes.keys()) {
+    const ready = await server.at(node).api().get('/readyz');
+    assert.deepEqual([ready.status, ready.body.bus], [200, 'away']);
+  }
+  assert.equal(server.logs.match(/the bus cannot be used yet/g).length, server.nodes.length, 'one warning a node');
+  const [ann, bob] = await server.people('ann', 'bob');
+  const { id } = await server.direct(ann, bob);
+  const watcher = await server.at(1).socket(bob, { contract: 'conversations' });
+  await watcher.ok('conversation:join', id);
+  await server.at(0).say(ann, id, 'without a bus');
+  await watcher.once('message:received', (m) => m.content === 'without a bus', ACROSS);
+  await redis.launch();
+  for (const node of server.nodes.keys()) {
+    await eventually('the bus is there', async () => (await server.at(node).api().get('/readyz')).body.bus === 'up', 10_000);
+  }
+});
+
+cluster('a second node at the address of one that lives: the newer one says so, once', { timeout: 60_000 }, async (t) => {
+  const taken = 'http://127.0.0.1:9';
+  const server = await Doorbell.start({ nodeEnv: [{ DOORBELL_NODE_URL: taken }, { DOORBELL_NODE_URL: taken }] });
+  t.after(() => server.stop());
+  await eventually('the twin is seen', () => /another node lives at the address of this one/.test(server.logs), 15_000);
 });

@@ -57,21 +57,15 @@ async fn a_user_who_may_not_use_the_channel_is_told_which() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_is_no_redis_is_told() {
-    let port = free_port();
-    let sentence = refusal(&format!("redis://127.0.0.1:{port}")).await;
+async fn what_has_no_name_or_is_no_redis_is_told() {
+    let sentence = refusal("redis://no-such-host.invalid").await;
     assert!(
-        sentence.contains(&format!("127.0.0.1:{port}, cannot be reached")),
+        sentence.contains("DOORBELL_REDIS_URL") && sentence.contains("mend the address"),
         "{sentence}"
     );
-    let sentence = refusal("redis://no-such-host.invalid").await;
-    assert!(sentence.contains("cannot be reached"), "{sentence}");
     let web = fake(|_| "HTTP/1.1 400 Bad Request\r\n\r\n".into());
     let sentence = refusal(&web).await;
-    assert!(sentence.contains("cannot be reached or is not Redis"), "{sentence}");
-    let silent = fake(|_| String::new());
-    let sentence = refusal(&silent).await;
-    assert!(sentence.contains("did not answer within 2 seconds"), "{sentence}");
+    assert!(sentence.contains("is not Redis"), "{sentence}");
     for wrong in ["redis://h:99999", "redis://:p@0.0.0.0"] {
         let sentence = refusal(wrong).await;
         assert!(sentence.contains("not the URL of a Redis server"), "{sentence}");
@@ -130,6 +124,7 @@ const URL: &str = "DOORBELL_TEST_REDIS_URL";
 async fn over_tls_the_server_must_prove_who_it_is() {
     if let Ok(url) = std::env::var(URL) {
         match Bus::redis(&url, "x:").await {
+            Ok(bus) if !*bus.linked().borrow() => println!("said: waits"),
             Ok(bus) => {
                 let other = Bus::redis(&url, "x:").await.unwrap();
                 let mut heard = other.heard().unwrap();
@@ -183,14 +178,10 @@ async fn over_tls_the_server_must_prove_who_it_is() {
     );
     let misnamed = child(format!("rediss://127.0.0.1:{port}"), &ca);
     assert!(misnamed.contains("TLS with"), "{misnamed}");
+    // Where each side waits for the other to speak its own way, it looks like a server that hangs: that is waited for, too,
+    // with a warning that names TLS.
     let plain = child(format!("redis://localhost:{port}"), &ca);
-    assert!(
-        plain.contains("is not Redis") || plain.contains("did not answer"),
-        "{plain}"
-    );
+    assert!(plain.contains("is not Redis") || plain == "waits", "{plain}");
     let no_tls = child(format!("rediss://localhost:{}", server.port), &ca);
-    assert!(
-        no_tls.contains("TLS with") || no_tls.contains("did not answer"),
-        "{no_tls}"
-    );
+    assert!(no_tls.contains("TLS with") || no_tls == "waits", "{no_tls}");
 }

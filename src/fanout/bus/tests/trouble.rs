@@ -109,6 +109,34 @@ async fn connections_that_are_killed_are_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_cannot_be_reached_at_the_start_is_waited_for() {
+    let mut server = Server::start(&[]);
+    // Nobody there, then somebody who says nothing.
+    server.kill();
+    let one = Bus::redis(&server.url(), "trouble:").await.expect("it starts");
+    assert!(!*one.linked().borrow());
+    server.start_again();
+    server.signal("STOP");
+    let two = Bus::redis(&server.url(), "trouble:").await.expect("it starts");
+    assert!(!*two.linked().borrow());
+    server.signal("CONT");
+    until_linked(&one, true).await;
+    until_linked(&two, true).await;
+    let mut heard = listen(&one, &two);
+    both_hear(&one, &two, &mut heard, 1).await;
+    for bus in [one, two] {
+        tokio::time::timeout(LONG, bus.close()).await.expect("it ends");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bus_that_never_came_ends_with_its_node() {
+    let url = format!("redis://127.0.0.1:{}", server::free_port());
+    let bus = Bus::redis(&url, "trouble:").await.expect("it starts");
+    tokio::time::timeout(LONG, bus.close()).await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_that_was_changed_is_waited_for() {
     let mut server = Server::start(&[]);
     let (one, two) = pair(&server.url()).await;

@@ -9,10 +9,10 @@ use super::{
         Address, OpenError, Options, PostgresStore, migrate,
         migrate::{STEPS, run_steps},
     },
-    server::{Server, new_database},
+    server::{Server, new_database, sql_at},
 };
 use crate::{
-    model::{ConversationKey, UserId, UserKey, user::UserSource},
+    model::{ConversationKey, Cut, UserId, UserKey, user::UserSource},
     store::{
         Appended, Store, StoreError, Window,
         conformance::{TestClock, draft, named, stored},
@@ -39,6 +39,38 @@ pub(super) async fn seqs(store: &PostgresStore, conversation: ConversationKey, v
     let window = Window::Newest { limit: 10_000 };
     let history = store.history(conversation, viewer, window).await.unwrap().unwrap();
     history.messages.iter().map(|message| message.seq).collect()
+}
+
+#[tokio::test]
+async fn a_schema_that_a_newer_version_brings_while_this_one_runs_is_read_and_not_written() {
+    let url = blocking(new_database).await;
+    let store = open(&url).await.unwrap();
+    let (conversation, anna, bea) = pair(&store).await;
+    stored(store.append(draft(conversation, anna, "1")).await.unwrap());
+    let node = store.enter_node(None).await.unwrap();
+    let sql = async |sql: &'static str| {
+        let url = url.clone();
+        blocking(move || sql_at(&url, sql)).await
+    };
+    sql("INSERT INTO doorbell.schema_step (number) VALUES (99)").await;
+    store.beat(node, Cut::default()).await.unwrap();
+    let refused = store.append(draft(conversation, anna, "2")).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Unavailable(reason) if reason.contains("schema 99")),
+        "{refused}"
+    );
+    let unfit = store.check().await.unwrap_err().to_string();
+    assert!(
+        unfit.contains("schema 99") && unfit.contains("run the newer version"),
+        "{unfit}"
+    );
+    assert_eq!(seqs(&store, conversation, bea).await, [1]);
+    // It lives, and whose clients are here are its own, until it is replaced.
+    store.beat(node, Cut::default()).await.unwrap();
+    sql("DELETE FROM doorbell.schema_step WHERE number = 99").await;
+    store.beat(node, Cut::default()).await.unwrap();
+    stored(store.append(draft(conversation, anna, "2")).await.unwrap());
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ mod coming_back;
 mod commits;
 mod failures;
 mod faults;
+mod leftovers;
 // Partly for tests/postgres.rs alone.
 #[allow(dead_code)]
 mod proxy;

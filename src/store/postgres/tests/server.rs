@@ -23,9 +23,14 @@ pub struct Server {
     options: String,
 }
 
-/// Everything in the tests that is no longer needed ends with the process, by itself.
+/// Never dropped: the shell beside it ends it with the process, and removes its folder ([`start`]).
 static SHARED: OnceLock<Server> = OnceLock::new();
 static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// The folder of the server that all tests of this process share.
+pub fn shared_folder() -> PathBuf {
+    SHARED.get_or_init(Server::start).folder.path().to_path_buf()
+}
 
 /// The URL of a new, empty database in the server that all tests of this process share.
 pub fn new_database() -> String {
@@ -175,17 +180,22 @@ impl Drop for Server {
     }
 }
 
-/// Ends with this process, also when that is killed: a shell beside it watches for the end of its input.
+/// Ends with this process, also when that is killed: a shell beside it watches whether this process is still there, and
+/// removes the folder behind it. What interrupts the tests at a terminal must not end the shell before its work.
 fn start(data: &Path, port: u16, options: &str) -> Child {
     let script = format!(
         "{} -D {} -p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
          -c max_connections=400 -c shared_buffers=64MB {options} >{}/log 2>&1 & \
-         server=$!; while kill -0 $server 2>/dev/null && [ -d /proc/{} ]; do sleep 0.2; done; \
-         kill -QUIT $server 2>/dev/null; wait $server",
+         server=$!; trap '' INT TERM HUP; \
+         while kill -0 $server 2>/dev/null && [ -d /proc/{} ]; do sleep 0.2; done; \
+         kill -QUIT $server 2>/dev/null; kill -CONT $server 2>/dev/null; wait $server; \
+         [ -d /proc/{} ] || rm -rf {}",
         binary("postgres").display(),
         data.display(),
         data.display(),
-        std::process::id()
+        std::process::id(),
+        std::process::id(),
+        data.parent().unwrap_or(data).display()
     );
     let mut command = as_postgres(Path::new("sh"));
     command.args(["-c", &script]);
