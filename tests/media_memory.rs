@@ -19,7 +19,7 @@ const FILE: &str = "DOORBELL_TEST_MEDIA_FILE";
 /// Judges and cleans the file in another process, and answers by how many bytes that grew, and whether it was taken.
 fn judged(path: &Path) -> (u64, bool) {
     let output = Command::new(env::current_exe().expect("this program"))
-        .args(["--exact", "judge", "--ignored", "--nocapture"])
+        .args(["--exact", "judge", "--nocapture"])
         .env(FILE, path)
         .output()
         .expect("it runs");
@@ -30,10 +30,10 @@ fn judged(path: &Path) -> (u64, bool) {
     (grown, words[at + 2] == "taken")
 }
 
+/// What the other process does.
 #[test]
-#[ignore = "the others start it"]
 fn judge() {
-    let path = env::var_os(FILE).expect("a file");
+    let Some(path) = env::var_os(FILE) else { return };
     let path = Path::new(&path);
     let before = highest();
     let verdict = match inspect(path, &MediaLimits::new(10 * MIB, 100 * MIB)) {
