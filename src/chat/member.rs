@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Caller, Chat, conversation::changed};
-use crate::model::{Conversation, Error, Result, Role};
+use crate::model::{Code, Conversation, Error, Result, Role};
 
 impl Chat {
     /// An admin adds somebody, brings somebody back, or changes a role.
@@ -28,7 +28,11 @@ impl Chat {
     /// Ends a membership: one's own, or another's as an admin.
     pub async fn remove_member(&self, caller: Caller, id: &str, user_id: &str) -> Result<()> {
         let conversation = self.conversation_seen_by_caller(caller, id).await?;
-        let user = self.known_user(user_id).await.ok().flatten();
+        let user = match self.known_user(user_id).await {
+            // Whether there is such a person cannot be told now, so nobody is told that there is none.
+            Err(error) if error.code == Code::Unavailable => return Err(error),
+            found => found.ok().flatten(),
+        };
         let own = matches!((caller, &user), (Caller::User(caller), Some(user)) if caller == user.key);
         if own {
             super::cache::may_take_part(&conversation, caller.user()?)?;

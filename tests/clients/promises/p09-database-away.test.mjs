@@ -150,6 +150,22 @@ away('a read of a frozen PostgreSQL is refused within 5 seconds, too', { timeout
   assert.ok(took < AT_MOST + SLACK, `refused after ${took} ms`);
 });
 
+away('who is not known here is not said to be missing while PostgreSQL is away', { timeout: 60_000 }, async (t) => {
+  const postgres = await Postgres.start();
+  t.after(() => postgres.remove());
+  const server = await Doorbell.start({ postgres });
+  t.after(() => server.stop());
+  const [ann, bob, cid] = await server.people('ann', 'bob', 'cid');
+  const { id } = await server.group(ann, [bob, cid]);
+  const node = server.at(0);
+  await node.history(ann, id);
+  const remove = () => node.host.delete(`/v1/conversations/${id}/participants/nobody-this-node-has-heard-of`);
+  assert.equal((await remove()).status, 404);
+  await postgres.end();
+  const refused = await remove();
+  assert.deepEqual([refused.status, refused.body.code], [503, 'UNAVAILABLE'], 'told again as not there, a removal would seem to be done');
+});
+
 away('every connection of the database terminated, five times: served again at once', { timeout: 60_000 }, async (t) => {
   const { postgres, server, traffic } = await deployment(t);
   for (const _ of range(5)) {
