@@ -6,6 +6,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,8 @@ use super::{
 const START_TIME: Duration = Duration::from_secs(60);
 /// A node that ended at its start is started again after this, as by a service manager.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
-/// The exit code of a node whose settings are wrong, to whom another start does not help.
+/// The exit code of a node whose settings are wrong, to whom another start does not help; or that cannot reach its database
+/// when it starts, which another start does help.
 const WRONG_SETTINGS: i32 = 2;
 /// What a gentle end may take, and a little for the machine.
 const END_TIME: Duration = Duration::from_secs(11);
@@ -33,6 +35,8 @@ pub struct Node {
     program: Program,
     api_key: String,
     process: Mutex<Option<Process>>,
+    /// It was ready once, so its settings are right.
+    was_ready: AtomicBool,
     /// The file that libfaketime reads, where its clock can be set.
     clock: Option<PathBuf>,
     /// Numbers of all processes that this node was, by which libfaketime names what it leaves behind.
@@ -104,6 +108,7 @@ impl Node {
             program,
             api_key: common.api_key.clone(),
             process: Mutex::new(None),
+            was_ready: AtomicBool::new(false),
             clock,
             pids: std::sync::Mutex::default(),
         })
@@ -150,6 +155,7 @@ impl Node {
                     .is_ok_and(|answer| answer.status == 200)
                 {
                     *current = Some(process);
+                    self.was_ready.store(true, Relaxed);
                     return Ok(begun.elapsed());
                 }
                 if begun.elapsed() > START_TIME {
@@ -157,7 +163,7 @@ impl Node {
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            if process.code() == Some(WRONG_SETTINGS) {
+            if process.code() == Some(WRONG_SETTINGS) && !self.was_ready.load(Relaxed) {
                 return Err(format!(
                     "It refuses its settings: {}",
                     process::tail(self.log()).trim_end()
