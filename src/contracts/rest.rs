@@ -3,7 +3,8 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,9 @@ use axum::{
     extract::{RawPathParams, Request, State},
     routing::{MethodFilter, on},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
+use hyper::body::{Body as HttpBody, Frame};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -245,6 +248,12 @@ impl Call {
         std::mem::take(&mut *self.body.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
+    /// The body, for a verb that may refuse it before its end: what was not read of it by then is thrown away within a bound,
+    /// so that the refusal arrives.
+    pub fn lend_body(&self) -> Body {
+        Body::new(Lent(Arc::clone(&self.body)))
+    }
+
     /// The body as fields: a JSON object, or a form without files.
     pub async fn fields(&mut self) -> Result<Fields> {
         let body = self.take_body();
@@ -322,6 +331,22 @@ impl Call {
             self.uri.path(),
             query.join("&")
         ))
+    }
+}
+
+/// A body that stays with its request.
+struct Lent(Arc<Mutex<Body>>);
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, axum::Error>>> {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *body).poll_frame(context)
     }
 }
 
