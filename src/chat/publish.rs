@@ -74,8 +74,9 @@ impl Settling {
 
 /// Verbs that may wait in the channel; more wait in front of it.
 const SETTLING: usize = 64;
-/// Facts that are told between two looks at what else has come.
-const TOLD_AT_ONCE: usize = 512;
+/// Facts that are told between two looks at what else has come. Those of other nodes are read at once: the longest texts take
+/// 4 MB then.
+const TOLD_AT_ONCE: usize = 128;
 /// Between two tries to tell something while the store does not answer, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);

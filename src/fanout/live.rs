@@ -1,5 +1,6 @@
 //! A live socket: one person's one connection, the contract that it speaks, and what it has joined.
 
+mod patience;
 mod ties;
 
 use std::{
@@ -8,19 +9,21 @@ use std::{
         Mutex, MutexGuard,
         atomic::{AtomicU8, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use doorbell_socketio::Frame;
 
 use crate::model::{Contract, ConversationKey, Cut, Origin, Position, Seq, SessionId, UserKey, limits};
+pub use patience::Budget;
 use ties::{Held, Ties};
 
 /// Where a live socket's frames go. Implemented by the transport.
 pub trait Outlet: Send + Sync {
-    /// News: counted against the bound of a slow reader, who is closed when it is passed. Returns how many bytes of
-    /// news wait now.
-    fn push(&self, frame: &Frame) -> usize;
+    /// News: counted against the bound of a slow reader, who is closed when it is passed.
+    fn push(&self, frame: &Frame);
+    /// Bytes of news that wait.
+    fn waiting(&self) -> usize;
     /// What was asked for: never dropped while the connection lives.
     fn answer(&self, frame: Frame);
     /// Ends the connection, so that the client comes back by itself.
@@ -45,8 +48,7 @@ pub enum Pushed {
     /// The socket is not in the audience, or has gone.
     Not,
     Queued,
-    /// Queued; and much waits for this socket, and has not for long, so that its connection may just not have had its
-    /// turn. The publisher should take a breath.
+    /// Queued; and much waits for this socket, which takes it: see [`LiveSocket::is_to_be_waited_for`].
     Crowded,
 }
 
@@ -260,6 +262,12 @@ impl LiveSocket {
         };
         ties.hold(held, frame.len());
         Pushed::Queued
+    }
+
+    /// Should the publisher wait, before it tells more, until less waits for this socket? `waited`: how long it has waited
+    /// for it just now. A reader who is slow is not waited for.
+    pub fn is_to_be_waited_for(&self, waited: Duration) -> bool {
+        self.ties().is_to_be_waited_for(waited)
     }
 
     /// Other news of a conversation, if this socket is in the audience.

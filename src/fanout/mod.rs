@@ -9,4 +9,4 @@ pub mod live;
 
 pub use bus::Bus;
 pub use hub::Hub;
-pub use live::{Audience, LiveSocket, News, Outlet, Pushed, Who};
+pub use live::{Audience, Budget, LiveSocket, News, Outlet, Pushed, Who};

@@ -69,6 +69,16 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub const WAITING_PUSH_BYTES: usize = 1024 * 1024;
 /// Age of the oldest push that waits, above which its reader is closed: longer behind is not live.
 pub const WAITING_PUSH_TIME: Duration = Duration::from_secs(10);
+/// So long everybody's news wait for one reader, for whom a quarter of [`WAITING_PUSH_BYTES`] waits, in each
+/// [`READERS_PERIOD`]: 40 MB at 20 MB/s, which is what a node that catches up may have for somebody in a lively room ...
+pub const READER_WAIT: Duration = Duration::from_secs(2);
+/// ... and for all of them: news are late then, but not for long. Who does not keep up all the same is closed alone.
+pub const READERS_WAIT: Duration = Duration::from_secs(3);
+pub const READERS_PERIOD: Duration = Duration::from_secs(10);
+/// A reader who does not take `READER_PART_BYTES` in so long is slow, and is not waited for: a program that is about to read
+/// has its turn by then, also on a busy machine.
+pub const READER_LULL: Duration = Duration::from_millis(250);
+pub const READER_PART_BYTES: u64 = 64 * 1024;
 /// Events of one socket under way at once; then its connection is not read until one is answered.
 pub const EVENTS_UNDER_WAY: usize = 256;
 /// Conversations that one socket may have joined. A person's open pages need a handful.

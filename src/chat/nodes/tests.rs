@@ -70,8 +70,10 @@ fn presence(user: UserKey, online: bool) -> Frame {
 pub(in crate::chat) struct Screen(Arc<Mutex<Vec<Frame>>>);
 
 impl Outlet for Screen {
-    fn push(&self, frame: &Frame) -> usize {
+    fn push(&self, frame: &Frame) {
         self.answer(frame.clone());
+    }
+    fn waiting(&self) -> usize {
         0
     }
     fn answer(&self, frame: Frame) {

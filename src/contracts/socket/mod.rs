@@ -146,8 +146,11 @@ impl Handler for Sockets {
 struct Way(Socket<Sockets>);
 
 impl Outlet for Way {
-    fn push(&self, frame: &Frame) -> usize {
+    fn push(&self, frame: &Frame) {
         self.0.push(frame);
+    }
+
+    fn waiting(&self) -> usize {
         self.0.waiting_push_bytes()
     }
 

@@ -11,8 +11,10 @@ use super::*;
 struct Recorder(Arc<Mutex<Vec<Frame>>>);
 
 impl Outlet for Recorder {
-    fn push(&self, frame: &Frame) -> usize {
+    fn push(&self, frame: &Frame) {
         self.0.lock().unwrap().push(frame.clone());
+    }
+    fn waiting(&self) -> usize {
         0
     }
     fn answer(&self, frame: Frame) {
@@ -155,7 +157,8 @@ fn only_the_first_telling_counts() {
 struct Closed(Arc<AtomicBool>);
 
 impl Outlet for Closed {
-    fn push(&self, _: &Frame) -> usize {
+    fn push(&self, _: &Frame) {}
+    fn waiting(&self) -> usize {
         0
     }
     fn answer(&self, _: Frame) {}

@@ -7,7 +7,7 @@ use std::{
 
 use doorbell_socketio::Frame;
 
-use super::{Audience, Outlet, Pushed};
+use super::{Audience, Outlet, Pushed, patience::Patience};
 use crate::model::{ConversationKey, Cut, Position, Seq, limits};
 
 #[derive(Default)]
@@ -18,9 +18,9 @@ pub(super) struct Ties {
     pub(super) was_attached: bool,
     /// The connection is to end, if need be as soon as it gets its way out.
     pub(super) is_given_up: bool,
-    /// Breaths that were taken for this socket, and since when they are counted.
-    breaths: u32,
-    breaths_since: Option<Instant>,
+    /// Bytes of news that were pushed in all.
+    pushed_bytes: u64,
+    patience: Patience,
     /// With the end of the history that was answered to the join: what lies below is no news, however late it comes.
     pub(super) joined: HashMap<ConversationKey, Seq>,
     pub(super) user_room: bool,
@@ -49,28 +49,28 @@ pub(super) enum Held {
 
 /// So much waiting for one socket is more than a burst of messages: a quarter of what closes it.
 const CROWDED_BYTES: usize = limits::WAITING_PUSH_BYTES / 4;
-/// Breaths for one socket in a period. A reader that needs more is slow itself; the others do not wait for it.
-const BREATHS: u32 = 100;
-const BREATHS_PERIOD: Duration = Duration::from_secs(10);
 
 impl Ties {
     pub(super) fn push(&mut self, frame: &Frame) -> Pushed {
         let Some(outlet) = &self.outlet else { return Pushed::Not };
-        if outlet.push(frame) < CROWDED_BYTES {
-            return Pushed::Queued;
-        }
-        let now = Instant::now();
-        if self
-            .breaths_since
-            .is_none_or(|since| now.duration_since(since) > BREATHS_PERIOD)
-        {
-            (self.breaths, self.breaths_since) = (0, Some(now));
-        }
-        self.breaths += 1;
-        match self.breaths <= BREATHS {
+        outlet.push(frame);
+        self.pushed_bytes += frame.len() as u64;
+        match self.is_to_be_waited_for(Duration::ZERO) {
             true => Pushed::Crowded,
             false => Pushed::Queued,
         }
+    }
+
+    /// Does much wait for a reader who takes it? `waited`: how long it was waited for just now.
+    pub(super) fn is_to_be_waited_for(&mut self, waited: Duration) -> bool {
+        let Some(outlet) = &self.outlet else { return false };
+        let waiting = outlet.waiting();
+        if waiting < CROWDED_BYTES {
+            self.patience.rest();
+            return false;
+        }
+        let taken = self.pushed_bytes.saturating_sub(waiting as u64);
+        self.patience.lasts(Instant::now(), taken, waited)
     }
 
     /// As if it waited in the connection's own queue: over the bound the connection is closed.
