@@ -58,8 +58,14 @@ export class Node {
 
   /** Bytes of memory of its own; pages of a mapped file are the kernel's cache, and can go. None when it has ended. */
   get residentBytes() {
-    if (!this.isUp) return 0;
-    return Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+    let status = '';
+    try {
+      if (this.isUp) status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    } catch (error) {
+      // It may end a moment before this process hears of it.
+      if (!['ENOENT', 'ESRCH'].includes(error.code)) throw error;
+    }
+    return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
   }
 
   async launch() {
