@@ -283,8 +283,11 @@ impl Chat {
                 Telling::Fact(fact) => fact.note(),
                 Telling::Note(note) => note.clone(),
             };
-            self.recent.note(position, &note);
+            let is_news = self.recent.note(position, &note);
             let cut = self.told.begin(position);
+            if !is_news {
+                continue;
+            }
             let mut pause = PAUSE_MIN;
             loop {
                 let told = match &what {
