@@ -1,5 +1,5 @@
-// TLS by the server itself, with certificates that openssl makes here.
-// Setups: sqlite
+// Setups: sqlite.
+// TLS by the server itself, with certificates that openssl makes here. It starts its own node.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
