@@ -2,6 +2,7 @@
 
 mod files;
 mod front;
+mod listening;
 mod nodes;
 
 use std::{sync::Arc, time::Duration};
@@ -15,7 +16,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use self::{front::Front, nodes::KnownNodes};
+use self::{front::Front, listening::listeners, nodes::KnownNodes};
 use crate::{
     chat::{
         Chat, MediaPolicy, Policy,
@@ -44,7 +45,8 @@ use crate::{
         auth::Authenticator,
         handover::{Handover, HandoverLimits},
         health,
-        http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
+        http::{Gate, HttpLimits, connections_that_fit, serve as serve_connections},
+        limit::AddressLimits,
         metrics::{Metrics, NO_ROUTE, Page},
         origin::OriginPolicy,
         session::Sessions,
@@ -245,6 +247,8 @@ impl Node {
             open_directory: settings.directory == Directory::Open,
             group_max: settings.group_max,
             rates: settings.rates,
+            sockets_per_user: settings.sockets_per_user,
+            joined_conversations: settings.joined_conversations,
             recovery_window: settings.recovery_window,
             media: MediaPolicy {
                 links: Arc::clone(&links),
@@ -259,7 +263,7 @@ impl Node {
         // Files that cannot be stored are a fault of the configuration, told before anybody is served.
         let (media_files, spool) = files::open(&settings).await?;
         // Before the node is known to others: they reach it from then on.
-        let listeners = bind(&settings.listen).await?;
+        let listeners = listeners(&settings).await?;
         let node = match store.enter_node(settings.node_url.clone()).await {
             Ok(node) => node,
             // A disk that is full still serves its readers; nobody's session is kept.
@@ -282,17 +286,37 @@ impl Node {
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
 
+        let mut page = Page::new();
+        let metrics = Arc::new(Metrics::new(&mut page));
+        let mut connection_limit = connections_that_fit(limits::OPEN_CONNECTIONS);
+        if settings.node_url.is_some() {
+            // What is handed over needs a second connection, and a file for it.
+            connection_limit = (connection_limit / 3 * 2).max(16);
+        }
+        let addresses = Arc::new(AddressLimits::new(
+            settings.trusted_proxies.clone(),
+            &settings.rates,
+            // Never all of them, which is what a limit by address is for.
+            settings
+                .connections_per_address
+                .map_or(usize::MAX, |most| most.min(connection_limit / 2)),
+            Arc::clone(&metrics),
+        ));
         let jwt = &settings.jwt;
         let verifier = TokenVerifier::new([secret.clone()], jwt.issuer.clone(), jwt.audience.clone());
         let sessions = Sessions::new(settings.sessions.clone())?;
-        let authenticator = Arc::new(Authenticator::new(verifier, sessions, settings.api_keys.clone()));
+        let authenticator = Arc::new(Authenticator::new(
+            verifier,
+            sessions,
+            settings.api_keys.clone(),
+            Arc::clone(&addresses),
+        ));
         let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
         let origins = Arc::new(origins);
-        let mut page = Page::new();
-        let metrics = Arc::new(Metrics::new(&mut page));
         let sockets = Arc::new(Sockets {
             chat: Arc::clone(&chat),
             authenticator: Arc::clone(&authenticator),
+            addresses: Arc::clone(&addresses),
             origins: Arc::clone(&origins),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
@@ -302,14 +326,11 @@ impl Node {
         });
         tokio::spawn(close_ended(Arc::clone(&sockets)));
         let (drain, draining) = watch::channel(false);
-        let mut connection_limit = connections_that_fit(limits::OPEN_CONNECTIONS);
         let (mut id_suffix, mut handover) = (IdSuffix::default(), None);
         if let Some(url) = &settings.node_url {
             tracing::info!(%node, %url, "one of several nodes");
             tokio::spawn(nodes::warn_of_a_twin(Arc::clone(&store), node, url.clone()));
             id_suffix = IdSuffix::new(&node.to_string())?;
-            // What is handed over needs a second connection, and a file for it.
-            connection_limit = (connection_limit / 3 * 2).max(16);
             let handover_limits = HandoverLimits {
                 at_once: connection_limit / 2,
                 ..Default::default()
@@ -359,6 +380,7 @@ impl Node {
             router,
             engine: engine.clone(),
             origins: Arc::clone(&api.origins),
+            addresses: Arc::clone(&addresses),
             handover,
             upload_name,
         };
@@ -370,9 +392,13 @@ impl Node {
             listeners,
             move |request, peer| service.clone().answer(request, peer),
             limits,
+            Gate {
+                addresses,
+                metrics: Arc::clone(&api.metrics),
+            },
             draining,
         ));
-        for address in &api.settings.listen {
+        for address in api.settings.listen.iter().chain(&api.settings.node_listen) {
             tracing::info!(%address, "listening");
         }
         Ok(Node {

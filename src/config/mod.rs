@@ -5,6 +5,7 @@
 
 pub mod catalogue;
 pub mod media;
+pub mod network;
 mod nodes;
 pub mod print;
 mod secret;
@@ -18,6 +19,7 @@ mod tests;
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 pub use media::MediaUrl;
+pub use network::{TlsSettings, TrustedProxies};
 pub use secret::Secret;
 pub use sessions::{NamedSecret, OTHER_KINDS, SessionSettings, is_of_another_kind};
 pub use sources::Sources;
@@ -37,6 +39,12 @@ use values::{DatabaseScheme, Wrong};
 pub struct Settings {
     /// At least one.
     pub listen: Vec<ListenAddr>,
+    /// Without TLS, for the other nodes; may be empty.
+    pub node_listen: Vec<ListenAddr>,
+    /// `None`: no TLS.
+    pub tls: Option<TlsSettings>,
+    /// Who is believed what it says of a client's address.
+    pub trusted_proxies: TrustedProxies,
     /// Where browsers reach this server, without a slash at its end; see also [`Settings::base_url`].
     pub public_url: Option<String>,
     /// `None`: pages from this machine alone.
@@ -61,6 +69,12 @@ pub struct Settings {
     /// Most people in a group.
     pub group_max: usize,
     pub rates: RateLimits,
+    /// Most sockets of a user on this node; `None`: without limit.
+    pub sockets_per_user: Option<usize>,
+    /// Most conversations that a socket has joined; `None`: without limit.
+    pub joined_conversations: Option<usize>,
+    /// Most connections of an address; `None`: without limit.
+    pub connections_per_address: Option<usize>,
     /// Largest image or file, in bytes.
     pub max_image: u64,
     /// Largest video, in bytes.
@@ -97,9 +111,10 @@ impl Settings {
     /// Where browsers reach this server, as far as the configuration tells: the public URL, else the first listen
     /// address. Without a slash at its end.
     pub fn base_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         self.public_url
             .clone()
-            .or_else(|| self.listen.first().map(|address| address.url()))
+            .or_else(|| self.listen.first().map(|address| address.url(scheme)))
             .unwrap_or_default()
     }
 }
@@ -166,10 +181,16 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         media::must_be_shared(&media, media_shared, node_url)
     })?;
     let redis = reader.redis(&database)?;
+    let tls = reader.tls()?;
+    let node_listen = reader.node_listen(tls.as_ref(), &database, node_url.is_some() || redis.is_some())?;
     let node_url = match (node_url, &redis) {
-        (None, Some(_)) => reader.node_url_by_default(&listen, &media, media_shared),
+        (None, Some(_)) => {
+            let for_nodes = if node_listen.is_empty() { &listen } else { &node_listen };
+            reader.node_url_by_default(for_nodes, &media, media_shared)
+        }
         (node_url, _) => node_url,
     };
+    let trusted_proxies = reader.with_default("trusted_proxies", network::trusted_proxies)?;
     let jwt_secret = reader.optional("jwt_secret", values::secret)?;
     reader.optional(
         "jwks_url",
@@ -188,6 +209,9 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
     }
     let settings = Settings {
         listen,
+        node_listen,
+        tls,
+        trusted_proxies,
         public_url,
         frontend_origins,
         node_url,
@@ -215,6 +239,9 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
             values::whole_number(limits::GROUP_MIN, limits::GROUP_MAX_HIGHEST),
         )?,
         rates: reader.with_default("rate_limits", values::rate_limits)?,
+        sockets_per_user: reader.with_default("sockets_per_user", values::most)?,
+        joined_conversations: reader.with_default("joined_conversations", values::most)?,
+        connections_per_address: reader.with_default("connections_per_address", values::most)?,
         max_image: reader.with_default("max_image", values::upload_bytes)?,
         max_video: reader.with_default("max_video", values::upload_bytes)?,
         media_quota: reader.with_default("media_quota", values::quota)?,

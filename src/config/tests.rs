@@ -721,3 +721,79 @@ fn what_is_shown_of_a_url_holds_no_password() {
         assert_eq!(values::without_credentials(url), shown, "{url}");
     }
 }
+
+#[test]
+fn a_certificate_needs_its_key_and_several_nodes_a_way_around_it() {
+    let (certificate, key) = (("DOORBELL_TLS_CERT", "cert.pem"), ("DOORBELL_TLS_KEY", "key.pem"));
+    for (alone, missing) in [(certificate, "DOORBELL_TLS_KEY"), (key, "DOORBELL_TLS_CERT")] {
+        let fault = fault(&[alone]);
+        assert!(fault.starts_with(alone.0) && fault.contains(missing), "{fault}");
+    }
+    let alone = settings(&[certificate, key]);
+    assert_eq!(alone.base_url(), "https://127.0.0.1:5544");
+    assert_eq!(
+        alone.tls,
+        Some(TlsSettings {
+            certificate: "cert.pem".into(),
+            key: "key.pem".into()
+        })
+    );
+    let several = [
+        ("DOORBELL_DATABASE_URL", "postgres://u@db/d"),
+        ("DOORBELL_REDIS_URL", "redis://bus"),
+        ("DOORBELL_MEDIA_SHARED", "on"),
+        certificate,
+        key,
+    ];
+    let fault = fault(&several);
+    assert!(fault.contains("DOORBELL_NODE_LISTEN"), "{fault}");
+    let with_listener = settings(&[&several[..], &[("DOORBELL_NODE_LISTEN", "10.0.0.5:5545")]].concat());
+    assert_eq!(with_listener.node_url.as_deref(), Some("http://10.0.0.5:5545"));
+    assert_eq!(with_listener.node_listen, listen("10.0.0.5:5545").unwrap());
+}
+
+#[test]
+fn limits_of_addresses_and_sockets_are_settings_and_can_be_off() {
+    let defaults = settings(&[]);
+    assert_eq!(
+        (
+            defaults.sockets_per_user,
+            defaults.joined_conversations,
+            defaults.connections_per_address
+        ),
+        (
+            Some(limits::SOCKETS_PER_USER),
+            Some(limits::JOINED_CONVERSATIONS),
+            Some(limits::CONNECTIONS_PER_ADDRESS)
+        )
+    );
+    assert_eq!(defaults.trusted_proxies.to_string(), "127.0.0.0/8,::1/128");
+    let chosen = settings(&[
+        ("DOORBELL_SOCKETS_PER_USER", "off"),
+        ("DOORBELL_JOINED_CONVERSATIONS", "7"),
+        ("DOORBELL_CONNECTIONS_PER_ADDRESS", "off"),
+        ("DOORBELL_TRUSTED_PROXIES", "none"),
+        ("DOORBELL_RATE_LIMITS", "handshakes=5/s:7,failures=off"),
+    ]);
+    assert_eq!(
+        (
+            chosen.sockets_per_user,
+            chosen.joined_conversations,
+            chosen.connections_per_address
+        ),
+        (None, Some(7), None)
+    );
+    assert_eq!(chosen.trusted_proxies, TrustedProxies::default());
+    assert_eq!(chosen.rates.handshakes, Some(Rate::new(5, Duration::from_secs(1), 7)));
+    assert_eq!(chosen.rates.failures, None);
+    assert_eq!(chosen.rates.sends, RateLimits::default().sends);
+    for (name, value) in [
+        ("DOORBELL_SOCKETS_PER_USER", "0"),
+        ("DOORBELL_JOINED_CONVERSATIONS", "-1"),
+        ("DOORBELL_CONNECTIONS_PER_ADDRESS", "many"),
+        ("DOORBELL_TRUSTED_PROXIES", "0.0.0.0/0"),
+    ] {
+        let fault = fault(&[(name, value)]);
+        assert!(fault.starts_with(name) && fault.contains(value), "{fault}");
+    }
+}

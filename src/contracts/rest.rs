@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    net::Ipv4Addr,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -33,6 +34,7 @@ use crate::{
     model::{Clock, Code, Error, Origin, Result, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
+        client::ClientAddress,
         http::{BodyFault, discard_unread, read_body},
         metrics::Metrics,
         origin::OriginPolicy,
@@ -92,6 +94,8 @@ impl Api {
 pub enum Counted {
     /// The verb counts it itself.
     ByVerb,
+    /// As one that is a send: its refusals are counted as those of sends, whoever makes them.
+    AsSend,
     AsRequest,
 }
 
@@ -389,6 +393,9 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
             )
             .await;
             if let Err(Error { code, .. }) = &outcome {
+                if counted == Counted::AsSend {
+                    api.chat.count_refused_send(*code);
+                }
                 tracing::debug!(%method, route = path, code = code.as_str(), "a request was refused");
                 let unread = std::mem::take(&mut *body.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
                 if is_sent {
@@ -415,9 +422,12 @@ async fn answer(
     counted: Counted,
     verb: Verb,
 ) -> Result<Reply> {
+    let client = parts.extensions.get::<ClientAddress>().copied();
+    // Whoever calls the router itself is this machine.
+    let ClientAddress(client) = client.unwrap_or(ClientAddress(Ipv4Addr::LOCALHOST.into()));
     let credential = api
         .authenticator
-        .identify(&parts.headers, api.clock.now().as_millis())
+        .identify(&parts.headers, api.clock.now().as_millis(), client)
         .await?;
     let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
     if matches!(credential, Credential::Cookie(_)) && is_change && !api.origins.may_change_by_cookie(&parts.headers) {

@@ -14,7 +14,7 @@ use std::{
 
 use doorbell_socketio::Frame;
 
-use crate::model::{Contract, ConversationKey, Cut, Origin, Position, Seq, SessionId, UserKey, limits};
+use crate::model::{Contract, ConversationKey, Cut, Origin, Position, Seq, SessionId, UserKey};
 pub use patience::Budget;
 use ties::{Held, Ties};
 
@@ -206,10 +206,10 @@ impl LiveSocket {
         self.ties().hears(audience, conversation, seq)
     }
 
-    /// Would one more join be over the limit?
-    pub fn is_full(&self, conversation: ConversationKey) -> bool {
+    /// Would a join be one more than `most`?
+    pub fn is_full(&self, conversation: ConversationKey, most: usize) -> bool {
         let ties = self.ties();
-        ties.joined.len() >= limits::JOINED_CONVERSATIONS && !ties.joined.contains_key(&conversation)
+        ties.joined.len() >= most && !ties.joined.contains_key(&conversation)
     }
 
     pub fn join_user_room(&self) {

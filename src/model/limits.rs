@@ -25,11 +25,24 @@ pub const BODY_TIME: Duration = Duration::from_secs(30);
 pub const DISCARDED_BODY_BYTES: usize = 4 * BODY_BYTES;
 /// How long that may take.
 pub const DISCARDED_BODY_TIME: Duration = Duration::from_secs(5);
+/// A connection that ends with an answer is read for so long and so far, and what comes is thrown away: closing over bytes
+/// that were not read resets the connection, and the answer is lost to a client that is still writing.
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+pub const LINGER_BYTES: usize = 4 * BODY_BYTES;
+/// A TLS handshake is over within this time, as headers are.
+pub const TLS_HANDSHAKE_TIME: Duration = HEADER_TIME;
+/// The files of the certificate are looked at so often: whoever renews them does so days before the end.
+pub const CERTIFICATE_LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// Longest file of a certificate or key.
+pub const CERTIFICATE_FILE_BYTES: u64 = 1024 * 1024;
 /// A client that takes nothing of its answer for so long is closed: it holds memory and a place among the connections.
 pub const ANSWER_STALL_TIME: Duration = Duration::from_secs(60);
 /// Connections open at once, of all kinds. At 4 to 6 KB each they stay under 1 GB; the operating system's limit of
 /// open files may be lower and then decides.
 pub const OPEN_CONNECTIONS: usize = 100_000;
+/// Connections that one address may have open at once, unless `DOORBELL_CONNECTIONS_PER_ADDRESS` says otherwise: more than
+/// any office or carrier has behind one address, and a tenth of all, so that one address alone takes nobody's place.
+pub const CONNECTIONS_PER_ADDRESS: usize = 10_000;
 /// Connections that the operating system keeps waiting until they are accepted. It may allow fewer (on Linux
 /// `net.core.somaxconn`, 4,096 by default).
 pub const WAITING_CONNECTIONS: u32 = 16_384;
@@ -81,8 +94,16 @@ pub const READER_LULL: Duration = Duration::from_millis(250);
 pub const READER_PART_BYTES: u64 = 64 * 1024;
 /// Events of one socket under way at once; then its connection is not read until one is answered.
 pub const EVENTS_UNDER_WAY: usize = 256;
-/// Conversations that one socket may have joined. A person's open pages need a handful.
+/// Conversations that one socket may have joined, unless `DOORBELL_JOINED_CONVERSATIONS` says otherwise. A person's open
+/// pages need a handful.
 pub const JOINED_CONVERSATIONS: usize = 1_000;
+/// Sockets that a user may have open at once on one node, unless `DOORBELL_SOCKETS_PER_USER` says otherwise: a browser that
+/// restores fifty tabs, whose fifty sockets of before were not yet noticed to be dead. Each may hold `WAITING_PUSH_BYTES`.
+pub const SOCKETS_PER_USER: usize = 100;
+/// Largest value of these settings; what is more is meant to be `off`.
+pub const COUNT_HIGHEST: usize = 1_000_000;
+/// Networks of trusted proxies that may be configured: each is looked at for each request that comes through one.
+pub const TRUSTED_PROXIES: usize = 100;
 
 // A request that is handed over to the node that has its session.
 
@@ -375,6 +396,11 @@ pub struct RateLimits {
     pub connections: Option<Rate>,
     /// All other requests: a page that loads an inbox and its histories at once.
     pub requests: Option<Rate>,
+    /// By address, before anybody has signed in: handshakes of Socket.IO. A university behind one address comes back after
+    /// a restart; at 50 a second a flood of them takes a two-hundredth of a core.
+    pub handshakes: Option<Rate>,
+    /// By address: credentials that are none. Nobody mistypes a token, so they are a fault of a deployment or guesses.
+    pub failures: Option<Rate>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -389,6 +415,8 @@ impl RateLimits {
         conversations: None,
         connections: None,
         requests: None,
+        handshakes: None,
+        failures: None,
     };
 }
 
@@ -400,6 +428,8 @@ impl Default for RateLimits {
             conversations: Some(Rate::new(60, HOUR, 60)),
             connections: Some(Rate::new(10, SECOND, 50)),
             requests: Some(Rate::new(50, SECOND, 200)),
+            handshakes: Some(Rate::new(50, SECOND, 1_000)),
+            failures: Some(Rate::new(60, MINUTE, 100)),
         }
     }
 }

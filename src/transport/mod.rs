@@ -2,13 +2,17 @@
 
 pub mod auth;
 mod claim;
+pub mod client;
 pub mod handover;
+pub mod headers;
 pub mod health;
 pub mod http;
+pub mod limit;
 pub mod logging;
 pub mod metrics;
 pub mod origin;
 pub mod paced;
 pub mod session;
+pub mod tls;
 pub mod token;
 pub mod web;

@@ -60,6 +60,8 @@ impl World {
             open_directory: true,
             group_max: 10,
             rates,
+            sockets_per_user: None,
+            joined_conversations: None,
             recovery_window: limits::RECOVERY_WINDOW,
             media: MediaPolicy {
                 links: links.clone(),

@@ -125,6 +125,8 @@ impl World {
                 open_directory: true,
                 group_max: 10,
                 rates,
+                sockets_per_user: None,
+                joined_conversations: None,
                 recovery_window: limits::RECOVERY_WINDOW,
                 media: MediaPolicy {
                     links: Arc::new(Links::new(LinkKey::new("a key"), String::new(), clock.clone())),

@@ -29,6 +29,8 @@ pub(super) struct Asked {
     pub(super) user_id: UserId,
     /// Whose event it is: the acknowledgement is in its shape.
     pub(super) contract: Contract,
+    /// Its refusal is that of a send.
+    pub(super) is_send: bool,
     pub(super) ack: Option<u64>,
     pub(super) event: String,
     pub(super) client_message_id: Option<String>,
@@ -48,6 +50,7 @@ impl Asked {
                 None => Turn::Done,
             };
         };
+        self.is_send = known.name == Name::Send;
         match known.contract {
             Some(contract) => {
                 self.contract = contract;
@@ -248,6 +251,9 @@ impl Asked {
 
     /// The refusal as acknowledgement, and as the error event that the socket's contract has.
     fn refuse(&self, error: &Error) -> Vec<Frame> {
+        if self.is_send {
+            self.sockets.chat.count_refused_send(error.code);
+        }
         tracing::debug!(user = %self.user_id, event = self.event, code = error.code.as_str(), "an event was refused");
         let name = match self.live.spoken() {
             Contract::MediaChat | Contract::TenantChat => "message_error",

@@ -4,7 +4,7 @@ mod asked;
 mod endings;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +14,7 @@ use std::{
 
 use doorbell_socketio::{Accept, Connecting, Event, Frame, Handler, Reason, Refusal, Refused, Socket, Turn};
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -28,9 +28,10 @@ use crate::{
         presence::Departure,
     },
     fanout::{LiveSocket, Outlet},
-    model::{Clock, Code, Contract, Cut, SessionId, User, UserId, limits},
+    model::{Clock, Code, Contract, Cut, Error, SessionId, User, UserId, limits, rate::RetryAfter},
     transport::{
-        auth::Authenticator,
+        auth::{Authenticator, Denied},
+        limit::AddressLimits,
         metrics::Metrics,
         origin::{OriginPolicy, OriginVerdict},
         token::TokenFault,
@@ -41,6 +42,7 @@ use crate::{
 pub struct Sockets {
     pub chat: Arc<Chat>,
     pub authenticator: Arc<Authenticator>,
+    pub addresses: Arc<AddressLimits>,
     pub origins: Arc<OriginPolicy>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
@@ -56,6 +58,8 @@ pub struct Handshake {
     is_api_path: bool,
     /// Its handlers take the arguments of the contract, and not one more.
     is_strict: bool,
+    /// Where the client is.
+    client: IpAddr,
 }
 
 /// What is kept for a connected socket.
@@ -83,7 +87,9 @@ impl Handler for Sockets {
     type Session = Handshake;
     type Socket = Connected;
 
-    fn handshake(self: &Arc<Self>, request: &Parts, _peer: SocketAddr) -> std::result::Result<Handshake, Refusal> {
+    fn handshake(self: &Arc<Self>, request: &Parts, peer: SocketAddr) -> std::result::Result<Handshake, Refusal> {
+        let client = peer.ip();
+        self.addresses.take_handshake(client).map_err(too_many_handshakes)?;
         if self.origins.judge_request(&request.headers) == OriginVerdict::Foreign {
             return Err(Refusal::forbidden(
                 "This origin is not allowed; the server's FRONTEND_URL names those that are.",
@@ -96,6 +102,7 @@ impl Handler for Sockets {
                 .and_then(|query| query.get("contract").map(str::to_owned)),
             is_api_path: request.uri.path().starts_with("/api/"),
             is_strict: is_strict(&request.headers),
+            client,
         })
     }
 
@@ -122,6 +129,7 @@ impl Handler for Sockets {
             live: Arc::clone(&socket.state().live),
             user_id: socket.state().user_id.clone(),
             contract: Contract::MediaChat,
+            is_send: false,
             ack: event.ack,
             event: event.name,
             client_message_id: None,
@@ -190,9 +198,12 @@ impl Sockets {
         let now = self.clock.now();
         let claims = self
             .authenticator
-            .verify(token, now.as_millis())
+            .verify(token, now.as_millis(), connecting.session.client)
             .await
-            .map_err(|fault| unauthenticated(&fault))?;
+            .map_err(|denied| match denied {
+                Denied::Fault(fault) => unauthenticated(&fault),
+                Denied::TooMany(_) => Refused::CloseTransport,
+            })?;
         let left_ms = claims.expires_at_ms - now.as_millis();
         // Without the leeway that requests have: a socket is closed at the end of its token, and would come straight back.
         if left_ms <= 0 {
@@ -212,6 +223,9 @@ impl Sockets {
         self.chat
             .count_connection(user.key)
             .map_err(|_| Refused::CloseTransport)?;
+        if !self.chat.has_room_for_socket(user.key) {
+            return Err(Refused::CloseTransport);
+        }
         let coming = Coming {
             user: user.key,
             contract,
@@ -221,6 +235,10 @@ impl Sockets {
         // Only where the store does not answer, which waiting helps as well.
         let arrived = self.chat.arrive(coming).await.map_err(|_| Refused::CloseTransport)?;
         let live = arrived.live;
+        if !self.chat.has_room_for_sockets(user.key) {
+            self.chat.gone_before_connecting(&live);
+            return Err(Refused::CloseTransport);
+        }
         let mut greeting = greeting(live.told(), &user, &live.socket_id);
         let mut fields = serde_json::Map::new();
         if let (Some(session), Some(offset)) = (live.session, &arrived.offset) {
@@ -286,6 +304,14 @@ fn is_strict(headers: &HeaderMap) -> bool {
             .is_some_and(|start| start.eq_ignore_ascii_case(b"python")),
         None => headers.contains_key(header::ORIGIN) && !headers.contains_key(header::SEC_WEBSOCKET_EXTENSIONS),
     }
+}
+
+/// The answer to a handshake, from which the stock client comes back by itself.
+fn too_many_handshakes(wait: RetryAfter) -> Refusal {
+    let error = Error::rate_limited("new connections from this address", wait.0);
+    let body = json!({ "error": error.message, "code": error.code, "retryAfterMs": wait.milliseconds() });
+    Refusal::json(StatusCode::TOO_MANY_REQUESTS, &body)
+        .with_header(header::RETRY_AFTER, HeaderValue::from(wait.seconds()))
 }
 
 /// For what waiting will not change: the stock client stays away.

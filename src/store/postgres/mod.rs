@@ -150,7 +150,7 @@ impl PostgresStore {
             clock,
             facts,
             stats: stats.clone(),
-            trouble: Arc::default(),
+            trouble: Arc::new(trouble::Trouble::new(stats.clone())),
             outgrown: Arc::clone(&outgrown),
             queue_max: options.queue_max.max(1),
             batch_max: options.batch_max.max(1),

@@ -119,7 +119,7 @@ impl SqliteStore {
             last_number,
             checkpoints,
             stats: stats.clone(),
-            trouble: trouble::Trouble::default(),
+            trouble: trouble::Trouble::new(stats.clone()),
             batch_max: options.batch_max.max(1),
             lock,
         };

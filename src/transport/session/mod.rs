@@ -84,8 +84,9 @@ impl Sessions {
     }
 
     /// The session of a request's cookies; `None` where there is none, or no setting says how to read one. Of several that
-    /// may be one, the first that holds counts: a stale cookie under another name is no reason to refuse a good one.
-    pub async fn read(&self, headers: &HeaderMap, now_ms: i64) -> Option<Result<Claims, TokenFault>> {
+    /// may be one, the first that holds counts: a stale cookie under another name is no reason to refuse a good one. Unless
+    /// `may_ask`, the site is not asked, and what is kept of its answers has to do.
+    pub async fn read(&self, headers: &HeaderMap, now_ms: i64, may_ask: bool) -> Option<Result<Claims, TokenFault>> {
         if self.keys.is_empty() && self.site.is_none() {
             return None;
         }
@@ -93,7 +94,7 @@ impl Sessions {
         for name in &self.names {
             for found in candidates(name, cookie::pairs(headers)) {
                 let outcome = match found {
-                    Ok(candidate) => self.read_cookie(&candidate, now_ms).await,
+                    Ok(candidate) => self.read_cookie(&candidate, now_ms, may_ask).await,
                     Err(fault) => Err(TokenFault::Invalid(fault.reason())),
                 };
                 match outcome {
@@ -105,11 +106,14 @@ impl Sessions {
         nearest.map(Err)
     }
 
-    async fn read_cookie(&self, candidate: &Candidate<'_>, now_ms: i64) -> Result<Claims, TokenFault> {
+    async fn read_cookie(&self, candidate: &Candidate<'_>, now_ms: i64, may_ask: bool) -> Result<Claims, TokenFault> {
         let value = candidate.value();
         // Without a secret, the site can read its sessions of either kind.
         let is_for_site = !jwe::is_jwe(&value) || self.keys.is_empty();
         match &self.site {
+            Some(site) if is_for_site && !may_ask && !site.knows(&candidate.as_sent(), now_ms) => {
+                Err(TokenFault::SiteUnavailable("its site is not asked"))
+            }
             Some(site) if is_for_site => match site.ask(&candidate.as_sent(), now_ms).await {
                 // It was kept for a moment, in which it may have ended.
                 Answer::SignedIn(claims) if claims.expires_at_ms <= now_ms => Err(TokenFault::Expired),

@@ -141,6 +141,12 @@ impl Site {
         &self.asking.address
     }
 
+    /// Is there an answer to this cookie, or one under way? It is asked as with [`ask`](Self::ask).
+    pub fn knows(&self, cookie: &str, now_ms: i64) -> bool {
+        let digest: [u8; 32] = Sha256::digest(cookie).into();
+        self.answers.get(&digest).is_some_and(|kept| kept.holds(now_ms))
+    }
+
     /// `cookie`: a value of the `Cookie` header that holds the session and nothing else.
     pub async fn ask(&self, cookie: &str, now_ms: i64) -> Answer {
         let kept = self.kept(cookie, now_ms);

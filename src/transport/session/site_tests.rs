@@ -104,7 +104,7 @@ fn sessions_of(site: &TestSite, secrets: &[(&str, &str)]) -> Sessions {
 async fn read(sessions: &Sessions, line: &str, now_ms: i64) -> Option<Result<Claims, TokenFault>> {
     let mut headers = HeaderMap::new();
     headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
-    sessions.read(&headers, now_ms).await
+    sessions.read(&headers, now_ms, true).await
 }
 
 #[tokio::test]
