@@ -2,6 +2,7 @@
 
 mod files;
 mod front;
+mod identity;
 mod nodes;
 
 use std::{sync::Arc, time::Duration};
@@ -31,7 +32,7 @@ use crate::{
         wire::Wire,
     },
     demo::{self, SampleClock},
-    fanout::Bus,
+    fanout::{Bus, Farewell},
     model::{Clock, Error, NodeKey, clock::SystemClock, limits},
     observed::Observed,
     store::{
@@ -41,18 +42,16 @@ use crate::{
         sqlite::{self, SqliteStore, Stats},
     },
     transport::{
-        auth::Authenticator,
         handover::{Handover, HandoverLimits},
         health,
         http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
         metrics::{Metrics, NO_ROUTE, Page},
         origin::OriginPolicy,
-        session::Sessions,
-        token::TokenVerifier,
         web::{self, Kind},
     },
 };
 
+pub use self::identity::authenticator;
 pub use crate::store::copy::{Outcome as CopyOutcome, Progress as CopyProgress, Step as CopyStep};
 
 /// Why the server could not start, or what stopped it: a sentence for the operator.
@@ -282,10 +281,8 @@ impl Node {
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
 
-        let jwt = &settings.jwt;
-        let verifier = TokenVerifier::new([secret.clone()], jwt.issuer.clone(), jwt.audience.clone());
-        let sessions = Sessions::new(settings.sessions.clone())?;
-        let authenticator = Arc::new(Authenticator::new(verifier, sessions, settings.api_keys.clone()));
+        let authenticator = Arc::new(identity::authenticator(&settings, [secret.clone()])?);
+        identity::keep_fresh(&authenticator, &settings)?;
         let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
         let origins = Arc::new(origins);
         let mut page = Page::new();
@@ -409,6 +406,8 @@ impl Node {
     /// New connections are refused, what is under way is answered, transports are closed, what is queued is stored.
     async fn drain(self) {
         let _ = self.drain.send(true);
+        let hub = self.api.chat.hub();
+        hub.each(|socket| socket.announce(Farewell::ShuttingDown));
         self.engine.close_all();
         self.api.chat.let_go();
         while self.engine.connections() > 0 {

@@ -103,7 +103,9 @@ impl Recent {
                 state.order.push_back(Kept::Member(*user));
                 (*conversation, What::Changed)
             }
-            Note::CommentAdded { .. } | Note::UserChanged(_) | Note::ListingChanged(_) => return,
+            Note::CommentAdded { .. } | Note::UserChanged(_) | Note::ListingChanged(_) | Note::SessionsEnded { .. } => {
+                return;
+            }
         };
         let noted = Noted {
             turn: state.told,

@@ -3,6 +3,7 @@
 //! [`catalogue`] lists every setting once; [`sources`] finds its text; [`values`] turns the text into a value or says what
 //! is wrong with it; [`mod@print`] shows it all. A wrong configuration is one sentence, a [`ConfigFault`].
 
+mod api_keys;
 pub mod catalogue;
 pub mod media;
 mod nodes;
@@ -10,6 +11,7 @@ pub mod print;
 mod secret;
 mod sessions;
 pub mod sources;
+mod tokens;
 pub mod values;
 
 #[cfg(test)]
@@ -17,10 +19,12 @@ mod tests;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
+pub use api_keys::{ApiKey, ApiKeySettings, Scope, Scopes};
 pub use media::MediaUrl;
 pub use secret::Secret;
 pub use sessions::{NamedSecret, OTHER_KINDS, SessionSettings, is_of_another_kind};
 pub use sources::Sources;
+pub use tokens::{JwtSettings, KeySetSettings};
 pub use values::{DatabaseUrl, Directory, ListenAddr, WebOrigin};
 
 use crate::model::{
@@ -51,8 +55,7 @@ pub struct Settings {
     pub redis: Option<RedisSettings>,
     pub jwt: JwtSettings,
     pub sessions: SessionSettings,
-    /// Any of them opens the server-to-server calls; empty: those are off.
-    pub api_keys: Vec<Secret>,
+    pub api_keys: ApiKeySettings,
     pub directory: Directory,
     pub show_email: bool,
     /// One contract for every socket.
@@ -82,15 +85,6 @@ pub struct RedisSettings {
     pub url: Secret,
     /// Begins the names of its channels.
     pub prefix: String,
-}
-
-/// How tokens are verified.
-#[derive(Debug, Clone)]
-pub struct JwtSettings {
-    /// `None`: the one that is made at the first start and kept in the database.
-    pub secret: Option<Secret>,
-    pub issuer: Option<String>,
-    pub audience: Option<String>,
 }
 
 impl Settings {
@@ -170,22 +164,9 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         (None, Some(_)) => reader.node_url_by_default(&listen, &media, media_shared),
         (node_url, _) => node_url,
     };
-    let jwt_secret = reader.optional("jwt_secret", values::secret)?;
-    reader.optional(
-        "jwks_url",
-        values::not_yet(&["https", "http"], "https://id.example.com/.well-known/jwks.json"),
-    )?;
-    let issuer = reader.optional("jwt_issuer", values::words)?;
-    let audience = reader.optional("jwt_audience", values::words)?;
+    let jwt = reader.jwt()?;
     let sessions = reader.sessions()?;
-    let api_keys = reader.optional("api_key", values::api_keys)?.unwrap_or_default();
-    let is_short = |secret: &Secret| secret.expose().len() < limits::SECRET_BYTES_ADVISED;
-    if jwt_secret.as_ref().is_some_and(is_short) {
-        reader.notes.push(advice_on_length(setting("jwt_secret").variables[0]));
-    }
-    if api_keys.iter().any(is_short) {
-        reader.notes.push(advice_on_length(setting("api_key").variables[0]));
-    }
+    let api_keys = reader.api_keys()?;
     let settings = Settings {
         listen,
         public_url,
@@ -196,11 +177,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         media,
         media_shared,
         redis,
-        jwt: JwtSettings {
-            secret: jwt_secret,
-            issuer,
-            audience,
-        },
+        jwt,
         sessions,
         api_keys,
         directory: reader.with_default("directory", values::directory)?,

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     chat::{Caller, Chat, People, upload::Uploads},
-    config::Settings,
+    config::{Scope, Settings},
     model::{Clock, Code, Error, Origin, Result, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
@@ -71,12 +71,11 @@ impl Api {
         profile: &[(&'static str, &Option<String>)],
         lifetime: Duration,
     ) -> Result<(String, Timestamp)> {
-        let jwt = &self.settings.jwt;
-        let party = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
+        let party = self.settings.jwt.party();
         let claims = party
-            .iter()
-            .chain(profile)
-            .filter_map(|(name, value)| Some((*name, value.as_ref()?.clone())));
+            .into_iter()
+            .chain(profile.iter().map(|(name, value)| (*name, (*value).clone())))
+            .filter_map(|(name, value)| Some((name, value?)));
         let now = self.clock.now().as_millis();
         let minted = token::mint(&self.secret, user.id.as_str(), claims, now, lifetime);
         let (token, ends_at) = minted.map_err(|fault| Error::invalid(fault.to_string()))?;
@@ -98,19 +97,28 @@ pub struct Route {
     /// In the router's words: `/chat/{id}/messages`.
     pub path: &'static str,
     pub counted: Counted,
+    /// What an API key needs for it; `None`: no key is asked for its scopes, and most such routes are for people alone.
+    pub scope: Option<Scope>,
     pub verb: Verb,
 }
 
 pub type Answer = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
 pub type Verb = fn(Call) -> Answer;
 
-/// Makes a route of an async function.
+/// Makes a route of an async function; with the scope that an API key needs for it, where the host application may call it.
 macro_rules! route {
     ($method:ident $path:literal $counted:ident $verb:path) => {
+        $crate::contracts::rest::Route {
+            scope: None,
+            ..$crate::contracts::rest::route!($method $path $counted $verb, scope Directory)
+        }
+    };
+    ($method:ident $path:literal $counted:ident $verb:path, scope $scope:ident) => {
         $crate::contracts::rest::Route {
             method: http::Method::$method,
             path: $path,
             counted: $crate::contracts::rest::Counted::$counted,
+            scope: Some($crate::config::Scope::$scope),
             verb: |call| Box::pin($verb(call)),
         }
     };
@@ -339,6 +347,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
         method,
         path,
         counted,
+        scope,
         verb,
     } in routes
     {
@@ -359,7 +368,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 Arc::clone(&api),
                 path_parameters,
                 (parts, Arc::clone(&body)),
-                counted,
+                (counted, scope),
                 verb,
             )
             .await;
@@ -387,7 +396,7 @@ async fn answer(
     api: Arc<Api>,
     path: Vec<(String, String)>,
     (parts, body): (Parts, Arc<Mutex<Body>>),
-    counted: Counted,
+    (counted, scope): (Counted, Option<Scope>),
     verb: Verb,
 ) -> Result<Reply> {
     let credential = api
@@ -401,7 +410,15 @@ async fn answer(
         ));
     }
     let (caller, user) = match &credential {
-        Credential::ApiKey => (Caller::Host, None),
+        Credential::ApiKey(scopes) => {
+            if let Some(scope) = scope.filter(|scope| !scopes.contains(*scope)) {
+                return Err(Error::forbidden(format!(
+                    "This API key may not do this: it needs the scope {}.",
+                    scope.as_str()
+                )));
+            }
+            (Caller::Host, None)
+        }
         Credential::Bearer(claims) | Credential::Cookie(claims) => {
             let user = api.chat.sign_in(&super::claims(claims)).await?;
             api.chat.requested(user.key);

@@ -2,12 +2,15 @@
 
 pub mod auth;
 mod claim;
+pub mod explain;
 pub mod handover;
 pub mod health;
 pub mod http;
+pub mod jwks;
 pub mod logging;
 pub mod metrics;
 pub mod origin;
+mod outbound;
 pub mod paced;
 pub mod session;
 pub mod token;

@@ -7,7 +7,7 @@ use std::{
 
 use doorbell_socketio::Frame;
 
-use super::{Audience, Outlet, Pushed};
+use super::{super::Farewell, Audience, Outlet, Pushed};
 use crate::model::{ConversationKey, Cut, Position, Seq, limits};
 
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(super) struct Ties {
     /// The way out was there once.
     pub(super) was_attached: bool,
     /// The connection is to end, if need be as soon as it gets its way out.
-    pub(super) is_given_up: bool,
+    pub(super) is_given_up: Option<Farewell>,
     /// Breaths that were taken for this socket, and since when they are counted.
     breaths: u32,
     breaths_since: Option<Instant>,
@@ -79,7 +79,7 @@ impl Ties {
         if self.held_bytes <= limits::WAITING_PUSH_BYTES {
             self.held.push_back(held);
         } else if let Some(outlet) = &self.outlet {
-            outlet.close();
+            outlet.close(Farewell::SlowConsumer);
         }
     }
 
@@ -91,7 +91,7 @@ impl Ties {
             && let Some(outlet) = &self.outlet
         {
             // Something was not held: there is no way on but to come back.
-            outlet.close();
+            outlet.close(Farewell::SlowConsumer);
         }
         self.held_bytes = 0;
         for held in std::mem::take(&mut self.held) {

@@ -24,8 +24,6 @@ mod vectors;
 
 use http::HeaderMap;
 
-pub use explain::{Explanation, Step};
-
 use self::{
     cookie::{Candidate, candidates},
     jwe::Jwe,
@@ -116,7 +114,7 @@ impl Sessions {
                 Answer::SignedIn(claims) => Ok(Claims::clone(&claims)),
                 Answer::SignedOut => Err(TokenFault::Invalid("its site says that nobody is signed in by it")),
                 Answer::Unfit(fault) => Err(fault),
-                Answer::Failed(reason) => Err(TokenFault::SiteUnavailable(reason)),
+                Answer::Failed(reason) => Err(TokenFault::Unavailable(reason)),
             },
             None if is_for_site => Err(TokenFault::Invalid(
                 "it is a session that only its site can read, and no site is configured",
@@ -144,7 +142,7 @@ fn nearer(known: Option<TokenFault>, other: TokenFault) -> TokenFault {
         TokenFault::Missing => 0,
         TokenFault::Invalid(_) => 1,
         TokenFault::Expired => 2,
-        TokenFault::SiteUnavailable(_) => 3,
+        TokenFault::Unavailable(_) => 3,
     };
     match known {
         Some(known) if rank(&known) >= rank(&other) => known,
