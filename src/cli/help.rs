@@ -104,8 +104,6 @@ pub fn command() -> Command {
                     .arg(
                         Arg::new("credential")
                             .value_name("CREDENTIAL")
-                            // A session's value may begin with a hyphen, as any text may.
-                            .allow_hyphen_values(true)
                             .help(
                                 "What a request would carry; - or nothing reads it from standard input, which is safer",
                             ),

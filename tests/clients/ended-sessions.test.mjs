@@ -79,6 +79,7 @@ test('somebody whom nobody has met is shut out all the same, also after a restar
   const token = mint(id);
   assert.equal((await here.host.delete(`/v1/users/${id}/sessions`)).status, 204);
   await eventually('every node knows', async () => (await Promise.all(here.nodes.map((_, node) => here.at(node).api(token).get('/api/conversations')))).every((answer) => answer.status === 401));
+  await here.terminate();
   await here.restart();
   for (const node of here.nodes.keys()) refusal(await here.at(node).api(token).get('/api/conversations'), 401, 'UNAUTHENTICATED');
 });
@@ -154,6 +155,7 @@ test('a server that stops says so before it closes the transport, and its client
   const user = await here.person('ann');
   for (const options of [{ contract: 'conversations', transports: ['websocket'] }, { transports: ['polling'] }]) {
     const socket = await here.at(0).socket(user, { ...options, reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 500 });
+    await here.terminate();
     await here.restart();
     assert.deepEqual(socket.all('disconnect:reason').map((reason) => reason.code), ['SHUTTING_DOWN']);
     assert.notEqual(socket.all('(disconnect)')[0], 'io server disconnect');

@@ -58,7 +58,7 @@ test('what is refused is told with the mend, with exit code 1', async () => {
     [sign({ sub: 'ann', ...party, exp: now() + 60, nbf: now() + 600 }), /not valid yet.*clocks/],
     [mint('ann', { ...party, iss: 'https://evil.example' }), /another issuer.*https:\/\/evil\.example.*wants https:\/\/id\.example/],
     [mint('ann', { iss: party.iss }), /another audience.*chat/],
-    [sign({ name: 'Ann', exp: now() + 60, ...party }), /names no user.*name, exp, iss, aud.*set sub/],
+    [sign({ name: 'Ann', exp: now() + 60, ...party }), /names no user.*aud, exp, iss, name.*set sub/],
     [sign({ sub: 'ann' }, { header: { alg: 'none' } }), /not signed with HS256, RS256, ES256 or EdDSA/],
     [stranger.mint('ann', party), /By http:\/\/127.*signature is wrong/],
     [key.mint('ann', party, { kid: 'k2' }), /not among those that its issuer publishes/],

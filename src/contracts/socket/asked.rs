@@ -70,7 +70,10 @@ impl Asked {
         if is_counted && let Err(error) = self.sockets.chat.count_request(self.live.user) {
             return Turn::Answer(self.refuse(&error));
         }
-        let named = event::named_conversation(&payload);
+        // A token names no conversation, whatever it looks like.
+        let named = (known.name != Name::Refresh)
+            .then(|| event::named_conversation(&payload))
+            .flatten();
         match event::decode(known.name, self.contract, payload, &self.user_id) {
             Ok(command) => self.run(command),
             Err(error) if error.code == Code::Forbidden => Turn::Answer(self.refuse(&error)),
