@@ -1,6 +1,9 @@
 //! Keys of the host application's own servers, and what each of them may do.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Secret,
@@ -151,14 +154,17 @@ fn api_key(text: &str) -> Result<ApiKey, Wrong> {
 fn read_file(path: &Path) -> Result<Vec<ApiKey>, String> {
     let shown = path.display();
     let cannot = |error: std::io::Error| format!("{shown}, the file of API keys, cannot be read ({error}).");
-    let length = std::fs::metadata(path).map_err(cannot)?.len();
-    if length > limits::API_KEYS_FILE_BYTES {
-        return Err(format!(
-            "{shown}, the file of API keys, is longer than {} bytes.",
-            limits::API_KEYS_FILE_BYTES
-        ));
+    // A pipe or a device may never end, and cannot be read again.
+    if !std::fs::metadata(path).map_err(cannot)?.is_file() {
+        return Err(format!("{shown}, the file of API keys, is no regular file."));
     }
-    let text = std::fs::read_to_string(path).map_err(cannot)?;
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    let most = limits::API_KEYS_FILE_BYTES;
+    file.take(most + 1).read_to_string(&mut text).map_err(cannot)?;
+    if text.len() as u64 > most {
+        return Err(format!("{shown}, the file of API keys, is longer than {most} bytes."));
+    }
     let lines = (1..).zip(text.lines().map(str::trim));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
@@ -229,6 +235,13 @@ mod tests {
         assert!(settings.read().unwrap_err().contains("twice"));
         std::fs::write(&path, "").unwrap();
         assert_eq!(settings.read().unwrap().len(), 1);
+        std::fs::write(&path, "#".repeat(limits::API_KEYS_FILE_BYTES as usize + 1)).unwrap();
+        assert!(settings.read().unwrap_err().contains("is longer"));
+        let folder = ApiKeySettings {
+            file: Some("/dev/zero".into()),
+            ..ApiKeySettings::default()
+        };
+        assert!(folder.read().unwrap_err().contains("no regular file"));
         std::fs::remove_file(&path).unwrap();
         assert!(settings.read().unwrap_err().contains("cannot be read"));
     }

@@ -360,7 +360,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 .iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
-            let is_held = request.uri().query().is_some_and(|query| query.contains("wait="));
+            let is_held = is_held(request.uri());
             let (parts, body) = request.into_parts();
             // Who waits to be asked for the body has sent none.
             let (is_sent, body) = (!parts.headers.contains_key(header::EXPECT), Arc::new(Mutex::new(body)));
@@ -431,7 +431,8 @@ async fn answer(
     if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {
         api.chat.count_request(user)?;
     }
-    verb(Call {
+    let held = is_held(&parts.uri).then(|| (Arc::clone(&api), credential.clone()));
+    let reply = verb(Call {
         api,
         caller,
         credential,
@@ -441,7 +442,17 @@ async fn answer(
         path,
         body,
     })
-    .await
+    .await;
+    if let Some((api, Credential::Bearer(claims) | Credential::Cookie(claims))) = &held {
+        // While it was held their sessions may have been ended: what has come since is not for them.
+        api.chat.sign_in(&super::claims(claims)).await?;
+    }
+    reply
+}
+
+/// May this request be held until something new arrives?
+fn is_held(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.contains("wait="))
 }
 
 /// A query that names somebody else as the one who asks is refused, on whatever route.

@@ -1,8 +1,10 @@
 // Signing out everywhere, or being shut out: DELETE /v1/users/{id}/sessions; and a socket that goes on by a new token.
 import assert from 'node:assert/strict';
-import { decode, Doorbell, eventually, good, mint, now, refusal, sleep, test, unique } from './support/doorbell.mjs';
+import { decode, Doorbell, eventually, good, mint, now, refusal, Rest, sleep, test, unique } from './support/doorbell.mjs';
+import { session } from './support/session-cookies.mjs';
 
-const server = await Doorbell.forFile();
+const SITE_SECRET = 'the-secret-of-the-site-0123456789abcdef';
+const server = await Doorbell.forFile({ env: { NEXTAUTH_SECRET: SITE_SECRET } });
 const later = async () => {
   // A token says in whole seconds when it was issued: the next second is later for certain.
   const second = now();
@@ -57,6 +59,34 @@ test('a token that Doorbell issues right after the end of all sessions is good, 
   assert.equal(decode(token).sub, user.id);
   good(await server.api(token).get('/api/conversations'));
   await server.socket(token);
+});
+
+test('a session of the site is called back with the tokens, and a later one is good', async () => {
+  const user = await server.person('ann');
+  const show = async () => {
+    const name = 'next-auth.session-token';
+    const value = await session('next-auth', { claims: { sub: user.id }, secret: SITE_SECRET, name });
+    return new Rest(() => server.next(), { cookie: `${name}=${value}` });
+  };
+  const before = await show();
+  good(await before.get('/api/conversations'));
+  assert.equal((await server.host.delete(`/v1/users/${user.id}/sessions`)).status, 204);
+  await eventually('every node refuses it', async () => (await Promise.all(server.nodes.map(() => before.get('/api/conversations')))).every((answer) => answer.status === 401));
+  await later();
+  good(await (await show()).get('/api/conversations'));
+});
+
+test('a request that is held while the sessions are ended gives nothing of what comes then', { timeout: 40_000 }, async () => {
+  const [user, other] = await server.people('ann', 'bob');
+  const { id } = await server.direct(user, other);
+  const { seq } = await server.say(other, id, 'before');
+  const at = server.at(0);
+  const held = at.api(user).get(`/api/messages?conversationId=${id}&after=${seq}&wait=20`);
+  await sleep(300);
+  assert.equal((await at.host.delete(`/v1/users/${user.id}/sessions`)).status, 204);
+  await at.say(other, id, 'not for them');
+  const answer = refusal(await held, 401, 'UNAUTHENTICATED');
+  assert.match(answer.error, /ended after it was issued/);
 });
 
 test('one may end one’s own sessions, and nobody else’s', async () => {
