@@ -407,7 +407,10 @@ impl Node {
     async fn drain(self) {
         let _ = self.drain.send(true);
         let hub = self.api.chat.hub();
-        hub.each(|socket| socket.announce(Farewell::ShuttingDown));
+        if !hub.is_empty() {
+            hub.each(|socket| socket.announce(Farewell::ShuttingDown));
+            tokio::time::sleep(limits::FAREWELL_TIME).await;
+        }
         self.engine.close_all();
         self.api.chat.let_go();
         while self.engine.connections() > 0 {

@@ -199,15 +199,7 @@ impl LiveSocket {
 
     /// Ends the connection; one that has no way out yet as soon as it gets it.
     pub fn close(&self, farewell: Farewell) {
-        let mut ties = self.ties();
-        // The first reason is the one that is told.
-        if ties.is_given_up.is_some() {
-            return;
-        }
-        ties.is_given_up = Some(farewell);
-        if let Some(outlet) = &ties.outlet {
-            outlet.close(farewell);
-        }
+        self.ties().give_up(farewell);
     }
 
     /// Tells why this connection is about to end, for somebody else to end it.

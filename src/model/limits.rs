@@ -71,6 +71,9 @@ pub const WAITING_PUSH_BYTES: usize = 1024 * 1024;
 pub const WAITING_PUSH_TIME: Duration = Duration::from_secs(10);
 /// Events of one socket under way at once; then its connection is not read until one is answered.
 pub const EVENTS_UNDER_WAY: usize = 256;
+/// From telling a client why its connection ends to the end. One that polls hears what it is told only if the end comes by
+/// a later poll: the stock client passes over what stands before it in the same one.
+pub const FAREWELL_TIME: Duration = Duration::from_millis(100);
 /// Conversations that one socket may have joined. A person's open pages need a handful.
 pub const JOINED_CONVERSATIONS: usize = 1_000;
 

@@ -187,7 +187,7 @@ test('a server that stops says so before it closes the transport, and its client
     const socket = await here.at(0).socket(user, { ...options, reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 500 });
     await here.terminate();
     await here.restart();
-    assert.deepEqual(socket.all('disconnect:reason').map((reason) => reason.code), ['SHUTTING_DOWN']);
+    assert.deepEqual(socket.all('disconnect:reason').map((reason) => reason.code), ['SHUTTING_DOWN'], JSON.stringify([options, socket.events.map(({ name, payload }) => [name, payload])]));
     assert.notEqual(socket.all('(disconnect)')[0], 'io server disconnect');
     await eventually('it is back', () => socket.all('(connect)').length === 2, 15_000);
   }

@@ -167,7 +167,13 @@ impl Outlet for Way {
         self.announce(farewell);
         match farewell.is_for_good() {
             true => self.0.disconnect(),
-            false => self.0.close(),
+            false => {
+                let socket = self.0.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(limits::FAREWELL_TIME).await;
+                    socket.close();
+                });
+            }
         }
     }
 }

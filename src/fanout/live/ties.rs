@@ -78,8 +78,19 @@ impl Ties {
         self.held_bytes += bytes;
         if self.held_bytes <= limits::WAITING_PUSH_BYTES {
             self.held.push_back(held);
-        } else if let Some(outlet) = &self.outlet {
-            outlet.close(Farewell::SlowConsumer);
+        } else if self.outlet.is_some() {
+            self.give_up(Farewell::SlowConsumer);
+        }
+    }
+
+    /// The connection ends, once, and for the first reason.
+    pub(super) fn give_up(&mut self, farewell: Farewell) {
+        if self.is_given_up.is_some() {
+            return;
+        }
+        self.is_given_up = Some(farewell);
+        if let Some(outlet) = &self.outlet {
+            outlet.close(farewell);
         }
     }
 
@@ -87,11 +98,9 @@ impl Ties {
         if self.joining > 0 || !self.was_attached {
             return;
         }
-        if self.held_bytes > limits::WAITING_PUSH_BYTES
-            && let Some(outlet) = &self.outlet
-        {
+        if self.held_bytes > limits::WAITING_PUSH_BYTES {
             // Something was not held: there is no way on but to come back.
-            outlet.close(Farewell::SlowConsumer);
+            self.give_up(Farewell::SlowConsumer);
         }
         self.held_bytes = 0;
         for held in std::mem::take(&mut self.held) {
