@@ -405,12 +405,13 @@ impl Node {
 
     /// New connections are refused, what is under way is answered, transports are closed, what is queued is stored.
     async fn drain(self) {
-        let _ = self.drain.send(true);
         let hub = self.api.chat.hub();
         if !hub.is_empty() {
+            // While connections are still taken: who polls comes by a new one for what it is told.
             hub.each(|socket| socket.announce(Farewell::ShuttingDown));
             tokio::time::sleep(limits::FAREWELL_TIME).await;
         }
+        let _ = self.drain.send(true);
         self.engine.close_all();
         self.api.chat.let_go();
         while self.engine.connections() > 0 {

@@ -102,11 +102,9 @@ pub fn command() -> Command {
                 Command::new("explain-token")
                     .about("Say which rule takes or refuses a token, a session or an API key, and how to mend it")
                     .arg(
-                        Arg::new("credential")
-                            .value_name("CREDENTIAL")
-                            .help(
-                                "What a request would carry; - or nothing reads it from standard input, which is safer",
-                            ),
+                        Arg::new("credential").value_name("CREDENTIAL").help(
+                            "What a request would carry; - or nothing reads it from standard input, which is safer",
+                        ),
                     ),
                 &[Group::Storage, Group::Identity],
             )
