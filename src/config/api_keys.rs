@@ -110,7 +110,7 @@ const MEND: &str = "write keys of ASCII letters and digits, as openssl rand -hex
                     before it, as directory+sessions:KEY (directory, conversations, tokens, sessions)";
 
 /// The value of `DOORBELL_API_KEY`.
-pub(super) fn api_keys(text: &str) -> Result<Vec<ApiKey>, Wrong> {
+pub fn api_keys(text: &str) -> Result<Vec<ApiKey>, Wrong> {
     let keys: Vec<ApiKey> = list(text).into_iter().map(api_key).collect::<Result<_, _>>()?;
     match complaint(&keys) {
         Some(why) => wrong(why, MEND),

@@ -3,7 +3,7 @@
 //! [`catalogue`] lists every setting once; [`sources`] finds its text; [`values`] turns the text into a value or says what
 //! is wrong with it; [`mod@print`] shows it all. A wrong configuration is one sentence, a [`ConfigFault`].
 
-mod api_keys;
+pub mod api_keys;
 pub mod catalogue;
 pub mod media;
 mod nodes;
