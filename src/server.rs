@@ -2,6 +2,7 @@
 
 mod files;
 mod front;
+mod identity;
 mod listening;
 mod nodes;
 
@@ -32,7 +33,7 @@ use crate::{
         wire::Wire,
     },
     demo::{self, SampleClock},
-    fanout::Bus,
+    fanout::{Bus, Farewell},
     model::{Clock, Error, NodeKey, clock::SystemClock, limits},
     observed::Observed,
     store::{
@@ -42,19 +43,17 @@ use crate::{
         sqlite::{self, SqliteStore, Stats},
     },
     transport::{
-        auth::Authenticator,
         handover::{Handover, HandoverLimits},
         health,
         http::{Gate, HttpLimits, connections_that_fit, serve as serve_connections},
         limit::AddressLimits,
         metrics::{Metrics, NO_ROUTE, Page},
         origin::OriginPolicy,
-        session::Sessions,
-        token::TokenVerifier,
         web::{self, Kind},
     },
 };
 
+pub use self::identity::lone_authenticator;
 pub use crate::store::copy::{Outcome as CopyOutcome, Progress as CopyProgress, Step as CopyStep};
 
 /// Why the server could not start, or what stopped it: a sentence for the operator.
@@ -302,15 +301,9 @@ impl Node {
                 .map_or(usize::MAX, |most| most.min(connection_limit / 2)),
             Arc::clone(&metrics),
         ));
-        let jwt = &settings.jwt;
-        let verifier = TokenVerifier::new([secret.clone()], jwt.issuer.clone(), jwt.audience.clone());
-        let sessions = Sessions::new(settings.sessions.clone())?;
-        let authenticator = Arc::new(Authenticator::new(
-            verifier,
-            sessions,
-            settings.api_keys.clone(),
-            Arc::clone(&addresses),
-        ));
+        let authenticator = identity::authenticator(&settings, [secret.clone()], Arc::clone(&addresses))?;
+        let authenticator = Arc::new(authenticator);
+        identity::keep_fresh(&authenticator, &settings)?;
         let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
         let origins = Arc::new(origins);
         let sockets = Arc::new(Sockets {
@@ -434,6 +427,12 @@ impl Node {
 
     /// New connections are refused, what is under way is answered, transports are closed, what is queued is stored.
     async fn drain(self) {
+        let hub = self.api.chat.hub();
+        if !hub.is_empty() {
+            // While connections are still taken: who polls comes by a new one for what it is told.
+            hub.each(|socket| socket.announce(Farewell::ShuttingDown));
+            tokio::time::sleep(limits::FAREWELL_TIME).await;
+        }
         let _ = self.drain.send(true);
         self.engine.close_all();
         self.api.chat.let_go();

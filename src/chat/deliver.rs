@@ -98,6 +98,10 @@ impl Chat {
                 self.listing_changed(*listing);
                 Ok(())
             }
+            Fact::SessionsEnded { user, at } => {
+                self.sessions_ended(*user, *at);
+                Ok(())
+            }
         }
     }
 

@@ -11,6 +11,7 @@ pub mod conversation;
 pub mod counters;
 mod deliver;
 pub mod directory;
+pub mod end_sessions;
 pub mod history;
 pub mod inbox;
 pub mod join;

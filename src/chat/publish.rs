@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{Chat, merge::Merge};
 use crate::{
+    fanout::Farewell,
     model::{
         Code, ConversationKey, Cut, Error, Fact, Message, Note, Position, Recorded, Result, Seq, limits,
         plant::{self, Bug},
@@ -265,7 +266,7 @@ impl Chat {
         self.conversations.clear();
         self.directory.clear();
         // Last: who takes part from here on finds what has been told, and does not wait for what was skipped.
-        self.hub.each(|socket| socket.close());
+        self.hub.each(|socket| socket.close(Farewell::Behind));
     }
 
     async fn tell_all(&self, recorded: Vec<Recorded<Telling>>) {
@@ -367,6 +368,7 @@ impl Chat {
             Note::CommentAdded { post_id } => Some(Fact::CommentAdded(post_id.clone())),
             Note::UserChanged(user) => Some(Fact::UserChanged(*user)),
             Note::ListingChanged(listing) => Some(Fact::ListingChanged(*listing)),
+            Note::SessionsEnded { user, at } => Some(Fact::SessionsEnded { user: *user, at: *at }),
         })
     }
 }

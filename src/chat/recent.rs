@@ -114,7 +114,9 @@ impl Recent {
                 state.order.push_back(Kept::Member(*user));
                 (*conversation, What::Changed)
             }
-            Note::CommentAdded { .. } | Note::UserChanged(_) | Note::ListingChanged(_) => return true,
+            Note::CommentAdded { .. } | Note::UserChanged(_) | Note::ListingChanged(_) | Note::SessionsEnded { .. } => {
+                return true;
+            }
         };
         let noted = Noted {
             turn: state.told,
@@ -362,7 +364,10 @@ mod tests {
         assert!(mark(&here, at(3), 6));
         assert!(mark(&there, at(1), 3) && mark(&there, at(2), 4) && mark(&there, other(1), 5));
         // Told 3 and 5 by the one node, somebody comes back to the other, which told 4 in between.
-        let (from, to) = ([at(1), other(1)].into_iter().collect(), [at(2), other(1)].into_iter().collect());
+        let (from, to) = (
+            [at(1), other(1)].into_iter().collect(),
+            [at(2), other(1)].into_iter().collect(),
+        );
         assert_eq!(there.missed(ANA, &[HERE], &from, &to).unwrap().news.len(), 0);
         let missed = there.missed(ANA, &[HERE], &cut(1), &to).unwrap();
         assert_eq!(missed.news.len(), 2, "who got neither is told both");

@@ -1,8 +1,9 @@
-//! The command line: `serve`, `demo`, `migrate`, `copy`, `token`, `check-config`, `torture`.
+//! The command line: `serve`, `demo`, `migrate`, `copy`, `token`, `explain-token`, `check-config`, `torture`.
 //!
 //! The flags of settings are made from `config::catalogue`, so a new setting is a flag without a line here.
 
 mod copy;
+mod explain_token;
 mod help;
 mod token;
 mod torture;
@@ -48,6 +49,9 @@ pub fn run(kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>) -> ExitCode
             return ExitCode::from(WRONG_CONFIGURATION);
         }
     };
+    if name == "explain-token" {
+        return explain_token::run(arguments, &loaded.settings, kept_secret);
+    }
     let done = match name {
         "serve" => block_on(loaded.settings, server::serve),
         "demo" => block_on(loaded.settings, server::demo),

@@ -242,7 +242,8 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_JWKS_URL"],
         "",
         "https://id.example.com/.well-known/jwks.json",
-        "Public keys of tokens that are signed otherwise. Not in this version yet.",
+        "Where the public keys are of those who sign tokens with RS256, ES256 or EdDSA (docs/tokens.md); several with commas \
+         between them, in the order of their issuers in DOORBELL_JWT_ISSUER.",
     ),
     plain(
         Group::Identity,
@@ -250,7 +251,7 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_JWT_ISSUER"],
         "",
         "https://id.example.com",
-        "When set, a token's iss must equal it.",
+        "When set, a token's iss must be one of these, with commas between them.",
     ),
     plain(
         Group::Identity,
@@ -258,7 +259,7 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_JWT_AUDIENCE"],
         "",
         "chat",
-        "When set, a token's aud must hold it.",
+        "When set, a token's aud must hold one of these, with commas between them.",
     ),
     secret(
         Group::Identity,
@@ -336,8 +337,17 @@ pub const SETTINGS: &[Setting] = &[
         "api_key",
         &["DOORBELL_API_KEY"],
         "a long random text",
-        "Key of your own servers' calls (X-API-Key); several with commas between them, so that one can be replaced. \
-         Without it such calls are off.",
+        "Key of your own servers' calls (X-API-Key); several with commas between them, each alone or with what it may do \
+         before it, as directory+sessions:KEY (directory, conversations, tokens, sessions). Without any, such calls are off.",
+    ),
+    plain(
+        Group::Identity,
+        "api_keys_file",
+        &["DOORBELL_API_KEYS_FILE"],
+        "",
+        "/etc/doorbell/api-keys",
+        "File with further keys, one a line, as in DOORBELL_API_KEY. It is read again when it changes and on SIGHUP, so that \
+         keys are replaced without a restart.",
     ),
     plain(
         Group::Identity,

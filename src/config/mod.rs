@@ -3,6 +3,7 @@
 //! [`catalogue`] lists every setting once; [`sources`] finds its text; [`values`] turns the text into a value or says what
 //! is wrong with it; [`mod@print`] shows it all. A wrong configuration is one sentence, a [`ConfigFault`].
 
+pub mod api_keys;
 pub mod catalogue;
 pub mod media;
 pub mod network;
@@ -11,6 +12,7 @@ pub mod print;
 mod secret;
 mod sessions;
 pub mod sources;
+mod tokens;
 pub mod values;
 
 #[cfg(test)]
@@ -18,11 +20,13 @@ mod tests;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
+pub use api_keys::{ApiKey, ApiKeySettings, Scope, Scopes};
 pub use media::MediaUrl;
 pub use network::{TlsSettings, TrustedProxies};
 pub use secret::Secret;
 pub use sessions::{NamedSecret, OTHER_KINDS, SessionSettings, is_of_another_kind};
 pub use sources::Sources;
+pub use tokens::{JwtSettings, KeySetSettings};
 pub use values::{DatabaseUrl, Directory, ListenAddr, WebOrigin};
 
 use crate::model::{
@@ -59,8 +63,7 @@ pub struct Settings {
     pub redis: Option<RedisSettings>,
     pub jwt: JwtSettings,
     pub sessions: SessionSettings,
-    /// Any of them opens the server-to-server calls; empty: those are off.
-    pub api_keys: Vec<Secret>,
+    pub api_keys: ApiKeySettings,
     pub directory: Directory,
     pub show_email: bool,
     /// One contract for every socket.
@@ -96,15 +99,6 @@ pub struct RedisSettings {
     pub url: Secret,
     /// Begins the names of its channels.
     pub prefix: String,
-}
-
-/// How tokens are verified.
-#[derive(Debug, Clone)]
-pub struct JwtSettings {
-    /// `None`: the one that is made at the first start and kept in the database.
-    pub secret: Option<Secret>,
-    pub issuer: Option<String>,
-    pub audience: Option<String>,
 }
 
 impl Settings {
@@ -191,22 +185,9 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         (node_url, _) => node_url,
     };
     let trusted_proxies = reader.with_default("trusted_proxies", network::trusted_proxies)?;
-    let jwt_secret = reader.optional("jwt_secret", values::secret)?;
-    reader.optional(
-        "jwks_url",
-        values::not_yet(&["https", "http"], "https://id.example.com/.well-known/jwks.json"),
-    )?;
-    let issuer = reader.optional("jwt_issuer", values::words)?;
-    let audience = reader.optional("jwt_audience", values::words)?;
+    let jwt = reader.jwt()?;
     let sessions = reader.sessions()?;
-    let api_keys = reader.optional("api_key", values::api_keys)?.unwrap_or_default();
-    let is_short = |secret: &Secret| secret.expose().len() < limits::SECRET_BYTES_ADVISED;
-    if jwt_secret.as_ref().is_some_and(is_short) {
-        reader.notes.push(advice_on_length(setting("jwt_secret").variables[0]));
-    }
-    if api_keys.iter().any(is_short) {
-        reader.notes.push(advice_on_length(setting("api_key").variables[0]));
-    }
+    let api_keys = reader.api_keys()?;
     let settings = Settings {
         listen,
         node_listen,
@@ -220,11 +201,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         media,
         media_shared,
         redis,
-        jwt: JwtSettings {
-            secret: jwt_secret,
-            issuer,
-            audience,
-        },
+        jwt,
         sessions,
         api_keys,
         directory: reader.with_default("directory", values::directory)?,

@@ -62,10 +62,10 @@ fn without_any_configuration_the_defaults_of_the_manual_hold() {
         (Directory::Open, None, false)
     );
     assert_eq!(
-        (settings.frontend_origins.is_none(), settings.api_keys.is_empty()),
+        (settings.frontend_origins.is_none(), settings.api_keys.fixed.is_empty()),
         (true, true)
     );
-    assert!(settings.jwt.secret.is_none() && settings.jwt.issuer.is_none() && settings.jwt.audience.is_none());
+    assert!(settings.jwt.secret.is_none() && settings.jwt.issuers.is_empty() && settings.jwt.audiences.is_empty());
     assert_eq!(settings.base_url(), "http://127.0.0.1:5544");
     assert_eq!(settings.notes, Vec::<String>::new());
 }
@@ -278,10 +278,56 @@ fn the_data_folder_moves_what_lies_in_it_by_default() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_refused_in_a_sentence() {
-    let sentence = fault(&[("DOORBELL_JWKS_URL", "https://id/jwks")]);
+fn each_set_of_public_keys_is_one_issuers() {
+    let jwt = |jwks: &str, issuers: &str| {
+        let mut environment = vec![("DOORBELL_JWKS_URL", jwks), ("DOORBELL_JWT_AUDIENCE", "chat, mail")];
+        if !issuers.is_empty() {
+            environment.push(("DOORBELL_JWT_ISSUER", issuers));
+        }
+        load_env(&environment).map(|loaded| loaded.settings.jwt)
+    };
+    let one = jwt("https://id.example/jwks", "").unwrap();
+    assert_eq!(one.audiences, ["chat", "mail"]);
+    let pairs = |jwt: &JwtSettings| {
+        let pair = |set: &KeySetSettings| format!("{} {}", set.url, set.issuer.as_deref().unwrap_or("any"));
+        jwt.key_sets.iter().map(pair).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(&one), ["https://id.example/jwks any"]);
+    let two = jwt("https://a.example/k, http://127.0.0.1:9/k", "a,b,own").unwrap();
+    assert_eq!(pairs(&two), ["https://a.example/k a", "http://127.0.0.1:9/k b"]);
+    assert_eq!(
+        two.party()[0].1.as_deref(),
+        Some("own"),
+        "the issuer without public keys"
+    );
+    assert_eq!(two.party()[1].1.as_deref(), Some("chat"));
+    for (jwks, issuers, expected) in [
+        ("http://id.example/jwks", "a", "without TLS"),
+        ("https://user:hush@id.example/jwks", "a", "is not the address"),
+        ("id.example", "a", "is not the address"),
+        ("https://a.example,https://b.example", "a", "in the same order"),
+        ("https://a.example,https://b.example", "", "in the same order"),
+        ("https://a.example,https://a.example", "a,b", "twice"),
+        (",", "a", "names none"),
+    ] {
+        let sentence = jwt(jwks, issuers).unwrap_err().to_string();
+        assert!(
+            sentence.contains(expected) && sentence.contains("DOORBELL_JWKS_URL"),
+            "{sentence}"
+        );
+    }
+    let notes = settings(&[("DOORBELL_JWKS_URL", "https://id.example/jwks")]).notes;
     assert!(
-        sentence.starts_with("DOORBELL_JWKS_URL") && sentence.contains("does not do yet"),
+        notes.iter().any(|note| note.contains("DOORBELL_JWT_ISSUER")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_file_of_api_keys_that_cannot_be_read_is_refused() {
+    let sentence = fault(&[("DOORBELL_API_KEYS_FILE", "/nowhere/keys")]);
+    assert!(
+        sentence.starts_with("DOORBELL_API_KEYS_FILE") && sentence.contains("/nowhere/keys"),
         "{sentence}"
     );
 }
@@ -538,7 +584,7 @@ fn a_secret_is_never_shown() {
     ];
     let loaded = load_env(&environment).unwrap();
     assert_eq!(loaded.settings.jwt.secret.as_ref().unwrap().expose(), "hush-1");
-    assert_eq!(loaded.settings.api_keys.len(), 2);
+    assert_eq!(loaded.settings.api_keys.fixed.len(), 2);
     for text in [print::in_force(&loaded), format!("{loaded:?}")] {
         assert!(!text.contains("hush"), "{text}");
     }
@@ -663,14 +709,17 @@ fn the_demo_keeps_to_this_machine_and_to_its_own_folder() {
 fn the_annotated_file_is_a_file_of_defaults() {
     let text = print::default_file();
     assert!(SettingsFile::parse("doorbell.toml", &text).is_ok());
-    // Uncommented, every line is taken: the ones that this version cannot do yet are refused by name.
+    // Uncommented, every line is taken.
     let uncommented: String = text
         .lines()
         .filter_map(|line| {
             line.strip_prefix('#')
                 .filter(|rest| !rest.starts_with(' ') && !rest.is_empty())
         })
-        .filter(|line| !line.starts_with("redis_url") && !line.starts_with("jwks_url"))
+        // There is no such file.
+        .filter(|line| !line.starts_with("api_keys_file"))
+        // Both need another database than the default.
+        .filter(|line| !line.starts_with("redis_url"))
         // One node of several needs another database than the default.
         .filter(|line| !line.starts_with("node_url"))
         .map(|line| format!("{line}\n"))

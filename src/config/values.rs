@@ -588,41 +588,8 @@ pub fn secret(text: &str) -> Result<Secret, Wrong> {
     Ok(Secret::new(text))
 }
 
-/// API keys: they travel in a header, so visible ASCII characters alone.
-pub fn api_keys(text: &str) -> Result<Vec<Secret>, Wrong> {
-    let keys = list(text);
-    if keys.is_empty() || !keys.iter().all(|key| key.bytes().all(|b| b.is_ascii_graphic())) {
-        return wrong(
-            "cannot be sent in a header",
-            "give ASCII letters and digits, as openssl rand -hex 32 makes them",
-        );
-    }
-    Ok(keys.into_iter().map(Secret::new).collect())
-}
-
-pub fn words(text: &str) -> Result<String, Wrong> {
-    Ok(text.trim().to_owned())
-}
-
 pub fn path(text: &str) -> Result<PathBuf, Wrong> {
     Ok(text.into())
-}
-
-/// Known by its form, and refused.
-pub fn not_yet(schemes: &'static [&'static str], form: &'static str) -> impl Fn(&str) -> Result<(), Wrong> {
-    move |text| {
-        let is_url = text
-            .split_once("://")
-            .is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty());
-        if is_url {
-            wrong("asks for what this version does not do yet", "leave it out")
-        } else {
-            wrong(
-                "has the wrong form, and asks for what this version does not do yet",
-                format!("leave it out (it would be {form})"),
-            )
-        }
-    }
 }
 
 /// What stands between commas, trimmed, without what is empty.

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     chat::{Caller, Chat, People, upload::Uploads},
-    config::Settings,
+    config::{Scope, Settings},
     model::{Clock, Code, Error, Origin, Result, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
@@ -76,12 +76,11 @@ impl Api {
         profile: &[(&'static str, &Option<String>)],
         lifetime: Duration,
     ) -> Result<(String, Timestamp)> {
-        let jwt = &self.settings.jwt;
-        let party = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
+        let party = self.settings.jwt.party();
         let claims = party
-            .iter()
-            .chain(profile)
-            .filter_map(|(name, value)| Some((*name, value.as_ref()?.clone())));
+            .into_iter()
+            .chain(profile.iter().map(|(name, value)| (*name, (*value).clone())))
+            .filter_map(|(name, value)| Some((name, value?)));
         let now = self.clock.now().as_millis();
         let minted = token::mint(&self.secret, user.id.as_str(), claims, now, lifetime);
         let (token, ends_at) = minted.map_err(|fault| Error::invalid(fault.to_string()))?;
@@ -105,19 +104,28 @@ pub struct Route {
     /// In the router's words: `/chat/{id}/messages`.
     pub path: &'static str,
     pub counted: Counted,
+    /// What an API key needs for it; `None`: no key is asked for its scopes, and most such routes are for people alone.
+    pub scope: Option<Scope>,
     pub verb: Verb,
 }
 
 pub type Answer = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
 pub type Verb = fn(Call) -> Answer;
 
-/// Makes a route of an async function.
+/// Makes a route of an async function; with the scope that an API key needs for it, where the host application may call it.
 macro_rules! route {
     ($method:ident $path:literal $counted:ident $verb:path) => {
+        $crate::contracts::rest::Route {
+            scope: None,
+            ..$crate::contracts::rest::route!($method $path $counted $verb, scope Directory)
+        }
+    };
+    ($method:ident $path:literal $counted:ident $verb:path, scope $scope:ident) => {
         $crate::contracts::rest::Route {
             method: http::Method::$method,
             path: $path,
             counted: $crate::contracts::rest::Counted::$counted,
+            scope: Some($crate::config::Scope::$scope),
             verb: |call| Box::pin($verb(call)),
         }
     };
@@ -368,6 +376,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
         method,
         path,
         counted,
+        scope,
         verb,
     } in routes
     {
@@ -380,7 +389,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 .iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
-            let is_held = request.uri().query().is_some_and(|query| query.contains("wait="));
+            let is_held = is_held(request.uri());
             let (parts, body) = request.into_parts();
             // Who waits to be asked for the body has sent none.
             let (is_sent, body) = (!parts.headers.contains_key(header::EXPECT), Arc::new(Mutex::new(body)));
@@ -388,7 +397,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 Arc::clone(&api),
                 path_parameters,
                 (parts, Arc::clone(&body)),
-                counted,
+                (counted, scope),
                 verb,
             )
             .await;
@@ -419,7 +428,7 @@ async fn answer(
     api: Arc<Api>,
     path: Vec<(String, String)>,
     (parts, body): (Parts, Arc<Mutex<Body>>),
-    counted: Counted,
+    (counted, scope): (Counted, Option<Scope>),
     verb: Verb,
 ) -> Result<Reply> {
     let client = parts.extensions.get::<ClientAddress>().copied();
@@ -436,7 +445,15 @@ async fn answer(
         ));
     }
     let (caller, user) = match &credential {
-        Credential::ApiKey => (Caller::Host, None),
+        Credential::ApiKey(scopes) => {
+            if let Some(scope) = scope.filter(|scope| !scopes.contains(*scope)) {
+                return Err(Error::forbidden(format!(
+                    "This API key may not do this: it needs the scope {}.",
+                    scope.as_str()
+                )));
+            }
+            (Caller::Host, None)
+        }
         Credential::Bearer(claims) | Credential::Cookie(claims) => {
             let user = api.chat.sign_in(&super::claims(claims)).await?;
             api.chat.requested(user.key);
@@ -449,7 +466,8 @@ async fn answer(
     if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {
         api.chat.count_request(user)?;
     }
-    verb(Call {
+    let held = is_held(&parts.uri).then(|| (Arc::clone(&api), credential.clone()));
+    let reply = verb(Call {
         api,
         caller,
         credential,
@@ -459,7 +477,17 @@ async fn answer(
         path,
         body,
     })
-    .await
+    .await;
+    if let Some((api, Credential::Bearer(claims) | Credential::Cookie(claims))) = &held {
+        // While it was held their sessions may have been ended: what has come since is not for them.
+        api.chat.sign_in(&super::claims(claims)).await?;
+    }
+    reply
+}
+
+/// May this request be held until something new arrives?
+fn is_held(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.contains("wait="))
 }
 
 /// A query that names somebody else as the one who asks is refused, on whatever route.

@@ -94,6 +94,9 @@ pub const READER_LULL: Duration = Duration::from_millis(250);
 pub const READER_PART_BYTES: u64 = 64 * 1024;
 /// Events of one socket under way at once; then its connection is not read until one is answered.
 pub const EVENTS_UNDER_WAY: usize = 256;
+/// From telling a client why its connection ends to the end. One that polls hears what it is told only if the end comes by
+/// a later poll: the stock client passes over what stands before it in the same one.
+pub const FAREWELL_TIME: Duration = Duration::from_millis(100);
 /// Conversations that one socket may have joined, unless `DOORBELL_JOINED_CONVERSATIONS` says otherwise. A person's open
 /// pages need a handful.
 pub const JOINED_CONVERSATIONS: usize = 1_000;
@@ -253,6 +256,34 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Clocks of two machines may differ by so much when `exp` and `nbf` are judged.
 pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
+/// Issuers, or audiences, or sets of public keys that may be configured: each token is compared with all of them.
+pub const TOKEN_ISSUERS: usize = 16;
+/// Keys of one issuer. Providers have two to six; a token without a `kid` is tried with each.
+pub const JWKS_KEYS: usize = 32;
+/// Longest document of public keys: 32 keys of 8,192 bits with their certificates.
+pub const JWKS_BYTES: usize = 256 * 1024;
+/// Shortest and longest modulus of an RSA key: shorter ones are broken (RFC 7518, section 3.3), longer ones cost too much.
+pub const RSA_BITS_MIN: usize = 2_048;
+pub const RSA_BITS_MAX: usize = 8_192;
+/// An issuer's keys are looked at again after as long as its answer says (`max-age`), within these bounds: a key that was
+/// taken back counts for a day at most, and an answer that says nothing is good for an hour.
+pub const JWKS_KEPT_MIN: Duration = Duration::from_secs(5 * 60);
+pub const JWKS_KEPT: Duration = Duration::from_secs(60 * 60);
+pub const JWKS_KEPT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Between two questions that tokens with unknown keys cause: who makes such tokens up cannot flood the issuer.
+pub const JWKS_ASK_PAUSE: Duration = Duration::from_secs(10);
+/// Between two tries while the issuer does not answer, at first and at most.
+pub const JWKS_RETRY_MIN: Duration = Duration::from_secs(1);
+pub const JWKS_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Connecting to an issuer, and the whole of a question: somebody's sign-in waits for it.
+pub const JWKS_CONNECT_TIME: Duration = Duration::from_secs(2);
+pub const JWKS_ASK_TIME: Duration = Duration::from_secs(5);
+/// Keys of the host application's servers; a request's key is compared with all of them.
+pub const API_KEYS: usize = 100;
+/// Longest file of such keys.
+pub const API_KEYS_FILE_BYTES: u64 = 64 * 1024;
+/// How often it is looked at.
+pub const API_KEYS_LOOK: Duration = Duration::from_secs(2);
 /// A shared secret shorter than this can be guessed offline from one token (RFC 7518, section 3.2): start warns.
 pub const SECRET_BYTES_ADVISED: usize = 32;
 /// Longest session of NextAuth or Auth.js, its pieces put together: 16 pieces as those packages cut them.

@@ -1,18 +1,22 @@
 //! Who makes a request: its API key, its bearer token, its own session cookie, or that of the host application's sign-in, in
 //! this order.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use http::{HeaderMap, header};
 use subtle::ConstantTimeEq;
 
 use super::{
+    jwks::KeySet,
     limit::{AddressLimits, Credentials},
     session::{Sessions, cookie},
     token::{Claims, TokenFault, TokenVerifier},
 };
 use crate::{
-    config::Secret,
+    config::{ApiKey, Scopes},
     model::{Error, Result, rate::RetryAfter},
 };
 
@@ -22,8 +26,8 @@ pub const SESSION_COOKIE: &str = "doorbell_session";
 /// How a request says who makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// The host application, by its API key.
-    ApiKey,
+    /// The host application, by an API key that may do so much.
+    ApiKey(Scopes),
     /// Somebody, by `Authorization: Bearer`.
     Bearer(Claims),
     /// Somebody, by a session cookie: sent by browsers unasked, so a change needs a known origin, too.
@@ -41,25 +45,46 @@ pub enum Denied {
 pub struct Authenticator {
     verifier: TokenVerifier,
     sessions: Sessions,
-    api_keys: Vec<Secret>,
+    api_keys: RwLock<Arc<[ApiKey]>>,
     limits: Arc<AddressLimits>,
 }
 
 impl Authenticator {
-    pub fn new(verifier: TokenVerifier, sessions: Sessions, api_keys: Vec<Secret>, limits: Arc<AddressLimits>) -> Self {
+    pub fn new(verifier: TokenVerifier, sessions: Sessions, api_keys: Vec<ApiKey>, limits: Arc<AddressLimits>) -> Self {
         Authenticator {
             verifier,
             sessions,
-            api_keys,
+            api_keys: RwLock::new(api_keys.into()),
             limits,
         }
+    }
+
+    /// From now on these keys count, and no others. `false`: they are those that counted before.
+    pub fn replace_api_keys(&self, keys: Vec<ApiKey>) -> bool {
+        let mut known = self.api_keys.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = known[..] != keys[..];
+        *known = keys.into();
+        is_new
+    }
+
+    /// The issuers whose public keys are to be kept fresh.
+    pub fn key_sets(&self) -> &[Arc<KeySet>] {
+        self.verifier.key_sets()
+    }
+
+    pub(super) fn verifier(&self) -> &TokenVerifier {
+        &self.verifier
+    }
+
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// A signed token, or a session in its place, from a client at this address. `now_ms`: milliseconds since the epoch.
     pub async fn verify(&self, token: &str, now_ms: i64, client: IpAddr) -> std::result::Result<Claims, Denied> {
         let verified = match Sessions::is_session(token) {
             true => self.sessions.read_token(token, now_ms),
-            false => self.verifier.verify(token, now_ms),
+            false => self.verifier.verify(token, now_ms).await,
         };
         verified.map_err(|fault| {
             tracing::debug!(code = fault.code(), reason = %fault, "a token was refused");
@@ -75,7 +100,7 @@ impl Authenticator {
                 Ok(()) => Denied::Fault(fault),
                 Err(wait) => Denied::TooMany(wait),
             },
-            TokenFault::Missing | TokenFault::Expired | TokenFault::SiteUnavailable(_) => Denied::Fault(fault),
+            TokenFault::Missing | TokenFault::Expired | TokenFault::Unavailable(_) => Denied::Fault(fault),
         }
     }
 
@@ -87,8 +112,8 @@ impl Authenticator {
                 self.limits.count_not_tried();
                 return Err(too_many_failures(wait));
             }
-            if self.is_api_key(key.as_bytes()) {
-                return Ok(Credential::ApiKey);
+            if let Some((_, scopes)) = key.to_str().ok().and_then(|key| self.api_key(key)) {
+                return Ok(Credential::ApiKey(scopes));
             }
             self.limits
                 .take_failure(Credentials::ApiKey, client)
@@ -98,11 +123,7 @@ impl Authenticator {
         if let Some(value) = headers.get(header::AUTHORIZATION) {
             let token = value.to_str().ok().and_then(bearer_token);
             let token = token.ok_or_else(|| Error::unauthenticated("Authorization must be a Bearer token."))?;
-            return self
-                .verify(token, now_ms, client)
-                .await
-                .map(Credential::Bearer)
-                .map_err(unauthenticated);
+            return Ok(Credential::Bearer(self.verify(token, now_ms, client).await?));
         }
         let own = cookie::pairs(headers).find(|(name, _)| *name == SESSION_COOKIE);
         let session = match own {
@@ -113,7 +134,7 @@ impl Authenticator {
                 let read = self.sessions.read(headers, now_ms, may_ask.is_ok()).await;
                 read.map(|read| {
                     read.map_err(|fault| match (fault, may_ask) {
-                        (TokenFault::SiteUnavailable(_), Err(wait)) => {
+                        (TokenFault::Unavailable(_), Err(wait)) => {
                             self.limits.count_not_tried();
                             Denied::TooMany(wait)
                         }
@@ -123,26 +144,31 @@ impl Authenticator {
             }
         };
         match session {
-            Some(session) => session.map(Credential::Cookie).map_err(unauthenticated),
+            Some(session) => Ok(Credential::Cookie(session?)),
             None => Err(Error::unauthenticated(
                 "Sign in first: there is no token, session or API key.",
             )),
         }
     }
 
-    fn is_api_key(&self, key: &[u8]) -> bool {
+    /// The place of an API key among all, from 1, and what it may do.
+    pub(super) fn api_key(&self, key: &str) -> Option<(usize, Scopes)> {
+        let known = Arc::clone(&self.api_keys.read().unwrap_or_else(PoisonError::into_inner));
         // Every key is compared, so that the time tells nothing of which one is near.
-        self.api_keys.iter().fold(false, |found, known| {
-            found | bool::from(known.expose().as_bytes().ct_eq(key))
+        (1..).zip(known.iter()).fold(None, |found, (place, known)| {
+            let is_equal = bool::from(known.key.expose().as_bytes().ct_eq(key.as_bytes()));
+            if is_equal { Some((place, known.scopes)) } else { found }
         })
     }
 }
 
-fn unauthenticated(denied: Denied) -> Error {
-    match denied {
-        Denied::TooMany(wait) => too_many_failures(wait),
-        Denied::Fault(fault @ TokenFault::SiteUnavailable(_)) => Error::unavailable(fault.to_string()),
-        Denied::Fault(fault) => Error::unauthenticated(fault.to_string()),
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::TooMany(wait) => too_many_failures(wait),
+            Denied::Fault(fault @ TokenFault::Unavailable(_)) => Error::unavailable(fault.to_string()),
+            Denied::Fault(fault) => Error::unauthenticated(fault.to_string()),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         render::{News, Whose},
         typing::TypingTarget,
     },
-    fanout::{Audience, Bus, LiveSocket, Outlet, bus::tests::server::Server},
+    fanout::{Audience, Bus, Farewell, LiveSocket, Outlet, bus::tests::server::Server},
     model::{
         Contract, Conversation, Entry, Message, NodeKey, Role, User, UserId,
         clock::SystemClock,
@@ -79,7 +79,8 @@ impl Outlet for Screen {
     fn answer(&self, frame: Frame) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
     }
-    fn close(&self) {}
+    fn announce(&self, _: Farewell) {}
+    fn close(&self, _: Farewell) {}
 }
 
 impl Screen {
@@ -174,6 +175,7 @@ impl World {
 
     async fn connect(&self, node: usize, user: UserKey) -> (Arc<LiveSocket>, Screen) {
         let coming = Coming {
+            issued_at: None,
             user,
             contract: Some(Contract::TenantChat),
             socket_id: user.0.to_string(),

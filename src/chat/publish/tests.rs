@@ -150,7 +150,8 @@ impl Outlet for Line {
         0
     }
     fn answer(&self, _: Frame) {}
-    fn close(&self) {
+    fn announce(&self, _: Farewell) {}
+    fn close(&self, _: Farewell) {
         self.0.0.store(true, SeqCst);
     }
 }
@@ -158,6 +159,7 @@ impl Outlet for Line {
 impl World {
     async fn connect(&self) -> Line {
         let coming = Coming {
+            issued_at: None,
             user: self.people[1],
             contract: Some(Contract::TenantChat),
             socket_id: "a socket".into(),

@@ -18,8 +18,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use self::asked::Asked;
 pub use self::endings::{Endings, close_ended};
+use self::{asked::Asked, endings::End};
 use super::{json, shape::Person};
 use crate::{
     chat::{
@@ -27,14 +27,15 @@ use crate::{
         arrive::{Absence, Coming, Past},
         presence::Departure,
     },
-    fanout::{LiveSocket, Outlet},
-    model::{Clock, Code, Contract, Cut, Error, SessionId, User, UserId, limits, rate::RetryAfter},
+    config::Secret,
+    fanout::{Farewell, LiveSocket, Outlet},
+    model::{Clock, Code, Contract, Cut, Error, Result, SessionId, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Denied},
         limit::AddressLimits,
         metrics::Metrics,
         origin::{OriginPolicy, OriginVerdict},
-        token::TokenFault,
+        token::{Claims, TokenFault},
     },
 };
 
@@ -67,7 +68,7 @@ pub struct Connected {
     live: Arc<LiveSocket>,
     user_id: UserId,
     /// When its token ends.
-    ends_at: Instant,
+    end: End,
     /// What it is told beside what is replayed.
     absence: Absence,
     connected: AtomicBool,
@@ -126,6 +127,7 @@ impl Handler for Sockets {
     fn event(self: &Arc<Self>, socket: &Socket<Self>, event: Event) -> Turn {
         let asked = Asked {
             sockets: Arc::clone(self),
+            socket: socket.clone(),
             live: Arc::clone(&socket.state().live),
             user_id: socket.state().user_id.clone(),
             contract: Contract::MediaChat,
@@ -166,8 +168,24 @@ impl Outlet for Way {
         self.0.answer(frame);
     }
 
-    fn close(&self) {
-        self.0.close();
+    fn announce(&self, farewell: Farewell) {
+        let (code, message) = (farewell.code(), farewell.message());
+        let reason = json!({ "code": code, "message": message });
+        self.0.answer(Frame::event("disconnect:reason", &reason));
+    }
+
+    fn close(&self, farewell: Farewell) {
+        self.announce(farewell);
+        match farewell.is_for_good() {
+            true => self.0.disconnect(),
+            false => {
+                let socket = self.0.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(limits::FAREWELL_TIME).await;
+                    socket.close();
+                });
+            }
+        }
     }
 }
 
@@ -192,33 +210,21 @@ impl Sockets {
             None => Value::Null,
         };
         let token = match auth.get("token") {
-            Some(Value::String(token)) => token.strip_prefix("Bearer ").unwrap_or(token),
+            Some(Value::String(token)) => bare(token),
             _ => "",
         };
-        let now = self.clock.now();
-        let claims = self
-            .authenticator
-            .verify(token, now.as_millis(), connecting.session.client)
-            .await
-            .map_err(|denied| match denied {
-                Denied::Fault(fault) => unauthenticated(&fault),
-                Denied::TooMany(_) => Refused::CloseTransport,
-            })?;
-        let left_ms = claims.expires_at_ms - now.as_millis();
-        // Without the leeway that requests have: a socket is closed at the end of its token, and would come straight back.
-        if left_ms <= 0 {
-            return Err(unauthenticated(&TokenFault::Expired));
-        }
+        let client = connecting.session.client;
+        let (claims, ends_at) = self.verify(token, client).await.map_err(|denied| match denied {
+            Denied::Fault(fault) => unauthenticated(&fault),
+            Denied::TooMany(_) => Refused::CloseTransport,
+        })?;
+        let claims = super::claims(&claims);
         let contract = self.contract(&auth, &connecting.session)?;
-        let left = Duration::from_millis(left_ms.unsigned_abs()).min(limits::TOKEN_LIFETIME_MAX);
-        let user = self
-            .chat
-            .sign_in(&super::claims(&claims))
-            .await
-            .map_err(|error| match error.code {
-                Code::Unavailable | Code::RateLimited => Refused::CloseTransport,
-                _ => refused(&error.message, error.code.as_str()),
-            })?;
+        let user = self.chat.sign_in(&claims).await.map_err(|error| match error.code {
+            Code::Unauthenticated => unauthenticated(&SESSIONS_ENDED),
+            Code::Unavailable | Code::RateLimited => Refused::CloseTransport,
+            _ => refused(&error.message, error.code.as_str()),
+        })?;
         // Waiting helps: so the transport is closed, and the stock client comes back by itself.
         self.chat
             .count_connection(user.key)
@@ -228,6 +234,7 @@ impl Sockets {
         }
         let coming = Coming {
             user: user.key,
+            issued_at: claims.issued_at,
             contract,
             socket_id: connecting.socket_id,
             recovery: past(&auth, &connecting.session),
@@ -239,6 +246,7 @@ impl Sockets {
             self.chat.gone_before_connecting(&live);
             return Err(Refused::CloseTransport);
         }
+        self.chat.judge_again(&live).await;
         let mut greeting = greeting(live.told(), &user, &live.socket_id);
         let mut fields = serde_json::Map::new();
         if let (Some(session), Some(offset)) = (live.session, &arrived.offset) {
@@ -255,12 +263,44 @@ impl Sockets {
             state: Connected {
                 live,
                 user_id: user.id.clone(),
-                ends_at: Instant::now() + left,
+                end: End::at(ends_at),
                 absence: arrived.absence,
                 connected: AtomicBool::new(false),
                 chat: Arc::clone(&self.chat),
             },
         })
+    }
+
+    /// What a token says, and when the socket ends that goes by it: without the leeway that requests have, since a socket is
+    /// closed at the end of its token, and would come straight back.
+    async fn verify(&self, token: &str, client: IpAddr) -> std::result::Result<(Claims, Instant), Denied> {
+        let now_ms = self.clock.now().as_millis();
+        let claims = self.authenticator.verify(token, now_ms, client).await?;
+        let left_ms = claims.expires_at_ms - now_ms;
+        if left_ms <= 0 {
+            return Err(Denied::Fault(TokenFault::Expired));
+        }
+        let left = Duration::from_millis(left_ms.unsigned_abs()).min(limits::TOKEN_LIFETIME_MAX);
+        Ok((claims, Instant::now() + left))
+    }
+
+    /// Lets a socket go on by another token of the same user, whose end it has from then on.
+    async fn refresh(&self, socket: &Socket<Sockets>, token: &Secret) -> Result<Timestamp> {
+        let connected = socket.state();
+        let (claims, ends_at) = self.verify(bare(token.expose()), socket.session().client).await?;
+        // First, so that nobody gets an entry, or is told whether there is one, by somebody else's socket.
+        if claims.user_id != connected.user_id.as_str() {
+            return Err(Error::forbidden(
+                "This token is another user's; connect anew to be somebody else.",
+            ));
+        }
+        let expires_at = Timestamp(claims.expires_at_ms);
+        let claims = super::claims(&claims);
+        self.chat.sign_in(&claims).await?;
+        self.endings.move_to(connected, ends_at);
+        connected.live.reissued(claims.issued_at);
+        self.chat.judge_again(&connected.live).await;
+        Ok(expires_at)
     }
 
     /// The contract that the configuration fixes, else that the client names, else that the path tells.
@@ -322,9 +362,16 @@ fn refused(message: &str, code: &str) -> Refused {
     }
 }
 
+/// As the chat says it of a person whom the token names, in the words of a handshake.
+const SESSIONS_ENDED: TokenFault = TokenFault::Invalid("all sessions of its user were ended after it was issued");
+
+fn bare(token: &str) -> &str {
+    token.strip_prefix("Bearer ").unwrap_or(token)
+}
+
 fn unauthenticated(fault: &TokenFault) -> Refused {
     // Waiting helps: so the stock client must come back by itself.
-    if let TokenFault::SiteUnavailable(_) = fault {
+    if let TokenFault::Unavailable(_) = fault {
         return Refused::CloseTransport;
     }
     Refused::Error {

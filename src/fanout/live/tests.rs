@@ -20,7 +20,8 @@ impl Outlet for Recorder {
     fn answer(&self, frame: Frame) {
         self.0.lock().unwrap().push(frame);
     }
-    fn close(&self) {}
+    fn announce(&self, _: Farewell) {}
+    fn close(&self, _: Farewell) {}
 }
 
 const HERE: ConversationKey = ConversationKey(1);
@@ -35,6 +36,7 @@ fn socket() -> (LiveSocket, Recorder) {
 
 fn new() -> LiveSocket {
     let who = Who {
+        issued_at: None,
         number: 1,
         user: UserKey(1),
         socket_id: "s".into(),
@@ -162,7 +164,8 @@ impl Outlet for Closed {
         0
     }
     fn answer(&self, _: Frame) {}
-    fn close(&self) {
+    fn announce(&self, _: Farewell) {}
+    fn close(&self, _: Farewell) {
         self.0.store(true, SeqCst);
     }
 }
@@ -172,11 +175,11 @@ fn what_is_to_be_closed_before_it_has_its_way_out_is_closed_when_it_gets_it() {
     for is_given_up in [true, false] {
         let (socket, outlet) = (new(), Closed::default());
         if is_given_up {
-            socket.close();
+            socket.close(Farewell::Behind);
         }
         socket.attach(Box::new(outlet.clone()));
         assert_eq!(outlet.0.load(SeqCst), is_given_up);
-        socket.close();
+        socket.close(Farewell::Behind);
         assert!(outlet.0.load(SeqCst));
     }
 }

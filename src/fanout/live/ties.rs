@@ -7,7 +7,7 @@ use std::{
 
 use doorbell_socketio::Frame;
 
-use super::{Audience, Outlet, Pushed, patience::Patience};
+use super::{super::Farewell, Audience, Outlet, Pushed, patience::Patience};
 use crate::model::{ConversationKey, Cut, Position, Seq, limits};
 
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(super) struct Ties {
     /// The way out was there once.
     pub(super) was_attached: bool,
     /// The connection is to end, if need be as soon as it gets its way out.
-    pub(super) is_given_up: bool,
+    pub(super) is_given_up: Option<Farewell>,
     /// Bytes of news that were pushed in all.
     pushed_bytes: u64,
     patience: Patience,
@@ -78,8 +78,19 @@ impl Ties {
         self.held_bytes += bytes;
         if self.held_bytes <= limits::WAITING_PUSH_BYTES {
             self.held.push_back(held);
-        } else if let Some(outlet) = &self.outlet {
-            outlet.close();
+        } else if self.outlet.is_some() {
+            self.give_up(Farewell::SlowConsumer);
+        }
+    }
+
+    /// The connection ends, once, and for the first reason.
+    pub(super) fn give_up(&mut self, farewell: Farewell) {
+        if self.is_given_up.is_some() {
+            return;
+        }
+        self.is_given_up = Some(farewell);
+        if let Some(outlet) = &self.outlet {
+            outlet.close(farewell);
         }
     }
 
@@ -87,11 +98,9 @@ impl Ties {
         if self.joining > 0 || !self.was_attached {
             return;
         }
-        if self.held_bytes > limits::WAITING_PUSH_BYTES
-            && let Some(outlet) = &self.outlet
-        {
+        if self.held_bytes > limits::WAITING_PUSH_BYTES {
             // Something was not held: there is no way on but to come back.
-            outlet.close();
+            self.give_up(Farewell::SlowConsumer);
         }
         self.held_bytes = 0;
         for held in std::mem::take(&mut self.held) {

@@ -61,7 +61,7 @@ use super::{
     Actor, Appended, Changed, Comments, Completed, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked,
     Pending, Result, Store, Window,
     rules::{
-        directory::{PutListing, PutUser},
+        directory::{EndSessions, PutListing, PutUser},
         marks::Mark,
         members::{ChangeConversation, PutMember, RemoveMember},
     },
@@ -204,6 +204,10 @@ impl Store for PostgresStore {
 
     fn put_last_seen(&self, user: UserKey, at: Timestamp) -> Pending<()> {
         self.queues.put_by(user, directory::PutLastSeen { user, at })
+    }
+
+    fn end_sessions(&self, id: UserId) -> Pending<(UserKey, Timestamp)> {
+        self.queues.put_by(id.clone(), EndSessions { id })
     }
 
     fn put_listing(&self, id: ListingId, patch: ListingPatch) -> Pending<Listing> {

@@ -24,8 +24,6 @@ mod vectors;
 
 use http::HeaderMap;
 
-pub use explain::{Explanation, Step};
-
 use self::{
     cookie::{Candidate, candidates},
     jwe::Jwe,
@@ -112,7 +110,7 @@ impl Sessions {
         let is_for_site = !jwe::is_jwe(&value) || self.keys.is_empty();
         match &self.site {
             Some(site) if is_for_site && !may_ask && !site.knows(&candidate.as_sent(), now_ms) => {
-                Err(TokenFault::SiteUnavailable("its site is not asked"))
+                Err(TokenFault::Unavailable("its site is not asked"))
             }
             Some(site) if is_for_site => match site.ask(&candidate.as_sent(), now_ms).await {
                 // It was kept for a moment, in which it may have ended.
@@ -120,7 +118,7 @@ impl Sessions {
                 Answer::SignedIn(claims) => Ok(Claims::clone(&claims)),
                 Answer::SignedOut => Err(TokenFault::Invalid("its site says that nobody is signed in by it")),
                 Answer::Unfit(fault) => Err(fault),
-                Answer::Failed(reason) => Err(TokenFault::SiteUnavailable(reason)),
+                Answer::Failed(reason) => Err(TokenFault::Unavailable(reason)),
             },
             None if is_for_site => Err(TokenFault::Invalid(
                 "it is a session that only its site can read, and no site is configured",
@@ -148,7 +146,7 @@ fn nearer(known: Option<TokenFault>, other: TokenFault) -> TokenFault {
         TokenFault::Missing => 0,
         TokenFault::Invalid(_) => 1,
         TokenFault::Expired => 2,
-        TokenFault::SiteUnavailable(_) => 3,
+        TokenFault::Unavailable(_) => 3,
     };
     match known {
         Some(known) if rank(&known) >= rank(&other) => known,

@@ -236,7 +236,7 @@ async fn a_site_without_a_clear_answer_lets_nobody_in() {
         let site = TestSite::answering(response.clone(), Duration::ZERO).await;
         let read = read(&sessions_of(&site, &[]), COOKIE, NOW_MS).await.unwrap();
         assert!(
-            matches!(read, Err(TokenFault::SiteUnavailable(_))),
+            matches!(read, Err(TokenFault::Unavailable(_))),
             "{response:.60}: {read:?}"
         );
     }
