@@ -35,6 +35,7 @@ mod settings;
 mod slots;
 pub(super) mod text;
 mod tls;
+mod transaction;
 mod trouble;
 // These tests start real servers; no runtime's worker waits in them.
 #[cfg(test)]
@@ -230,9 +231,9 @@ impl Store for PostgresStore {
         asked: UserKey,
         listing: Option<ListingKey>,
     ) -> Pending<(Arc<Conversation>, bool)> {
-        let pair = (asker.min(asked), asker.max(asked));
+        let key = (asker.min(asked), asker.max(asked), listing);
         self.queues
-            .put_by(pair, conversations::OpenOneToOne { asker, asked, listing })
+            .put_by(key, conversations::OpenOneToOne { asker, asked, listing })
     }
 
     fn open_group(&self, creator: UserKey, title: Option<String>, others: Vec<UserKey>) -> Pending<Arc<Conversation>> {
