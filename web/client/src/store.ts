@@ -1,0 +1,35 @@
+/** A value that changes. Fits React's `useSyncExternalStore`: the same value is the same object until it changes. */
+export interface Store<T> {
+  get(): T;
+  /** Calls back after each change, until the returned function is called. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** A store that its owner sets. */
+export class Value<T> implements Store<T> {
+  #value: T;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(value: T) {
+    this.#value = value;
+  }
+
+  get = (): T => this.#value;
+
+  subscribe = (listener: () => void): (() => void) => {
+    // One function subscribed twice must be two subscriptions: each is ended by itself.
+    const own = () => listener();
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  };
+
+  set(value: T): void {
+    if (Object.is(value, this.#value)) return;
+    this.#value = value;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+}
