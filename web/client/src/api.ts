@@ -1,6 +1,7 @@
 import type { Attachment, Conversation, Message, Person, Presence, ReadUpdate, TypingUpdate } from './wire.js';
 import type { StorageLike } from './storage.js';
 import type { Store } from './store.js';
+import type { TabsEnvironment } from './tabs.js';
 
 /** How to reach the server, and as whom. */
 export interface ClientOptions {
@@ -24,6 +25,8 @@ export interface ClientOptions {
   storage?: StorageLike | null;
   /** One live connection for all tabs of a browser. Default: true where Web Locks and BroadcastChannel exist. */
   shareTabs?: boolean;
+  /** How tabs find each other, where that is not a browser. */
+  tabs?: TabsEnvironment;
   /** Instead of the global one. */
   fetch?: typeof fetch;
 }

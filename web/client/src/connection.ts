@@ -1,0 +1,206 @@
+import { io, type Socket } from 'socket.io-client';
+import type { ClientOptions, ConnectionState, Reason } from './api.js';
+import { asError, DoorbellError, plain } from './errors.js';
+import { ANSWER_TIMEOUT, ATTEMPTS_BEFORE_POLLING, CONNECT_TIMEOUT, POLLING_PROBE } from './limits.js';
+import { SERVER_EVENTS, type Ask, type OnPush } from './link.js';
+import { Poller } from './polling.js';
+import type { Rest } from './rest.js';
+import type { Session } from './session.js';
+import { backoff, Timer } from './timing.js';
+
+const TOKEN_CODES = ['TOKEN_MISSING', 'TOKEN_EXPIRED', 'TOKEN_INVALID', 'UNAUTHENTICATED'];
+
+/** The one live connection to the server: a socket, or polling where sockets are blocked. */
+export class Connection {
+  readonly #socket: Socket;
+  readonly #retry = new Timer();
+  #transports: ('websocket' | 'polling')[];
+  #poller: Poller | null = null;
+  /** In a row. */
+  #failures = 0;
+  #pollingFailures = 0;
+  #token = '';
+  #isAttempting = false;
+  #isStopped = false;
+  /** A token that the server refused is renewed once; refused again, it is the session that is refused. */
+  #hasRenewed = false;
+
+  constructor(
+    private readonly session: Session,
+    private readonly rest: Rest,
+    private readonly options: ClientOptions,
+    private readonly onState: (state: ConnectionState) => void,
+    private readonly push: OnPush,
+  ) {
+    this.#transports = [...(options.transports ?? ['websocket', 'polling'])];
+    const { origin, pathname } = new URL(session.base);
+    this.#socket = io(origin, {
+      path: `${pathname.replace(/\/$/, '')}/api/socketio`,
+      forceNew: true,
+      autoConnect: false,
+      // Attempts are made here, so that it can be told when the next one is and why the last one failed.
+      reconnection: false,
+      tryAllTransports: true,
+      timeout: CONNECT_TIMEOUT,
+      auth: (answer) => answer({ token: this.#token, contract: 'conversations' }),
+    });
+    this.#socket.on('connect', () => this.#connected());
+    this.#socket.on('connect_error', (error: Error & { data?: { code?: string } }) => this.#failed(error));
+    this.#socket.on('disconnect', (reason) => {
+      if (reason !== 'io client disconnect') this.#failed(new DoorbellError('NETWORK', 'The connection was lost.'));
+    });
+    for (const event of SERVER_EVENTS) this.#socket.on(event, (payload) => this.push(event, payload));
+  }
+
+  start(): void {
+    this.session.onRenewed = (token) => void this.#renewed(token);
+    if (typeof window !== 'undefined') window.addEventListener('online', this.retryNow);
+    if (typeof document !== 'undefined') document.addEventListener('visibilitychange', this.#seen);
+    this.#tell('connecting');
+    void this.#attempt();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#retry.clear();
+    this.#poller?.stop();
+    this.session.onRenewed = () => {};
+    if (typeof window !== 'undefined') window.removeEventListener('online', this.retryNow);
+    if (typeof document !== 'undefined') document.removeEventListener('visibilitychange', this.#seen);
+    this.#socket.disconnect();
+  }
+
+  /** Instead of waiting, or after something that does not get better by waiting. */
+  retryNow = (): void => {
+    if (this.#socket.connected || this.#isAttempting || this.#isStopped) return;
+    this.#hasRenewed = false;
+    if (!this.#poller) this.#tell('connecting');
+    void this.#attempt();
+  };
+
+  request: Ask = async (event, payload) => {
+    if (!this.#socket.connected) {
+      if (this.#poller) return this.#poller.request(event, payload);
+      throw new DoorbellError('NETWORK', 'There is no connection.');
+    }
+    const answer = await this.#socket.timeout(ANSWER_TIMEOUT).emitWithAck(event, payload).catch(() => {
+      if (!this.#socket.connected) throw new DoorbellError('NETWORK', 'The connection was lost.');
+      // A line on which nothing comes back would be noticed by the next missing ping only.
+      this.#reconnect();
+      throw new DoorbellError('TIMEOUT', 'The server did not answer in time.');
+    });
+    if (answer?.ok) return answer;
+    const { code = 'INVALID', message = 'The server refused it.', retryAfterMs } = answer?.error ?? {};
+    throw new DoorbellError(code, message, retryAfterMs);
+  };
+
+  async #attempt(): Promise<void> {
+    this.#retry.clear();
+    this.#isAttempting = true;
+    if (this.options.polling === 'always') return this.#poll();
+    try {
+      this.#token = await this.session.token();
+    } catch (thrown) {
+      return this.#failed(asError(thrown));
+    }
+    if (this.#isStopped) return;
+    // Some networks swallow WebSockets without an error: every other attempt begins with the other transport.
+    const transports = this.#failures % 2 ? [...this.#transports].reverse() : this.#transports;
+    Object.assign(this.#socket.io.opts, { transports });
+    this.#socket.connect();
+  }
+
+  #connected(): void {
+    this.#isAttempting = false;
+    this.#failures = 0;
+    this.#hasRenewed = false;
+    this.#leavePolling();
+    this.#tell('online');
+    this.push('up', { isRecovered: this.#socket.recovered });
+  }
+
+  #failed(error: Error & { data?: { code?: string }; code?: string }): void {
+    this.#isAttempting = false;
+    if (this.#isStopped) return;
+    const code = error.data?.code ?? (error instanceof DoorbellError ? error.code : 'NETWORK');
+    if (error.data?.code || (error instanceof DoorbellError && (error.isFinal || code === 'SIGNED_OUT'))) {
+      return this.#refused({ code, message: error.message });
+    }
+    this.#failures += 1;
+    if (this.#poller) {
+      this.#retry.set(POLLING_PROBE, () => void this.#attempt());
+      return;
+    }
+    const wait = (error instanceof DoorbellError && error.retryAfterMs) || backoff(this.#failures);
+    this.#retry.set(wait, () => void this.#attempt());
+    const message = error instanceof DoorbellError ? error.message : 'The server cannot be reached.';
+    this.#tell('offline', { code, message }, Date.now() + wait);
+    if (this.#failures >= ATTEMPTS_BEFORE_POLLING && this.options.polling !== 'never') void this.#tryPolling();
+  }
+
+  #refused(reason: Reason): void {
+    const isToken = TOKEN_CODES.includes(reason.code);
+    if (isToken && !this.#hasRenewed) {
+      this.#hasRenewed = true;
+      this.session.refuse(this.#token);
+      void this.#attempt();
+      return;
+    }
+    this.#leavePolling();
+    this.#tell(reason.code === 'SIGNED_OUT' || reason.code === 'TOKEN_EXPIRED' ? 'signed-out' : 'refused', reason);
+  }
+
+  async #tryPolling(): Promise<void> {
+    try {
+      await this.rest.get('/api/conversations?limit=1');
+    } catch {
+      return;
+    }
+    if (!this.#isStopped && !this.#socket.connected && !this.#poller) this.#poll();
+  }
+
+  #poll(): void {
+    this.#isAttempting = false;
+    this.#pollingFailures = 0;
+    this.#poller = new Poller(this.rest, this.push, (error) => this.#polled(error));
+    if (this.options.polling !== 'always') this.#retry.set(POLLING_PROBE, () => void this.#attempt());
+    this.#tell('polling');
+    this.push('up', { isRecovered: false });
+    this.#poller.start();
+  }
+
+  #polled(error: DoorbellError | null): void {
+    this.#pollingFailures = error ? this.#pollingFailures + 1 : 0;
+    if (error?.code === 'SIGNED_OUT' || error?.code === 'UNAUTHENTICATED') return this.#refused(plain(error));
+    // One lost round is nothing to speak of.
+    if (!error || this.#pollingFailures < 2) return;
+    this.#leavePolling();
+    this.#failed(error);
+  }
+
+  #leavePolling(): void {
+    this.#poller?.stop();
+    this.#poller = null;
+  }
+
+  async #renewed(token: string): Promise<void> {
+    this.#token = token;
+    if (!this.#socket.connected) return;
+    // A server that does not know the event takes the new token at a new connection.
+    const answer = await this.#socket.timeout(ANSWER_TIMEOUT).emitWithAck('auth:refresh', { token }).catch(() => null);
+    if (!answer?.ok && !this.#isStopped) this.#reconnect();
+  }
+
+  /** Ends the transport, not the session: what comes meanwhile is recovered. */
+  #reconnect(): void {
+    this.#socket.io.engine?.close();
+  }
+
+  #seen = (): void => {
+    if (!document.hidden && this.#retry.isSet && !this.#poller) this.retryNow();
+  };
+
+  #tell(status: ConnectionState['status'], reason?: Reason, retryAt?: number): void {
+    this.onState({ status, since: Date.now(), ...(reason && { reason }), ...(retryAt && { retryAt }) });
+  }
+}
