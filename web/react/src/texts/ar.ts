@@ -101,7 +101,6 @@ export const ar: Texts = {
   refusedSize: 'حجم {name} هو {size}. الحد الأقصى {limit}.',
   refusedEmpty: '{name} فارغ.',
   refusedCount: 'تتسع الرسالة الواحدة لـ {limit} ملفات على الأكثر.',
-  readOnlyClosed: 'هذه المحادثة مغلقة. يمكنك قراءتها دون الرد.',
   readOnlyLeft: 'غادرت هذه المجموعة. يمكنك قراءة ما قيل أثناء وجودك فيها.',
 
   photoFrom: 'صورة من {name}، {when}',

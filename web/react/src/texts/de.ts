@@ -86,7 +86,6 @@ export const de: Texts = {
   refusedSize: '{name} hat {size}. Höchstens {limit} können gesendet werden.',
   refusedEmpty: '{name} ist leer.',
   refusedCount: 'In eine Nachricht passen höchstens {limit} Dateien.',
-  readOnlyClosed: 'Diese Unterhaltung ist geschlossen. Sie können sie lesen, aber nicht antworten.',
   readOnlyLeft: 'Sie haben diese Gruppe verlassen. Was bis dahin gesagt wurde, können Sie lesen.',
 
   photoFrom: 'Foto von {name}, {when}',

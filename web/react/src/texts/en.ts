@@ -89,7 +89,6 @@ export const en = {
   refusedSize: '{name} has {size}. At most {limit} can be sent.',
   refusedEmpty: '{name} is empty.',
   refusedCount: 'At most {limit} files fit into one message.',
-  readOnlyClosed: 'This conversation is closed. You can read it, but not answer.',
   readOnlyLeft: 'You have left this group. You can read what was said while you were in it.',
 
   photoFrom: 'Photo from {name}, {when}',

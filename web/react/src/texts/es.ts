@@ -86,7 +86,6 @@ export const es: Texts = {
   refusedSize: '{name} ocupa {size}. Se pueden enviar {limit} como máximo.',
   refusedEmpty: '{name} está vacío.',
   refusedCount: 'En un mensaje caben {limit} archivos como máximo.',
-  readOnlyClosed: 'Esta conversación está cerrada. Puedes leerla, pero no responder.',
   readOnlyLeft: 'Has salido de este grupo. Puedes leer lo que se dijo mientras estabas.',
 
   photoFrom: 'Foto de {name}, {when}',

@@ -1,0 +1,86 @@
+import type { Conversation, Person } from '@doorbell/client';
+import { memo, type MouseEvent } from 'react';
+import { nameOf, others, titleOf, useSurroundings } from '../provider/context.js';
+import { usePresence } from '../provider/hooks.js';
+import { exactTime, shortTime } from '../texts/times.js';
+import { Avatar, Picture } from './Avatar.js';
+import { cappedCount, lastLine } from './wording.js';
+
+interface RowProps {
+  conversation: Conversation;
+  myId: string | undefined;
+  isCurrent: boolean;
+  isTabStop: boolean;
+  position: number;
+  total: number;
+  measure?: (row: HTMLElement | null) => void;
+  onChoose(conversationId: string, event: MouseEvent): void;
+}
+
+export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop, position, total, measure, onChoose }: RowProps) {
+  const { wording, hrefFor } = useSurroundings();
+  const { id, listing, unreadCount } = conversation;
+  const title = titleOf(conversation, myId, wording);
+  const line = lastLine(conversation, myId, wording);
+  const time = Date.parse(conversation.lastMessageAt ?? conversation.createdAt);
+  const people = others(conversation, myId);
+  const isOnline = usePresence(conversation.isGroup ? null : people[0]?.id)?.status === 'online';
+  const label = [
+    title,
+    isOnline ? wording.texts.online : null,
+    listing?.title,
+    line,
+    unreadCount > 0 ? wording.say('unread', { count: unreadCount }) : null,
+    shortTime(wording, time),
+  ].filter(Boolean).join(', ');
+
+  const shared = {
+    className: 'db-row',
+    'aria-label': label,
+    'aria-current': isCurrent ? ('true' as const) : undefined,
+    tabIndex: isTabStop ? 0 : -1,
+    'data-unread': unreadCount > 0 || undefined,
+    'data-conversation': id,
+    onClick: (event: MouseEvent) => onChoose(id, event),
+  };
+  const inside = (
+    <>
+      <Face conversation={conversation} people={people} />
+      <span className="db-row-text">
+        <span className="db-row-top">
+          <bdi className="db-row-name">{title}</bdi>
+          <time className="db-row-time" dateTime={new Date(time).toISOString()} title={exactTime(wording, time)}>{shortTime(wording, time)}</time>
+        </span>
+        <bdi className="db-row-listing">{listing?.title ?? (conversation.isGroup ? wording.say('groupSize', { count: people.length + 1 }) : '\u00a0')}</bdi>
+        <span className="db-row-bottom">
+          <bdi className="db-row-last">{line || '\u00a0'}</bdi>
+          {unreadCount > 0 && <span className="db-badge">{cappedCount(unreadCount, wording)}</span>}
+        </span>
+      </span>
+    </>
+  );
+  return (
+    <li ref={measure} aria-setsize={total} aria-posinset={position}>
+      {hrefFor ? <a {...shared} href={hrefFor(id)}>{inside}</a> : <button {...shared} type="button">{inside}</button>}
+    </li>
+  );
+});
+
+function Face({ conversation, people }: { conversation: Conversation; people: Person[] }) {
+  const { wording } = useSurroundings();
+  const { listing } = conversation;
+  if (conversation.isGroup) {
+    return (
+      <span className="db-face" aria-hidden="true">
+        <span className="db-face-pair"><Avatar person={people[0]} /><Avatar person={people[1] ?? people[0]} /></span>
+      </span>
+    );
+  }
+  if (!listing?.image) return <span className="db-face"><Avatar person={people[0]} size="large" withPresence /></span>;
+  return (
+    <span className="db-face" title={nameOf(people[0], wording)}>
+      <Picture className="db-face-listing" src={listing.image} fallback={<span className="db-face-listing db-face-blank" />} />
+      <Avatar person={people[0]} size="small" withPresence />
+    </span>
+  );
+}
