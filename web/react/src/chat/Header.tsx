@@ -1,6 +1,6 @@
 import type { Conversation } from '@doorbell/client';
 import type { ReactNode } from 'react';
-import { Avatar } from '../inbox/Avatar.js';
+import { Avatar, AvatarPair } from '../inbox/Avatar.js';
 import { others, useSurroundings } from '../provider/context.js';
 import { usePresence } from '../provider/hooks.js';
 import { shortTime } from '../texts/times.js';
@@ -30,7 +30,7 @@ export function Header({ conversation, myId, title, onBack, onClose, actions }: 
   return (
     <header className="db-header">
       {onBack && <button type="button" className="db-icon-button" aria-label={texts.back} onClick={onBack}><BackIcon /></button>}
-      {conversation && <Avatar person={person ?? people[0]} withPresence={!conversation.isGroup} />}
+      {conversation && (conversation.isGroup ? <AvatarPair people={people} /> : <Avatar person={person} withPresence />)}
       <div className="db-header-text">
         <h2 className="db-header-name"><bdi>{title}</bdi></h2>
         <p className="db-header-about">

@@ -37,6 +37,11 @@ export function Avatar({ person, size = 'medium', withPresence = false }: { pers
   );
 }
 
+/** Two people of a group. */
+export function AvatarPair({ people }: { people: Person[] }) {
+  return <span className="db-face-pair"><Avatar person={people[0]} /><Avatar person={people[1] ?? people[0]} /></span>;
+}
+
 function PresenceDot({ userId }: { userId: string }) {
   return usePresence(userId)?.status === 'online' ? <span className="db-presence-dot" /> : null;
 }

@@ -3,7 +3,7 @@ import { memo, type MouseEvent } from 'react';
 import { nameOf, others, titleOf, useSurroundings } from '../provider/context.js';
 import { usePresence } from '../provider/hooks.js';
 import { exactTime, shortTime } from '../texts/times.js';
-import { Avatar, Picture } from './Avatar.js';
+import { Avatar, AvatarPair, Picture } from './Avatar.js';
 import { cappedCount, lastLine } from './wording.js';
 
 interface RowProps {
@@ -25,11 +25,12 @@ export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop,
   const time = Date.parse(conversation.lastMessageAt ?? conversation.createdAt);
   const people = others(conversation, myId);
   const isOnline = usePresence(conversation.isGroup ? null : people[0]?.id)?.status === 'online';
+  const about = conversation.isGroup ? wording.say('groupSize', { count: people.length + 1 }) : listing?.title;
   const label = [
     title,
     isOnline ? wording.texts.online : null,
-    listing?.title,
-    line,
+    about,
+    `${line.by} ${line.text}`.trim(),
     unreadCount > 0 ? wording.say('unread', { count: unreadCount }) : null,
     shortTime(wording, time),
   ].filter(Boolean).join(', ');
@@ -51,9 +52,9 @@ export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop,
           <bdi className="db-row-name">{title}</bdi>
           <time className="db-row-time" dateTime={new Date(time).toISOString()} title={exactTime(wording, time)}>{shortTime(wording, time)}</time>
         </span>
-        <bdi className="db-row-listing">{listing?.title ?? (conversation.isGroup ? wording.say('groupSize', { count: people.length + 1 }) : '\u00a0')}</bdi>
+        {about && <bdi className="db-row-listing">{about}</bdi>}
         <span className="db-row-bottom">
-          <bdi className="db-row-last">{line || '\u00a0'}</bdi>
+          <span className="db-row-last">{line.by && <bdi className="db-row-by">{line.by}</bdi>}<bdi className="db-row-line">{line.text || '\u00a0'}</bdi></span>
           {unreadCount > 0 && <span className="db-badge">{cappedCount(unreadCount, wording)}</span>}
         </span>
       </span>
@@ -72,7 +73,7 @@ function Face({ conversation, people }: { conversation: Conversation; people: Pe
   if (conversation.isGroup) {
     return (
       <span className="db-face" aria-hidden="true">
-        <span className="db-face-pair"><Avatar person={people[0]} /><Avatar person={people[1] ?? people[0]} /></span>
+        <AvatarPair people={people} />
       </span>
     );
   }

@@ -10,12 +10,12 @@ export function previewOf(message: Pick<Message, 'content' | 'type'>, { texts }:
 }
 
 /** The last message of a row; groups and one's own say who wrote it. */
-export function lastLine(conversation: Conversation, myId: string | undefined, wording: Wording): string {
+export function lastLine(conversation: Conversation, myId: string | undefined, wording: Wording): { by: string; text: string } {
   const last = conversation.messages?.at(-1);
-  if (!last) return '';
-  const text = previewOf(last, wording);
-  if (last.senderId === myId) return wording.say('lastMessageOf', { name: wording.texts.you, text });
-  return conversation.isGroup ? wording.say('lastMessageOf', { name: nameOf(last.sender, wording), text }) : text;
+  if (!last) return { by: '', text: '' };
+  const isMine = last.senderId === myId;
+  const name = isMine ? wording.texts.you : nameOf(last.sender, wording);
+  return { by: isMine || conversation.isGroup ? wording.say('lineBy', { name }) : '', text: previewOf(last, wording) };
 }
 
 export const cappedCount = (count: number, wording: Wording): string => (count > 99 ? `${wording.number(99)}+` : wording.number(count));

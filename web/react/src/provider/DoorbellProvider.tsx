@@ -27,7 +27,7 @@ export interface DoorbellProviderProps extends Site {
 
 /** Gives a client, a language and a look to the hooks and components inside. One for each page. */
 export function DoorbellProvider({ client, theme = 'auto', accent, locale, texts, titleCount = true, notifications = true, children, ...site }: DoorbellProviderProps) {
-  const tag = locale ?? pageLanguage();
+  const tag = regional(locale ?? pageLanguage());
   const wording = useMemo(() => wordingFor(tag, texts), [tag, texts]);
   const wordingNow = useRef(wording);
   wordingNow.current = wording;
@@ -75,6 +75,12 @@ function Announcer() {
       <div role="alert">{assertive}</div>
     </div>
   );
+}
+
+// "en" alone means American times; whoever reads English as in Ireland has said so to the browser.
+function regional(tag: string): string {
+  if (tag.includes('-') || typeof navigator === 'undefined') return tag;
+  return navigator.languages.find((language) => language.startsWith(`${tag}-`)) ?? tag;
 }
 
 const pageLanguage = () => (typeof document === 'undefined' ? 'en' : document.documentElement.lang || navigator.language);

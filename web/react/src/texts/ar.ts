@@ -20,7 +20,7 @@ export const ar: Texts = {
     few: '{count} رسائل غير مقروءة', many: '{count} رسالة غير مقروءة', other: '{count} رسالة غير مقروءة',
   },
   you: 'أنت',
-  lastMessageOf: '{name}: {text}',
+  lineBy: '{name}:',
   photo: 'صورة',
   video: 'فيديو',
   file: 'ملف',

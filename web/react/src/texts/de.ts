@@ -17,7 +17,7 @@ export const de: Texts = {
   tryAgain: 'Noch einmal versuchen',
   unread: { one: '{count} ungelesen', other: '{count} ungelesen' },
   you: 'Sie',
-  lastMessageOf: '{name}: {text}',
+  lineBy: '{name}:',
   photo: 'Foto',
   video: 'Video',
   file: 'Datei',

@@ -20,7 +20,7 @@ export const en = {
   tryAgain: 'Try again',
   unread: plural({ one: '{count} unread', other: '{count} unread' }),
   you: 'You',
-  lastMessageOf: '{name}: {text}',
+  lineBy: '{name}:',
   photo: 'Photo',
   video: 'Video',
   file: 'File',

@@ -17,7 +17,7 @@ export const es: Texts = {
   tryAgain: 'Reintentar',
   unread: { one: '{count} sin leer', other: '{count} sin leer' },
   you: 'Tú',
-  lastMessageOf: '{name}: {text}',
+  lineBy: '{name}:',
   photo: 'Foto',
   video: 'Vídeo',
   file: 'Archivo',

@@ -96,9 +96,12 @@ export class AnchoredScroller extends Component<AnchoredScrollerProps> {
   private capture() {
     const scroller = this.scroller.current!;
     if (scroller.clientHeight === 0) return;
+    const rows = [...this.content.current!.querySelectorAll<HTMLElement>('[data-key]')];
     this.known = scroller.scrollTop;
+    // Before the first rows are there, nobody has scrolled away from the end.
+    if (rows.length === 0) return;
     this.isSticking = this.props.isLatest && scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop < AT_END_PIXELS;
-    this.anchors = anchorsAt([...this.content.current!.querySelectorAll<HTMLElement>('[data-key]')], scroller.getBoundingClientRect());
+    this.anchors = anchorsAt(rows, scroller.getBoundingClientRect());
   }
 
   private restore() {

@@ -34,7 +34,7 @@ export const MessageRow = memo(function MessageRow({ message, isMine, isFirst, i
   return (
     <li className="db-message" data-key={message.key} data-seq={message.seq} data-seen-seq={isMine ? undefined : message.seq} data-mine={isMine || undefined}
       data-first={isFirst || undefined} data-last={isLast || undefined} data-status={message.status} tabIndex={-1}>
-      {!isMine && isGroup && <span className="db-message-face">{isLast && <Avatar person={message.sender} size="small" />}</span>}
+      {!isMine && <span className="db-message-face">{isLast && <Avatar person={message.sender} size="small" />}</span>}
       <div className="db-message-body">
         {isFirst && !isMine && isGroup ? <bdi className="db-message-name">{sender}</bdi> : <span className="db-unseen">{sender}: </span>}
         <div className={isBare ? 'db-bubble db-bubble-bare' : 'db-bubble'} data-emoji={isPlainEmoji || undefined}>
