@@ -26,7 +26,7 @@ export const STATES: Record<string, State> = {
   both: { view: 'both', conversationId: 'c-ana' },
   nothing: { view: 'nothing' },
   chat: { view: 'chat', conversationId: 'c-ana' },
-  'chat-unread': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 120) }, then: (client) => client.timeline('c-ana').set({ firstUnreadSeq: 70, reads: { [me.id]: 69 } }) },
+  'chat-unread': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 120), behaviour: { pageSize: 120 } }, then: (client) => client.timeline('c-ana').set({ firstUnreadSeq: 70, reads: { [me.id]: 69 } }) },
   'chat-new': { view: 'chat', conversationId: 'c-ana', options: { history: () => [] } },
   'chat-loading': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], isLoading: true }) },
   'chat-error': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], error: { code: 'UNAVAILABLE', message: 'The server cannot be reached.' } }) },

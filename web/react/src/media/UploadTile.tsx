@@ -1,4 +1,5 @@
 import type { Upload } from '@doorbell/client';
+import { useState } from 'react';
 import { useStore, useSurroundings } from '../provider/context.js';
 import { CloseIcon, FileIcon, PlayIcon, RetryIcon } from '../theme/icons.js';
 import { localPicture } from './local.js';
@@ -12,13 +13,14 @@ export function UploadTile({ upload, isAlone, onRemove }: { upload: Upload; isAl
   const { wording } = useSurroundings();
   const { status, fraction, error } = useStore(upload.progress);
   const picture = useStore(localPicture(upload));
+  const [isUnreadable, setUnreadable] = useState(false);
   const name = upload.fileName;
   const isUnderWay = status === 'preparing' || status === 'uploading' || status === 'waiting';
   const isBroken = status === 'failed' || status === 'cancelled';
   const progress = status === 'waiting' ? wording.say('uploadWaiting', { name }) : wording.say('uploading', { name, percent: wording.percent(fraction) });
   return (
     <div className="db-tile db-upload" data-status={status} style={picture ? tileStyle(picture.width, picture.height, isAlone) : tileStyle(null, null, isAlone)}>
-      {picture ? <img className="db-tile-picture" src={picture.url} alt="" decoding="sync" /> : (
+      {picture && !isUnreadable ? <img className="db-tile-picture" src={picture.url} alt="" decoding="sync" onError={() => setUnreadable(true)} /> : (
         <span className="db-upload-file">{upload.file.type.startsWith('video/') ? <PlayIcon /> : <FileIcon />}<bdi>{name}</bdi></span>
       )}
       {isUnderWay && (

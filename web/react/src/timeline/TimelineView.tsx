@@ -34,7 +34,12 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
   const scroller = useRef<AnchoredScroller>(null);
   const frame = useRef<HTMLDivElement>(null);
   const { start, end, isAtEnd, isLatest, move, showLatest } = usePosition(timeline, state, scroller);
-  const news = useNews(state, myId, isAtEnd);
+  const isLineInView = useCallback(() => {
+    const line = frame.current?.querySelector('.db-new-line')?.getBoundingClientRect();
+    const view = frame.current?.getBoundingClientRect();
+    return !!line && !!view && line.bottom > view.top && line.top < view.bottom;
+  }, []);
+  const news = useNews(state, myId, isAtEnd, isLineInView);
   const [activeKey, setActiveKey] = useState<string | null>(null);
   const [openMedia, setOpenMedia] = useState<string | null>(null);
   const isGroup = conversation?.isGroup ?? false;
@@ -78,7 +83,7 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
           <section key={day.key} className="db-day" aria-label={dayName(wording, day.time)}>
             <p className="db-day-name" aria-hidden="true"><span>{dayName(wording, day.time)}</span></p>
             <ol>
-              {day.rows.map(({ message, isFirst, isLast, isNew }) => [
+              {day.rows.flatMap(({ message, isFirst, isLast, isNew }) => [
                 isNew && <li key="new" className="db-new-line"><span>{texts.newMessages}</span></li>,
                 <MessageRow key={message.key} message={message} isMine={message.senderId === myId} isFirst={isFirst} isLast={isLast} isGroup={isGroup}
                   isTabStop={message.key === activeKey} readers={isGroup && message.senderId === myId ? readersOf(message.seq) : null} timeline={timeline} onOpenMedia={openOne} />,

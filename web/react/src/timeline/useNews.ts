@@ -4,10 +4,10 @@ import { isAttentive } from '../provider/focus.js';
 import { indexOfSeq } from './range.js';
 
 /**
- * The "New" line, and how many messages have come in below what is seen. The line stays where it is while the chat is
- * open: it says where one has left off, and reading on must not move it.
+ * The "New" line, and how many messages have come in below what is seen. A line that is in view stays where it is: it
+ * says where one has left off, and taking it away would move what is read.
  */
-export function useNews({ messages, firstUnreadSeq }: TimelineState, myId: string | undefined, isAtEnd: boolean) {
+export function useNews({ messages, firstUnreadSeq }: TimelineState, myId: string | undefined, isAtEnd: boolean, isLineInView: () => boolean) {
   const [lineSeq, setLineSeq] = useState<number | null>(null);
   const [seenSeq, setSeenSeq] = useState<number | null>(null);
   const lastSeq = messages[indexOfSeq(messages, Infinity) - 1]?.seq ?? 0;
@@ -21,9 +21,9 @@ export function useNews({ messages, firstUnreadSeq }: TimelineState, myId: strin
     const before = known.current;
     known.current = lastSeq;
     if (before === null || lastSeq <= before || (isAtEnd && isAttentive())) return;
-    const first = messages.find(({ seq, senderId }) => seq > before && senderId !== myId);
-    if (first) setLineSeq((line) => (line !== null && line > (seenSeq ?? 0) ? line : first.seq));
-  }, [messages, lastSeq, myId, isAtEnd, seenSeq]);
+    const first = messages.slice(indexOfSeq(messages, before + 1)).find(({ seq, senderId }) => seq > 0 && senderId !== myId);
+    if (first && !isLineInView()) setLineSeq((line) => (line !== null && line > (seenSeq ?? 0) ? line : first.seq));
+  }, [messages, lastSeq, myId, isAtEnd, seenSeq, isLineInView]);
 
   useEffect(() => {
     if (isAtEnd && lastSeq > 0) setSeenSeq(lastSeq);

@@ -1,7 +1,7 @@
 import type { Timeline, TimelineState } from '@doorbell/client';
 import { useCallback, useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react';
 import type { AnchoredScroller } from './AnchoredScroller.js';
-import { earlier, later, latestRange, rangeAround, shownIndexes, type Range } from './range.js';
+import { earlier, indexOfSeq, later, latestRange, rangeAround, shownIndexes, type Range } from './range.js';
 
 /** So few rows left before the first one: the page before is asked for. */
 const LOAD_AHEAD_ROWS = 30;
@@ -19,6 +19,7 @@ export function usePosition(timeline: Timeline, state: TimelineState, scroller: 
   const { messages, hasOlder, isLoadingOlder, hasNewer, isLoadingNewer, firstUnreadSeq } = state;
   const [range, setRange] = useState<Range | null>(null);
   const [isAtEnd, setAtEnd] = useState(true);
+  const [isNear, setNear] = useState({ start: false, end: false });
   const pending = useRef<{ seq: number; distance: number } | null>(null);
   const isOpened = useRef(false);
 
@@ -49,7 +50,8 @@ export function usePosition(timeline: Timeline, state: TimelineState, scroller: 
   useLayoutEffect(() => {
     const wanted = pending.current;
     if (!wanted || !range) return;
-    const message = timeline.state.get().messages.find(({ seq }) => seq >= wanted.seq);
+    const current = timeline.state.get().messages;
+    const message = current[indexOfSeq(current, wanted.seq)];
     if (!message) return;
     pending.current = null;
     scroller.current?.show(message.key, wanted.distance);
@@ -73,6 +75,7 @@ export function usePosition(timeline: Timeline, state: TimelineState, scroller: 
       const shown: [number, number] = [now.current.start, now.current.end];
       const atLatest = atEnd && shown[1] === current.messages.length && !current.hasNewer;
       setAtEnd(atLatest);
+      setNear((before) => (before.start === isNearStart && before.end === isNearEnd ? before : { start: isNearStart, end: isNearEnd }));
       // Before, then after: a list so short that both ends are near grows to one side at a time.
       const next = (isNearStart && earlier(current.messages, shown)) || (isNearEnd && later(current.messages, shown));
       if (next) setRange(next);
@@ -81,11 +84,11 @@ export function usePosition(timeline: Timeline, state: TimelineState, scroller: 
   );
 
   // Both ask again after each page, until there is enough.
-  const needsOlder = range !== null && hasOlder && !isLoadingOlder && !state.error && start < LOAD_AHEAD_ROWS;
+  const needsOlder = range !== null && isNear.start && hasOlder && !isLoadingOlder && !state.error && start < LOAD_AHEAD_ROWS;
   useEffect(() => {
     if (needsOlder) void timeline.loadOlder();
   }, [needsOlder, timeline, messages.length]);
-  const needsNewer = range !== null && hasNewer && !isLoadingNewer && !state.error && messages.length - end < LOAD_AHEAD_ROWS;
+  const needsNewer = range !== null && isNear.end && hasNewer && !isLoadingNewer && !state.error && messages.length - end < LOAD_AHEAD_ROWS;
   useEffect(() => {
     if (needsNewer) void timeline.loadNewer();
   }, [needsNewer, timeline, messages.length]);
