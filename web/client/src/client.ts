@@ -54,7 +54,7 @@ class Client implements DoorbellClient {
     this.#session = new Session(base, fetch, options.token);
     this.#rest = new Rest(this.#session, fetch);
     const storage = options.storage === null ? memoryStorage() : options.storage ?? defaultStorage();
-    this.#shelf = new Shelf(storage, () => this.#events.emit('error', { code: 'STORAGE', message: 'This browser keeps nothing: what is not sent is lost when the page is closed.' }));
+    this.#shelf = new Shelf(storage, () => this.#events.emit('error', { code: 'STORAGE', message: 'Nothing can be kept here: what is not sent is lost when the page is closed.' }));
     const tabs = options.shareTabs === false ? null : options.tabs ?? browserTabs();
     this.#hub = new Hub((onState, push) => new Connection(this.#session, this.#rest, options, onState, push), tabs);
     this.state = this.#hub.state;
@@ -65,7 +65,6 @@ class Client implements DoorbellClient {
       tell: (notice) => this.#events.emit('notify', notice),
     });
     this.inbox = new ConversationList(this.#rest, this.#shelf, this.#hub, mine);
-    this.inbox.onChange = (conversation) => this.#events.emit('conversation', conversation);
     this.#line = new UploadLine(this.#session, this.#hub, transferOf(fetch));
     this.#outbox = new Outbox(this.#hub, this.#shelf, (file, begun) => this.#upload(file, begun));
     this.#delivery = new Delivery(this.#hub, this.#outbox);
@@ -178,6 +177,13 @@ class Client implements DoorbellClient {
       this.me.set(user ?? personOf(userId));
       void this.#shelf.set('me', this.me.get());
     });
+    // While polling nobody says who one is, but the list does.
+    this.inbox.onChange = (conversation) => {
+      const me = this.me.get();
+      const user = me && me.name === null && conversation.participants.find(({ userId }) => userId === me.id)?.user;
+      if (user) this.me.set(user);
+      this.#events.emit('conversation', conversation);
+    };
     pushes.on('message:received', (message) => {
       if (message.senderId === this.me.get()?.id) this.#outbox.stored(message);
       this.#events.emit('message', message);

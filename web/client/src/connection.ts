@@ -8,6 +8,15 @@ import type { Rest } from './rest.js';
 import type { Session } from './session.js';
 import { backoff, Timer } from './timing.js';
 
+/** What Socket.IO and Engine.IO tell of a failed attempt. */
+interface ConnectError extends Error {
+  /** Of a server that has judged the handshake. */
+  data?: { code?: string };
+  /** The status of an answer by HTTP, where there was one. */
+  description?: unknown;
+  context?: { getResponseHeader?(name: string): string | null };
+}
+
 const TOKEN_CODES = ['TOKEN_MISSING', 'TOKEN_EXPIRED', 'TOKEN_INVALID', 'UNAUTHENTICATED'];
 
 /** The one live connection to the server: a socket, or polling where sockets are blocked. */
@@ -40,12 +49,11 @@ export class Connection {
       autoConnect: false,
       // Attempts are made here, so that it can be told when the next one is and why the last one failed.
       reconnection: false,
-      tryAllTransports: true,
       timeout: CONNECT_TIMEOUT,
       auth: (answer) => answer({ token: this.#token, contract: 'conversations' }),
     });
     this.#socket.on('connect', () => this.#connected());
-    this.#socket.on('connect_error', (error: Error & { data?: { code?: string } }) => this.#failed(error));
+    this.#socket.on('connect_error', (error: ConnectError) => this.#failed(error));
     this.#socket.on('disconnect', (reason) => {
       if (reason !== 'io client disconnect') this.#failed(new DoorbellError('NETWORK', 'The connection was lost.'));
     });
@@ -104,9 +112,10 @@ export class Connection {
       return this.#failed(asError(thrown));
     }
     if (this.#isStopped) return;
-    // Some networks swallow WebSockets without an error: every other attempt begins with the other transport.
-    const transports = this.#failures % 2 ? [...this.#transports].reverse() : this.#transports;
-    Object.assign(this.#socket.io.opts, { transports });
+    // Some networks swallow WebSockets without an error: every other attempt begins with the other transport. By either
+    // way the last error is that of the transport that tells a status.
+    const isOther = this.#failures % 2 > 0;
+    Object.assign(this.#socket.io.opts, { transports: isOther ? [...this.#transports].reverse() : this.#transports, tryAllTransports: !isOther });
     this.#socket.connect();
   }
 
@@ -119,7 +128,7 @@ export class Connection {
     this.push('up', { isRecovered: this.#socket.recovered });
   }
 
-  #failed(error: Error & { data?: { code?: string }; code?: string }): void {
+  #failed(error: ConnectError): void {
     this.#isAttempting = false;
     if (this.#isStopped) return;
     const code = error.data?.code ?? (error instanceof DoorbellError ? error.code : 'NETWORK');
@@ -131,11 +140,14 @@ export class Connection {
       this.#retry.set(POLLING_PROBE, () => void this.#attempt());
       return;
     }
-    const wait = (error instanceof DoorbellError && error.retryAfterMs) || backoff(this.#failures);
+    // Sockets are not blocked where the server itself says that it is too busy for one.
+    const isBusy = error.description === 429 || error.description === 503;
+    const asked = isBusy ? Number(error.context?.getResponseHeader?.('retry-after')) * 1000 : error instanceof DoorbellError && error.retryAfterMs;
+    const wait = Math.max(asked || 0, backoff(this.#failures));
     this.#retry.set(wait, () => void this.#attempt());
-    const message = error instanceof DoorbellError ? error.message : 'The server cannot be reached.';
-    this.#tell('offline', { code, message }, Date.now() + wait);
-    if (this.#failures >= ATTEMPTS_BEFORE_POLLING && this.options.polling !== 'never') void this.#tryPolling();
+    const message = isBusy ? 'The server is too busy.' : error instanceof DoorbellError ? error.message : 'The server cannot be reached.';
+    this.#tell('offline', { code: isBusy ? 'UNAVAILABLE' : code, message }, Date.now() + wait);
+    if (!isBusy && this.#failures >= ATTEMPTS_BEFORE_POLLING && this.options.polling !== 'never') void this.#tryPolling();
   }
 
   #refused(reason: Reason): void {

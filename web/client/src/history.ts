@@ -49,6 +49,7 @@ export class History {
     const generation = this.#generation;
     const page = await this.#page(`after=${this.window.last}&limit=${PAGE_MESSAGES}`);
     if (generation !== this.#generation) return;
+    this.window.isReadingOld = false;
     this.window.addNewer(page.messages, page.hasMore);
     this.#took(page.messages);
     // What came between the page and now was not added while there was more.
@@ -74,7 +75,7 @@ export class History {
     for (let pages = 1; ; pages += 1) {
       this.window.addNewer(page.messages, false);
       this.#took(page.messages);
-      if (!page.hasMore) return;
+      if (!page.hasMore || this.window.hasNewer) return;
       if (pages >= REPAIR_PAGES) return this.loadNewest();
       page = await this.#page(`after=${this.window.last}&limit=200`);
       if (generation !== this.#generation) return;

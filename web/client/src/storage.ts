@@ -77,6 +77,7 @@ export class Shelf {
   #ready!: (prefix: string) => void;
   readonly #prefix = new Promise<string>((resolve) => (this.#ready = resolve));
   #isCleared = false;
+  #isBroken = false;
 
   constructor(
     private readonly storage: StorageLike,
@@ -117,12 +118,13 @@ export class Shelf {
     }, undefined);
   }
 
-  /** Private windows and full disks refuse storage: the chat goes on without, and says so. */
+  /** Private windows and full disks refuse storage: the chat goes on without, and says so once. */
   async #guard<T>(act: () => Promise<T>, otherwise: T): Promise<T> {
     try {
       return await act();
     } catch (error) {
-      this.onError(error);
+      if (!this.#isBroken) this.onError(error);
+      this.#isBroken = true;
       return otherwise;
     }
   }

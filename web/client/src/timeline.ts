@@ -75,7 +75,9 @@ export class ConversationTimeline implements Timeline {
       outbox.events.on('stored', (message) => here(message) && this.#history.received(message)),
       inbox.list.subscribe(() => {
         const conversation = inbox.get(id);
-        if (conversation && conversation !== this.state.get().conversation) this.#show({ conversation });
+        if (!conversation || conversation === this.state.get().conversation) return;
+        if (this.#history.isLoaded && !this.#isUnreadPlaced) this.#placeUnread();
+        this.#show({ conversation });
       }),
     ];
     this.#compose();
@@ -138,7 +140,9 @@ export class ConversationTimeline implements Timeline {
   }
 
   markRead(uptoSeq = Infinity): void {
-    const upto = Math.min(uptoSeq, this.#history.window.last);
+    const { window } = this.#history;
+    const upto = Math.min(uptoSeq, window.last);
+    if (upto === window.last) window.isReadingOld = false;
     if (upto <= this.#read) return;
     this.#read = upto;
     this.#countUnread();
@@ -245,7 +249,8 @@ export class ConversationTimeline implements Timeline {
     const foreign = this.#foreign(0);
     const first = conversation.unreadCount ? foreign.at(-conversation.unreadCount) ?? foreign[0] : undefined;
     this.#show({ firstUnreadSeq: first?.seq ?? null });
-    if (!first) this.#read = this.#toldRead = Math.max(this.#toldRead, this.#history.window.last);
+    // Unless that is so only because it was marked here a moment ago.
+    if (!first && this.#read <= this.#toldRead) this.#read = this.#toldRead = this.#history.window.last;
   }
 
   #countUnread(): void {

@@ -50,7 +50,6 @@ export class MessageWindow {
   addNewer(messages: Message[], hasNewer: boolean): void {
     for (const message of messages) if (this.#place(message) === 'gap') this.messages.push(message);
     this.hasNewer = hasNewer;
-    if (!hasNewer) this.isReadingOld = false;
     this.#trim();
   }
 
