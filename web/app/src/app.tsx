@@ -19,6 +19,7 @@ const Dashboard = lazy(() => import('./pages/dashboard').then((page) => ({ defau
 export function App() {
   return (
     <Chatting>
+      <InnerLinks />
       <a href="#main" className="sr-only z-50 rounded-full bg-brand px-4 py-2 font-semibold text-brand-ink focus:not-sr-only focus:fixed focus:top-3 focus:left-3">Skip to the page</a>
       <Header />
       <Main />
@@ -49,6 +50,25 @@ function Chatting({ children }: { children: ReactNode }) {
     </DoorbellProvider>
   );
 }
+
+/** Links that the chat draws lead to other pages of these without loading them anew. */
+function InnerLinks() {
+  const [, navigate] = useLocation();
+  useEffect(() => {
+    const follow = (event: MouseEvent) => {
+      if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+      const link = (event.target as Element).closest('a');
+      if (!link || link.origin !== location.origin || link.target !== '' || link.hasAttribute('download') || link.hash !== '' || !isPage(link.pathname)) return;
+      event.preventDefault();
+      navigate(link.pathname + link.search);
+    };
+    document.addEventListener('click', follow);
+    return () => document.removeEventListener('click', follow);
+  }, [navigate]);
+  return null;
+}
+
+const isPage = (path: string): boolean => path === '/' || /^\/(listing|messages|dashboard)(\/|$)/.test(path);
 
 function Main() {
   const { client } = useSession();

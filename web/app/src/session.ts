@@ -92,7 +92,7 @@ export async function signOut(): Promise<void> {
   if (!isOfTab) await ask('/api/demo/sign-out', { method: 'POST', body: {} });
   sessionStorage.removeItem(TAB);
   kept = null;
-  await client?.signOut();
+  void client?.signOut();
   become({ user: null, client: null, isOfTab: false });
 }
 

@@ -14,7 +14,7 @@ export function UnreadCount() {
   return (
     <span className="grid h-5 min-w-5 place-items-center rounded-full bg-sun px-1.5 text-xs font-bold text-sun-ink tabular-nums" data-testid="unread">
       <span aria-hidden="true">{unread > 99 ? '99+' : unread}</span>
-      <span className="sr-only">, {unread} unread</span>
+      <span className="sr-only">({unread} unread)</span>
     </span>
   );
 }

@@ -77,15 +77,15 @@ function Overview() {
   const unread = useUnread();
   const homes = useMyHomes();
   return (
-    <div className="grid gap-8">
+    <div className="grid grid-cols-1 gap-8">
       <dl className="grid gap-4 sm:grid-cols-3">
         <Figure label="Unread messages" href="/dashboard?tab=messages">{unread}</Figure>
         <Figure label="Conversations" href="/dashboard?tab=messages">{items.length}</Figure>
         <Figure label="Homes on offer" href="/dashboard?tab=homes">{homes.length}</Figure>
       </dl>
-      <section aria-labelledby="latest" className="grid gap-3">
+      <section aria-labelledby="latest" className="grid grid-cols-1 gap-3">
         <h2 id="latest" className="text-2xl">Lately</h2>
-        {items.length === 0 ? <NoMessages /> : <ul className="grid gap-2.5">{items.slice(0, 4).map((conversation) => <li key={conversation.id}><ConversationRow conversation={conversation} href={`/dashboard?tab=messages&chat=${conversation.id}`} /></li>)}</ul>}
+        {items.length === 0 ? <NoMessages /> : <ul className="grid grid-cols-1 gap-2.5">{items.slice(0, 4).map((conversation) => <li key={conversation.id}><ConversationRow conversation={conversation} href={`/dashboard?tab=messages&chat=${conversation.id}`} /></li>)}</ul>}
       </section>
     </div>
   );
@@ -114,8 +114,8 @@ function MessagesTab() {
   const chat = search.get('chat');
   const close = () => setSearch({ tab: 'messages' });
   return (
-    <div className={`grid items-start gap-5 ${chat ? 'lg:grid-cols-[minmax(0,1fr)_minmax(0,1.1fr)]' : ''}`}>
-      <section aria-label="Conversations" className={`grid gap-3 ${chat ? 'max-lg:hidden' : ''}`}>
+    <div className={`grid grid-cols-1 items-start gap-5 ${chat ? 'lg:grid-cols-[minmax(0,1fr)_minmax(0,1.1fr)]' : ''}`}>
+      <section aria-label="Conversations" className={`grid grid-cols-1 gap-3 ${chat ? 'max-lg:hidden' : ''}`}>
         <div className="flex items-center justify-between gap-3">
           <h2 className="text-2xl">Your conversations</h2>
           <button type="button" className="button button-plain" onClick={() => setIsMakingGroup(true)}><Users className="size-4.5" aria-hidden="true" />New group</button>
@@ -123,7 +123,7 @@ function MessagesTab() {
         {error ? <Notice title="Your messages could not be loaded" level="h2" action={<button type="button" className="button button-brand" onClick={() => void refresh()}>Try again</button>}>{error.message}</Notice>
           : isLoading ? <div className="h-40 animate-pulse rounded-3xl bg-sunk" />
           : items.length === 0 ? <NoMessages />
-          : <ul className="grid gap-2.5">{items.map((conversation) => <li key={conversation.id}><ConversationRow conversation={conversation} isOpen={conversation.id === chat} href={`/dashboard?tab=messages&chat=${conversation.id}`} /></li>)}</ul>}
+          : <ul className="grid grid-cols-1 gap-2.5">{items.map((conversation) => <li key={conversation.id}><ConversationRow conversation={conversation} isOpen={conversation.id === chat} href={`/dashboard?tab=messages&chat=${conversation.id}`} /></li>)}</ul>}
         {hasMore && <button type="button" className="button button-plain" onClick={() => void loadMore()}>Show more</button>}
       </section>
       {chat && (

@@ -54,8 +54,8 @@ export function Home() {
           <fieldset className="flex flex-wrap gap-1 rounded-full bg-sunk p-1 max-sm:w-full">
             <legend className="sr-only">Kind</legend>
             {KINDS.map(([value, label]) => (
-              <label key={value} className="grid min-h-9 grow cursor-pointer place-items-center rounded-full px-3.5 text-sm font-semibold has-checked:bg-card has-checked:shadow-card has-focus-visible:outline-3 has-focus-visible:outline-brand">
-                <input type="radio" name="kind" value={value} checked={kind === value} onChange={() => change('kind', value)} className="sr-only" />
+              <label key={value} className="relative grid min-h-9 grow cursor-pointer place-items-center rounded-full px-3.5 text-sm font-semibold has-checked:bg-card has-checked:shadow-card has-focus-visible:outline-3 has-focus-visible:outline-brand">
+                <input type="radio" name="kind" value={value} checked={kind === value} onChange={() => change('kind', value)} className="absolute inset-0 cursor-pointer appearance-none rounded-full outline-none" />
                 {label}
               </label>
             ))}
