@@ -27,6 +27,10 @@ export class Connection {
   #poller: Poller | null = null;
   /** In a row. */
   #failures = 0;
+  /** Of these, how often it looked as if sockets were blocked. */
+  #blocked = 0;
+  #hasOpened = false;
+  readonly #late = new Timer();
   #pollingFailures = 0;
   #token = '';
   #isAttempting = false;
@@ -52,6 +56,7 @@ export class Connection {
       timeout: CONNECT_TIMEOUT,
       auth: (answer) => answer({ token: this.#token, contract: 'conversations' }),
     });
+    this.#socket.io.on('open', () => (this.#hasOpened = true));
     this.#socket.on('connect', () => this.#connected());
     this.#socket.on('connect_error', (error: ConnectError) => this.#failed(error));
     this.#socket.on('disconnect', (reason) => {
@@ -71,6 +76,7 @@ export class Connection {
   stop(): void {
     this.#isStopped = true;
     this.#retry.clear();
+    this.#late.clear();
     this.#poller?.stop();
     this.session.onRenewed = () => {};
     if (typeof window !== 'undefined') window.removeEventListener('online', this.retryNow);
@@ -116,12 +122,16 @@ export class Connection {
     // way the last error is that of the transport that tells a status.
     const isOther = this.#failures % 2 > 0;
     Object.assign(this.#socket.io.opts, { transports: isOther ? [...this.#transports].reverse() : this.#transports, tryAllTransports: !isOther });
+    this.#hasOpened = false;
+    // A transport that opens and then swallows what is said would be waited for without end.
+    this.#late.set(CONNECT_TIMEOUT * 1.5, () => this.#reconnect());
     this.#socket.connect();
   }
 
   #connected(): void {
     this.#isAttempting = false;
-    this.#failures = 0;
+    this.#failures = this.#blocked = 0;
+    this.#late.clear();
     this.#hasRenewed = false;
     this.#leavePolling();
     this.#tell('online');
@@ -130,6 +140,7 @@ export class Connection {
 
   #failed(error: ConnectError): void {
     this.#isAttempting = false;
+    this.#late.clear();
     if (this.#isStopped) return;
     const code = error.data?.code ?? (error instanceof DoorbellError ? error.code : 'NETWORK');
     if (error.data?.code || (error instanceof DoorbellError && (error.isFinal || code === 'SIGNED_OUT'))) {
@@ -147,7 +158,9 @@ export class Connection {
     this.#retry.set(wait, () => void this.#attempt());
     const message = isBusy ? 'The server is too busy.' : error instanceof DoorbellError ? error.message : 'The server cannot be reached.';
     this.#tell('offline', { code: isBusy ? 'UNAVAILABLE' : code, message }, Date.now() + wait);
-    if (!isBusy && this.#failures >= ATTEMPTS_BEFORE_POLLING && this.options.polling !== 'never') void this.#tryPolling();
+    // So it may be where a transport opens and is closed again, but more often the server does that when it is busy.
+    if (!isBusy) this.#blocked += this.#hasOpened ? 0.5 : 1;
+    if (this.#blocked >= ATTEMPTS_BEFORE_POLLING && this.options.polling !== 'never') void this.#tryPolling();
   }
 
   #refused(reason: Reason): void {

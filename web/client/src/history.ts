@@ -82,6 +82,13 @@ export class History {
     }
   }
 
+  /** Takes the newest messages as they are now: read, or with fresh links. */
+  async refresh(): Promise<void> {
+    const page = await this.#page(`limit=${PAGE_MESSAGES}`);
+    for (const message of page.messages) this.received(message);
+    this.onMessages(page.messages);
+  }
+
   /** A message that has come by itself. */
   received(message: Message): void {
     if (!this.isLoaded || this.#isRepairing) return this.#hold(message);

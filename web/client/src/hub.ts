@@ -156,13 +156,14 @@ export class Hub {
     return status === 'online' || status === 'polling';
   }
 
-  /** Calls back whenever the server can be asked again after it could not. */
+  /** Calls back whenever the server can be asked again after it could not, or in another way than before. */
   onUp(listener: () => void): () => void {
-    let wasUp = this.isUp;
+    let last = this.state.get().status;
     return this.state.subscribe(() => {
-      const isUp = this.isUp;
-      if (isUp && !wasUp) listener();
-      wasUp = isUp;
+      const { status } = this.state.get();
+      if (status === last) return;
+      last = status;
+      if (this.isUp) listener();
     });
   }
 

@@ -7,7 +7,7 @@ import type { ConversationList } from './inbox.js';
 import { LEAVE_DELAY, READ_DELAY } from './limits.js';
 import type { Outbox } from './outbox.js';
 import { pendingView, storedView } from './message-view.js';
-import { Receipts } from './receipts.js';
+import { lastReadByOthers, Receipts } from './receipts.js';
 import type { Rest } from './rest.js';
 import { Value, type Store } from './store.js';
 import { backoff, Timer } from './timing.js';
@@ -48,6 +48,8 @@ export class ConversationTimeline implements Timeline {
   #read = 0;
   #toldRead = 0;
   #isUnreadPlaced = false;
+  /** When others had read last, as of the last time that the messages were asked about it. */
+  #readsAsked: string | null = null;
   readonly #stops: (() => void)[];
 
   constructor(
@@ -66,7 +68,6 @@ export class ConversationTimeline implements Timeline {
       hub.pushes.on('message:received', (message) => here(message) && this.#received(message)),
       hub.pushes.on('message:read_update', (update) => here(update) && this.#readBy(update)),
       hub.pushes.on('typing:update', (update) => here(update) && update.userId !== this.#me && this.#typists.note(update)),
-      hub.pushes.on('conversation:updated', ({ conversation }) => conversation.id === id && this.#conversation(conversation)),
       hub.onUp(() => {
         this.#isJoined = false;
         if (this.#opened) void this.#sync();
@@ -76,8 +77,10 @@ export class ConversationTimeline implements Timeline {
       inbox.list.subscribe(() => {
         const conversation = inbox.get(id);
         if (!conversation || conversation === this.state.get().conversation) return;
-        if (this.#history.isLoaded && !this.#isUnreadPlaced) this.#placeUnread();
         this.#show({ conversation });
+        if (!this.#history.isLoaded) return;
+        if (!this.#isUnreadPlaced) this.#placeUnread();
+        this.#gatherReads(conversation);
       }),
     ];
     this.#compose();
@@ -222,19 +225,30 @@ export class ConversationTimeline implements Timeline {
   #took(messages: Message[]): void {
     for (const message of messages) if (message.senderId === this.#me) this.host.outbox.stored(message);
     const conversation = this.host.inbox.get(this.id);
-    if (conversation) this.#conversation(conversation);
+    if (conversation) this.#gatherReads(conversation);
     if (!this.#isUnreadPlaced) this.#placeUnread();
   }
 
-  #conversation(conversation: Conversation): void {
-    if (this.#receipts.noteConversation(conversation, this.#history.window.messages, this.#me)) this.#compose();
+  #gatherReads(conversation: Conversation): void {
+    const me = this.#me;
+    this.#receipts.gather(conversation, this.#history.window.messages, me);
+    this.#compose();
+    // Where the reading itself was not told, as while polling, the messages are read again: they say which it was.
+    const at = lastReadByOthers(conversation, me);
+    if (!at || at === this.#readsAsked || !this.#opened) return;
+    this.#readsAsked = at;
+    const isOpen = this.state.get().messages.some(({ senderId, status, createdAt }) => senderId === me && status === 'sent' && createdAt <= at);
+    if (isOpen) void this.#history.refresh().catch(() => (this.#readsAsked = null));
   }
 
   #readBy(update: ReadUpdate): void {
     if (update.userId === this.#me) {
       this.#read = this.#toldRead = Math.max(this.#read, update.seq);
       this.#countUnread();
-    } else if (this.#receipts.note(update)) this.#compose();
+    } else {
+      this.#receipts.note(update);
+      this.#compose();
+    }
   }
 
   #foreign(after: number): Message[] {
@@ -272,7 +286,7 @@ export class ConversationTimeline implements Timeline {
     const { outbox, me } = this.host;
     const { window } = this.#history;
     const own = this.#me;
-    const readUpTo = this.#receipts.byOthers(own);
+    const readUpTo = this.#receipts.byOthers;
     const messages: TimelineMessage[] = window.messages.map((message) => storedView(message, own, readUpTo));
     const stored = new Set(window.messages.flatMap(({ senderId, clientMessageId }) => (senderId === own && clientMessageId ? clientMessageId : [])));
     for (const entry of outbox.entries(this.id)) {
