@@ -4,7 +4,7 @@ import type { Hub } from './hub.js';
 import { INBOX_CONVERSATIONS, INBOX_SAVE_DELAY, PAGE_CONVERSATIONS } from './limits.js';
 import type { Rest } from './rest.js';
 import type { Shelf } from './storage.js';
-import { Value } from './store.js';
+import { patch, Value } from './store.js';
 import { backoff, Timer } from './timing.js';
 import type { Conversation, Message } from './wire.js';
 
@@ -186,7 +186,7 @@ export class ConversationList implements Inbox {
     const items = [...this.#items.values()].sort((a, b) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : 0));
     const before = this.list.get();
     const isSame = items.length === before.items.length && items.every((item, at) => item === before.items[at]);
-    this.list.set({ ...before, ...change, items: isSame ? before.items : items, hasMore: this.#cursor !== null });
+    patch(this.list, { ...change, items: isSame ? before.items : items, hasMore: this.#cursor !== null });
     this.unread.set(items.reduce((sum, { unreadCount }) => sum + unreadCount, 0));
     if (!isSame) this.#save.setOnce(INBOX_SAVE_DELAY, () => void this.shelf.set(SHELF, this.list.get().items.slice(0, PAGE_CONVERSATIONS)));
   }

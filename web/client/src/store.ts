@@ -33,3 +33,9 @@ export class Value<T> implements Store<T> {
     return this.#listeners.size > 0;
   }
 }
+
+/** Changes parts of a value; nobody is told where nothing is different. */
+export function patch<T extends object>(value: Value<T>, change: Partial<T>): void {
+  const before = value.get();
+  if ((Object.keys(change) as (keyof T)[]).some((key) => change[key] !== before[key])) value.set({ ...before, ...change });
+}

@@ -9,7 +9,7 @@ import type { Outbox } from './outbox.js';
 import { pendingView, storedView } from './message-view.js';
 import { lastReadByOthers, Receipts } from './receipts.js';
 import type { Rest } from './rest.js';
-import { Value, type Store } from './store.js';
+import { patch, Value, type Store } from './store.js';
 import { backoff, Timer } from './timing.js';
 import { OwnTyping, Typists } from './typing.js';
 import type { Conversation, Message, Person, ReadUpdate } from './wire.js';
@@ -297,8 +297,6 @@ export class ConversationTimeline implements Timeline {
   }
 
   #show(change: Partial<TimelineState>): void {
-    const before = this.state.get();
-    const next = { ...before, conversation: this.host.inbox.get(this.id), ...change };
-    if ((Object.keys(next) as (keyof TimelineState)[]).some((key) => next[key] !== before[key])) this.state.set(next);
+    patch(this.state, { conversation: this.host.inbox.get(this.id), ...change });
   }
 }

@@ -5,7 +5,7 @@ import { RESUMABLE_BYTES, UPLOAD_ATTEMPTS, UPLOADS_AT_ONCE } from './limits.js';
 import { removeMetadata } from './metadata.js';
 import { resume } from './resumable.js';
 import type { Session } from './session.js';
-import { Value } from './store.js';
+import { patch, Value } from './store.js';
 import { backoff, Timer, uniqueId } from './timing.js';
 import { good, type Transfer, type TransferAnswer, type TransferRequest } from './transfer.js';
 import type { Attachment } from './wire.js';
@@ -205,6 +205,6 @@ export class UploadTask implements Upload {
   }
 
   #show(change: Partial<UploadProgress>): void {
-    this.progress.set({ ...this.progress.get(), ...change });
+    patch(this.progress, change);
   }
 }
