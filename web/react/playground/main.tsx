@@ -21,13 +21,14 @@ declare global {
 
 function Stage() {
   const [activeId, setActiveId] = useState<string | null>(state?.conversationId ?? null);
+  const heading = <h1 className="db-unseen">{name}</h1>;
   switch (state?.view) {
     case 'inbox':
-      return <main className="stage"><Inbox activeId={activeId} onOpen={setActiveId} /></main>;
+      return <main className="stage">{heading}<Inbox activeId={activeId} onOpen={setActiveId} /></main>;
     case 'nothing':
-      return <main className="stage stage-both"><Inbox onOpen={setActiveId} />{activeId ? <Chat conversationId={activeId} /> : <NothingSelected />}</main>;
+      return <main className="stage stage-both">{heading}<Inbox onOpen={setActiveId} />{activeId ? <Chat conversationId={activeId} /> : <NothingSelected />}</main>;
     case 'both':
-      return <main className="stage stage-both"><Inbox activeId={activeId} onOpen={setActiveId} />{activeId && <Chat conversationId={activeId} />}</main>;
+      return <main className="stage stage-both">{heading}<Inbox activeId={activeId} onOpen={setActiveId} />{activeId && <Chat conversationId={activeId} />}</main>;
     case 'page':
       return (
         <main className="stage-page">
@@ -36,7 +37,7 @@ function Stage() {
         </main>
       );
     default:
-      return <main className="stage">{activeId && <Chat conversationId={activeId} onBack={parameters.has('back') ? () => {} : undefined} />}</main>;
+      return <main className="stage">{heading}{activeId && <Chat conversationId={activeId} onBack={parameters.has('back') ? () => {} : undefined} />}</main>;
   }
 }
 

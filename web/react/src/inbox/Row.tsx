@@ -26,18 +26,8 @@ export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop,
   const people = others(conversation, myId);
   const isOnline = usePresence(conversation.isGroup ? null : people[0]?.id)?.status === 'online';
   const about = conversation.isGroup ? wording.say('groupSize', { count: people.length + 1 }) : listing?.title;
-  const label = [
-    title,
-    isOnline ? wording.texts.online : null,
-    about,
-    `${line.by} ${line.text}`.trim(),
-    unreadCount > 0 ? wording.say('unread', { count: unreadCount }) : null,
-    shortTime(wording, time),
-  ].filter(Boolean).join(', ');
-
   const shared = {
     className: 'db-row',
-    'aria-label': label,
     'aria-current': isCurrent ? ('true' as const) : undefined,
     tabIndex: isTabStop ? 0 : -1,
     'data-unread': unreadCount > 0 || undefined,
@@ -47,16 +37,15 @@ export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop,
   const inside = (
     <>
       <Face conversation={conversation} people={people} />
+      {/* In the order in which it is to be read out; where each stands is the style sheet's. */}
       <span className="db-row-text">
-        <span className="db-row-top">
-          <bdi className="db-row-name">{title}</bdi>
-          <time className="db-row-time" dateTime={new Date(time).toISOString()} title={exactTime(wording, time)}>{shortTime(wording, time)}</time>
-        </span>
-        {about && <bdi className="db-row-listing">{about}</bdi>}
-        <span className="db-row-bottom">
-          <span className="db-row-last">{line.by && <bdi className="db-row-by">{line.by}</bdi>}<bdi className="db-row-line">{line.text || '\u00a0'}</bdi></span>
-          {unreadCount > 0 && <span className="db-badge">{cappedCount(unreadCount, wording)}</span>}
-        </span>
+        <bdi className="db-row-name">{title}</bdi>
+        <Pause>{isOnline && wording.texts.online}</Pause>
+        {about && <><bdi className="db-row-listing">{about}</bdi><Pause /></>}
+        <span className="db-row-last">{line.by && <bdi className="db-row-by">{line.by} </bdi>}<bdi className="db-row-line">{line.text || '\u00a0'}</bdi></span>
+        <Pause>{unreadCount > 0 && wording.say('unread', { count: unreadCount })}</Pause>
+        {unreadCount > 0 && <span className="db-badge" aria-hidden="true">{cappedCount(unreadCount, wording)}</span>}
+        <time className="db-row-time" dateTime={new Date(time).toISOString()} title={exactTime(wording, time)}>{shortTime(wording, time)}</time>
       </span>
     </>
   );
@@ -66,6 +55,9 @@ export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop,
     </li>
   );
 });
+
+/** A comma for screen readers, and what they alone are told in between. */
+const Pause = ({ children }: { children?: string | false }) => <span className="db-unseen">, {children && `${children}, `}</span>;
 
 function Face({ conversation, people }: { conversation: Conversation; people: Person[] }) {
   const { wording } = useSurroundings();

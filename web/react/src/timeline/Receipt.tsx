@@ -23,8 +23,9 @@ export function Receipt({ status, readers }: { status: MessageStatus; readers: s
   const summary = count === 0 ? wording.texts[WORDS.sent] : wording.say('readBy', { count });
   return (
     <>
-      <button type="button" className="db-receipt db-receipt-button" data-status={count > 0 ? 'read' : 'sent'} aria-expanded={isOpen} aria-label={summary} onClick={() => setOpen(!isOpen)}>
+      <button type="button" className="db-receipt db-receipt-button" data-status={count > 0 ? 'read' : 'sent'} aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
         <Icon />
+        <span className="db-unseen">{summary}</span>
         {count > 0 && <span aria-hidden="true">{wording.number(count)}</span>}
       </button>
       {isOpen && <span className="db-readers">{count === 0 ? wording.texts.readByNobody : wording.say('readByNames', { names: wording.names(readers) })}</span>}

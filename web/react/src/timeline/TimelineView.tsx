@@ -1,6 +1,5 @@
 import type { Conversation, Timeline, TimelineState } from '@doorbell/client';
 import { useCallback, useImperativeHandle, useMemo, useRef, useState, type FocusEvent, type KeyboardEvent, type ReactNode, type Ref } from 'react';
-import { cappedCount } from '../inbox/wording.js';
 import { Lightbox, type LightboxItem } from '../media/Lightbox.js';
 import { nameOf, others, useSurroundings } from '../provider/context.js';
 import { clockTime, dayName } from '../texts/times.js';
@@ -93,9 +92,8 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
         ))}
       </AnchoredScroller>
       {!isAtEnd && (
-        <button type="button" className="db-to-latest" data-news={news.count > 0 || undefined} onClick={showLatest}
-          aria-label={news.count > 0 ? wording.say('jumpToNew', { count: news.count }) : texts.jumpToLatest}>
-          {news.count > 0 && <span>{news.count > 99 ? cappedCount(news.count, wording) : wording.say('jumpToNew', { count: news.count })}</span>}
+        <button type="button" className="db-to-latest" data-news={news.count > 0 || undefined} onClick={showLatest}>
+          <span className={news.count > 0 ? undefined : 'db-unseen'}>{news.count > 0 ? wording.say('jumpToNew', { count: news.count }) : texts.jumpToLatest}</span>
           <DownIcon />
         </button>
       )}
