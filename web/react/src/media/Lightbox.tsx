@@ -51,6 +51,7 @@ export function Lightbox({ items, startId, onClose }: LightboxProps) {
     else if (event.key === 'ArrowLeft') go(-forward);
     else if (event.key === 'Home') setCurrentId(items[0]!.attachment.id);
     else if (event.key === 'End') setCurrentId(items.at(-1)!.attachment.id);
+    else if (event.key === 'Escape') onClose();
     else if (event.key === 'Tab') return keepInside(event, dialog.current!);
     else return;
     event.preventDefault();
