@@ -20,11 +20,12 @@ export function Receipt({ status, readers }: { status: MessageStatus; readers: s
     );
   }
   const count = readers.length;
+  const GroupIcon = count > 0 ? ReadIcon : TickIcon;
   const summary = count === 0 ? wording.texts[WORDS.sent] : wording.say('readBy', { count });
   return (
     <>
       <button type="button" className="db-receipt db-receipt-button" data-status={count > 0 ? 'read' : 'sent'} aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-        <Icon />
+        <GroupIcon />
         <span className="db-unseen">{summary}</span>
         {count > 0 && <span aria-hidden="true">{wording.number(count)}</span>}
       </button>

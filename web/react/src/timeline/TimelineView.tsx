@@ -85,7 +85,7 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
               {day.rows.flatMap(({ message, isFirst, isLast, isNew }) => [
                 isNew && <li key="new" className="db-new-line"><span>{texts.newMessages}</span></li>,
                 <MessageRow key={message.key} message={message} isMine={message.senderId === myId} isFirst={isFirst} isLast={isLast} isGroup={isGroup}
-                  isTabStop={message.key === activeKey} readers={isGroup && message.senderId === myId ? readersOf(message.seq) : null} timeline={timeline} onOpenMedia={openOne} />,
+                  isTabStop={message.key === activeKey} readers={isGroup && isLast && message.senderId === myId ? readersOf(message.seq) : null} timeline={timeline} onOpenMedia={openOne} />,
               ])}
             </ol>
           </section>

@@ -5,8 +5,8 @@ import { earlier, indexOfSeq, later, latestRange, rangeAround, shownIndexes, typ
 
 /** So few rows left before the first one: the page before is asked for. */
 const LOAD_AHEAD_ROWS = 30;
-/** Where the "New" line stands when a conversation is opened: under the sticky day. */
-const NEW_LINE_PIXELS = 56;
+/** Where the first unread message stands when a conversation is opened: with the "New" line above it under the sticky day. */
+const NEW_LINE_PIXELS = 100;
 
 interface Move {
   isAtEnd: boolean;
