@@ -3,51 +3,18 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { newBrowser, open } from './support/browser.mjs';
-import { bubble, conversationOf, demo, field, statusOf, test } from './support/stage.mjs';
+import { conversationOf, demo, field, statusOf, test } from './support/stage.mjs';
+import { states } from './support/states.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const server = await demo();
-const loft = await conversationOf(server, 'mira', 'canal-loft');
+const STATES = states(await conversationOf(server, 'mira', 'canal-loft'));
 
 async function violations(page) {
   await page.evaluate(AXE);
-  const { violations: found } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const { violations: found } = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
   return found.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} (${node.failureSummary?.split('\n')[1]?.trim()})`).join(' | ')}`);
 }
-
-/** Every page and state, and how one gets there. */
-const STATES = [
-  ['homes', '/', (page) => page.getByRole('link', { name: /^Canal loft/ }).waitFor()],
-  ['nothing found', '/?kind=stay&budget=70&city=Larkhaven', (page) => page.getByText('Nobody offers that').waitFor()],
-  ['signing in', '/', async (page) => {
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await page.getByRole('button', { name: /^Mira Okafor/ }).waitFor();
-  }],
-  ['signed out', '/messages', (page) => page.getByRole('heading', { name: 'Sign in first' }).waitFor()],
-  ['a home', '/listing/canal-loft', (page) => page.getByRole('heading', { level: 1, name: /Canal loft/ }).waitFor()],
-  ['a home with its chat', '/listing/canal-loft?as=mira', async (page) => {
-    await page.getByRole('button', { name: 'Contact owner' }).click();
-    await bubble(page, 'decorative').first().waitFor();
-  }],
-  ['a home of mine', '/listing/canal-loft?as=tomas', (page) => page.getByRole('region', { name: 'Your listing' }).getByRole('link', { name: /Mira/ }).waitFor()],
-  ['a home that is gone', '/listing/castle', (page) => page.getByText('This home is not on offer').waitFor()],
-  ['the account menu', '/?as=bea', async (page) => {
-    await page.getByRole('button', { name: 'Account of Beatriz Almeida' }).click();
-    await page.getByRole('button', { name: 'Yuki Tanaka', exact: true }).waitFor();
-  }],
-  ['messages', '/messages?as=bea', (page) => page.locator('.db-row').first().waitFor()],
-  ['a chat', `/messages/${loft}?as=mira`, (page) => bubble(page, 'decorative').first().waitFor()],
-  ['a chat that is not mine', '/messages/nobodys?as=mira', (page) => page.locator('.db-problem').first().waitFor()],
-  ['a new group', '/messages?as=bea', async (page) => {
-    await page.getByRole('button', { name: 'New group' }).click();
-    await page.getByRole('button', { name: 'Make the group' }).click();
-    await page.getByRole('alert').filter({ hasText: 'Give the group a name.' }).waitFor();
-  }],
-  ['the dashboard', '/dashboard?as=omar', (page) => page.getByText('Homes on offer').waitFor()],
-  ['my homes', '/dashboard?tab=homes&as=omar', (page) => page.getByRole('link', { name: /bakery/ }).first().waitFor()],
-  ['my messages', '/dashboard?tab=messages&as=omar', (page) => page.getByRole('link', { name: /^Open Chat with/ }).first().waitFor()],
-  ['nowhere', '/nowhere', (page) => page.getByText('There is no door here').waitFor()],
-];
 
 for (const [name, options] of [
   ['light', { colorScheme: 'light' }],
@@ -60,7 +27,7 @@ for (const [name, options] of [
     // A missing page is a 404, of which Chromium tells the console.
     const allowed = [/status of 404/];
     const found = {};
-    for (const [state, path, reach] of STATES) {
+    for (const { name: state, path, reach } of STATES) {
       const browser = await newBrowser(t, { ...rest, allowed });
       if (language) await browser.addInitScript((tag) => localStorage.setItem('latchkey:locale', tag), language);
       const page = await browser.newPage();

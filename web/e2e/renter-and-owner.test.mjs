@@ -25,7 +25,7 @@ test('a renter finds a home, writes to its owner, and reads the answer: two wind
   await popup.getByRole('heading', { name: 'Greta Novak' }).waitFor();
   const corner = await popup.boundingBox();
   assert.ok(corner.x + corner.width > width - 60 && corner.y + corner.height > height - 60, `the chat is at the bottom right, and not at ${JSON.stringify(corner)}`);
-  const text = `Is the lamp as bright as they say? ${Date.now()}`;
+  const text = 'Is the lamp as bright as they say? <b>Really?</b>';
   await say(renter, text);
   await statusOf(renter, text, 'Sent').waitFor({ state: 'attached' });
 
@@ -35,10 +35,13 @@ test('a renter finds a home, writes to its owner, and reads the answer: two wind
   assert.doesNotMatch(owner.url(), /as=/, 'the address can be passed on');
   await owner.getByRole('button', { name: 'Account of Greta Novak' }).waitFor();
   await owner.getByRole('link', { name: /^Messages \(\d+ unread\)/ }).first().click();
-  await row(owner, text).click();
+  await row(owner, 'Priya Raman').first().click();
   await bubble(owner, text).waitFor();
   await statusOf(renter, text, 'Read').waitFor({ state: 'attached' });
+  assert.equal(await owner.locator('.db-message b').count(), 0, 'what people write is text');
+  const spoken = renter.getByRole('status').filter({ hasText: 'Greta Novak: Brighter. Bring a hat.' }).waitFor({ state: 'attached' });
   await say(owner, 'Brighter. Bring a hat.');
+  await spoken;
   await bubble(renter, 'Brighter. Bring a hat.').waitFor();
   assert.equal(await bubble(renter, 'Brighter. Bring a hat.').count(), 1);
 

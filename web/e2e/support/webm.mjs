@@ -40,8 +40,9 @@ function number(value) {
   return Buffer.from(out);
 }
 
-/** An element's size, always in 8 bytes: then nothing moves when a size changes. */
+/** An element's size, in 1 byte or in 8. */
 function sizeOf(length) {
+  if (length < 127) return Buffer.from([0x80 | length]);
   const out = Buffer.alloc(8);
   out.writeBigUInt64BE((1n << 56n) | BigInt(length));
   return out;
@@ -68,7 +69,7 @@ function mux(frames, size) {
   const tracks = element(0x1654ae6b, element(0xae, element(0xd7, 1), element(0x73c5, 1), element(0x83, 1), element(0x86, 'V_VP8'), element(0xe0, element(0xb0, 320), element(0xba, 180))));
   const clusters = frames.map((frame, second) => element(0x1f43b675, element(0xe7, second * 1000), element(0xa3, [0x81, 0, 0, 0x80], frame)));
   const cues = (places) => element(0x1c53bb6b, ...places.map((place, second) => element(0xbb, element(0xb3, second * 1000), element(0xb7, element(0xf7, 1), element(0xf1, offset(place))))));
-  // The numbers of a cue's time have no fixed length, but are the same in both rounds.
+  // A cue's length does not depend on the place that it names.
   const before = info.length + tracks.length + cues(frames.map(() => 0)).length;
   const all = head.length + 12 + before + clusters.reduce((sum, cluster) => sum + cluster.length, 0);
   const padding = Math.floor((size - all) / frames.length);

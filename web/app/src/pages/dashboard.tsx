@@ -40,7 +40,7 @@ export function Dashboard() {
   return (
     <div className="wrap py-7">
       <h1 className="text-[clamp(1.9rem,1.5rem+1.6vw,2.75rem)] leading-tight font-bold">Good to see you{user?.name ? `, ${user.name.split(' ')[0]}` : ''}</h1>
-      <div ref={list} role="tablist" aria-label="Dashboard" className="mt-5 flex gap-1 overflow-x-auto border-b border-line p-1 pb-0" onKeyDown={move}>
+      <div ref={list} role="tablist" aria-label="Dashboard" className="relative mt-5 flex gap-1 overflow-x-auto border-b border-line p-1 pb-0" onKeyDown={move}>
         {TABS.map(({ id, label, icon: Icon }) => (
           <button
             key={id}
@@ -51,7 +51,7 @@ export function Dashboard() {
             aria-controls={`panel-${id}`}
             tabIndex={id === tab ? 0 : -1}
             onClick={() => setSearch({ tab: id })}
-            className="-mb-px flex min-h-11 items-center gap-2 rounded-t-xl border-b-3 border-transparent px-4 font-semibold text-soft hover:text-ink aria-selected:border-brand aria-selected:text-ink"
+            className="-mb-px flex min-h-11 items-center gap-2 rounded-t-xl border-b-3 border-transparent px-4 font-semibold max-sm:px-2.5 max-sm:[&>svg]:hidden text-soft hover:text-ink aria-selected:border-brand aria-selected:text-ink"
           >
             <Icon className="size-4.5" aria-hidden="true" />
             {label}

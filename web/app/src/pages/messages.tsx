@@ -31,6 +31,7 @@ export function Messages({ id }: { id: string | null }) {
   if (!isDemo && state.status === 'signed-out') return <SignedOut />;
   return (
     <div className="grid h-[calc(100dvh-4rem-1px)] grid-cols-[minmax(0,1fr)] overflow-hidden bg-card md:grid-cols-[minmax(18rem,23rem)_minmax(0,1fr)] xl:grid-cols-[23rem_minmax(0,1fr)_20rem]">
+      {id && isNarrow && <h1 className="sr-only">Messages</h1>}
       <section aria-label="All conversations" className={`flex min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
         <Inbox activeId={id} className="min-h-0 flex-1" header={<Title onNewGroup={() => setIsMakingGroup(true)} />} />
       </section>
