@@ -93,6 +93,20 @@ test('at the end a new message comes into view; above it, nothing moves and a bu
   assert.equal(await page.locator('.db-new-line').count(), 1);
 });
 
+test('what grows or shrinks above the view without a word (a font that comes late) moves nothing', async (t) => {
+  const page = await open(t, 'chat-unread');
+  await settled(page);
+  await wheel(page, 900);
+  await settled(page);
+  const reading = await middle(page);
+  for (const height of [200, 90, 300, 0]) {
+    await page.locator('[data-key]').first().evaluate((row, pixels) => { row.style.paddingBottom = `${pixels}px`; }, height);
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    const moved = Math.abs((await topOf(page, reading.key)) - reading.top);
+    assert.ok(moved <= 1, `moved by ${moved} px at ${height}`);
+  }
+});
+
 test('a conversation opens at its first unread message, under the "New" line', async (t) => {
   const page = await open(t, 'chat-unread');
   const line = page.locator('.db-new-line');
