@@ -1,12 +1,14 @@
 // Files on their way: progress, cancelling, going on after a break, and what is said when one is refused.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { filesBelow } from '../../../tests/clients/support/media.mjs';
 import { clientOf, Doorbell, eventually, online, Proxy, range, test, until } from './support.mjs';
 
 const server = await Doorbell.forFile();
 const MIB = 1024 * 1024;
 
-/** A WAV-like nothing that the server takes: plain text of this size. */
+/** Plain text of this size, which the server takes. */
 const textFile = (bytes, name = 'notes.txt') => new File(['all work and no play\n'.repeat(Math.ceil(bytes / 21))], name, { type: 'text/plain' });
 
 async function talk(options = {}) {
@@ -73,6 +75,7 @@ test('a cancelled upload leaves nothing, and takes its message along if that is 
   assert.deepEqual(timeline.state.get().messages, []);
   assert.equal(upload.progress.get().status, 'cancelled');
   proxy.delay = 0;
+  await eventually('nothing lies on the server', () => filesBelow(join(server.folder, 'data', 'uploads')).every((name) => !name.endsWith('.bytes')), 10_000);
 
   const kept = client.upload(textFile(9 * MIB));
   const rest = timeline.send({ text: 'without it', uploads: [kept] });
@@ -117,8 +120,11 @@ test('ten files go up a few at a time, and all arrive', async () => {
   const { timeline } = await talk();
   const { done } = timeline.send({ files: range(10).map((n) => textFile(50_000, `${n}.txt`)) });
   const uploads = timeline.state.get().messages[0].uploads;
-  await eventually('some wait', () => uploads.filter(({ progress }) => progress.get().status === 'uploading').length <= 3);
+  let most = 0;
+  const count = () => (most = Math.max(most, uploads.filter(({ progress }) => progress.get().status === 'uploading').length));
+  for (const { progress } of uploads) progress.subscribe(count);
   const message = await done;
+  assert.ok(most > 1 && most <= 3, `${most} at once`);
   assert.deepEqual(message.attachments.map(({ fileName }) => fileName), range(10).map((n) => `${n}.txt`));
 });
 
@@ -150,7 +156,6 @@ import sys, struct
 tables = bytes.fromhex('ffdb004300' + '01' * 64)
 frame = bytes.fromhex('ffc0000b080008000801011100')
 dc = bytes.fromhex('ffc4001f0000010501010101010100000000000000000102030405060708090a0b')
-ac = bytes.fromhex('ffc400140001' + '00' * 15 + '00') 
 ac = bytes.fromhex('ffc40014' + '10' + '01' + '00' * 15 + '00')
 scan = bytes.fromhex('ffda0008010100003f00') + bytes.fromhex('3f')
 exif = b'Exif\\0\\0' + b'MM\\0*' + struct.pack('>IH', 8, 1) + struct.pack('>HHIHH', 0x0112, 3, 1, 6, 0) + struct.pack('>I', 0) + b'GPS-SECRET'
