@@ -142,6 +142,40 @@ test('the popup is open again after a reload, takes the screen of a phone, and n
   assert.equal(await phone.getByRole('dialog').evaluate((element) => element.matches(':modal')), true);
 });
 
+test('a popup that another person has left open in the tab is closed', async (t) => {
+  const page = await open(t, 'page');
+  await page.evaluate(() => sessionStorage.setItem('doorbell:popup', JSON.stringify({ isOpen: true, conversationId: 'c-ana', userId: 'somebody-else' })));
+  await page.reload();
+  await page.getByRole('button', { name: 'Contact owner' }).waitFor();
+  await page.waitForFunction(() => JSON.parse(sessionStorage.getItem('doorbell:popup')).isOpen === false);
+  assert.equal(await page.getByRole('dialog').count(), 0);
+});
+
+test('who is elsewhere is notified once for each conversation, when typing has stopped; who is here is not', async (t) => {
+  const page = await open(t, 'both');
+  await page.evaluate(() => {
+    window.shown = [];
+    window.Notification = class { static permission = 'granted'; constructor(title, options) { window.shown.push({ title, ...options, at: performance.now() }); } close() {} };
+    window.client.receive('c-ana', 'seen at once');
+  });
+  await page.waitForFunction(() => document.querySelector('[aria-live="polite"]').textContent.includes('seen at once'));
+  const typed = await page.evaluate(() => {
+    Object.defineProperty(document, 'hasFocus', { value: () => false, configurable: true });
+    for (const text of ['one', 'two', 'three']) window.client.receive('c-ana', text);
+    window.client.emit('typing', { conversationId: 'c-ana', userId: 'u-ana', user: null, isTyping: true });
+    return performance.now();
+  });
+  await page.waitForTimeout(1_000);
+  assert.deepEqual(await page.evaluate(() => window.shown), []);
+  await page.evaluate(() => window.client.emit('typing', { conversationId: 'c-ana', userId: 'u-ana', user: null, isTyping: false }));
+  await page.waitForFunction(() => window.shown.length > 0);
+  const [notification, ...more] = await page.evaluate(() => window.shown);
+  assert.equal(more.length, 0);
+  assert.equal(notification.title, 'Ana Sousa');
+  assert.equal(notification.body, '3 new messages');
+  assert.ok(notification.at - typed >= 1_000);
+});
+
 test('a conversation that cannot be opened says why, beside the button and aloud', async (t) => {
   const page = await open(t, 'page-broken');
   await page.getByRole('button', { name: 'Contact owner' }).click();

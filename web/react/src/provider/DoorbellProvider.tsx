@@ -61,8 +61,12 @@ export function DoorbellProvider({ client, theme = 'auto', accent, locale, texts
 }
 
 function PopupUnlessPlaced() {
-  const { popup } = useSurroundings();
+  const { client, popup } = useSurroundings();
   const { isOpen } = useStore(popup.state);
+  const myId = useStore(client.me)?.id;
+  useEffect(() => {
+    if (myId) popup.belongsTo(myId);
+  }, [popup, myId]);
   return useStore(popup.hosts) === 0 && isOpen ? <ChatPopup isAutomatic /> : null;
 }
 

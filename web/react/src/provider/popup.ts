@@ -6,27 +6,35 @@ export interface PopupState {
   conversationId: string | null;
 }
 
+/** A popup that another person has left open in this tab is not this one's. */
+type Kept = PopupState & { userId: string | null };
+
 /** The one chat at the corner of the page: what it shows, kept over reloads of this tab. */
 export interface Popup {
   readonly state: Store<PopupState>;
   open(conversationId: string | null, opener?: Element | null): void;
   /** Goes back to what opened it. */
   close(): void;
+  /** Who is signed in, as soon as that is known. */
+  belongsTo(userId: string): void;
   /** How many `<ChatPopup>` the page has placed itself. */
   readonly hosts: Store<number>;
   addHost(): () => void;
 }
 
 const CLOSED: PopupState = { isOpen: false, conversationId: null };
+const NOBODYS: Kept = { ...CLOSED, userId: null };
 
 export function createPopup(storageKey: string): Popup {
   let opener: Element | null = null;
-  const state = value(read(storageKey));
+  const kept = read(storageKey);
+  let owner = kept.userId;
+  const state = value<PopupState>({ isOpen: kept.isOpen, conversationId: kept.conversationId });
   const hosts = value(0);
   const change = (next: PopupState) => {
     state.set(next);
     try {
-      sessionStorage.setItem(storageKey, JSON.stringify(next));
+      sessionStorage.setItem(storageKey, JSON.stringify({ ...next, userId: owner } satisfies Kept));
     } catch {
       // Storage that is full or forbidden costs the popup its memory, nothing else.
     }
@@ -43,6 +51,11 @@ export function createPopup(storageKey: string): Popup {
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
       opener = null;
     },
+    belongsTo(userId) {
+      const isOthers = owner !== null && owner !== userId;
+      owner = userId;
+      if (isOthers) change(CLOSED);
+    },
     addHost() {
       hosts.set(hosts.get() + 1);
       return () => hosts.set(hosts.get() - 1);
@@ -50,13 +63,14 @@ export function createPopup(storageKey: string): Popup {
   };
 }
 
-function read(storageKey: string): PopupState {
+function read(storageKey: string): Kept {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(storageKey) ?? 'null') as Partial<PopupState> | null;
-    if (!kept || typeof kept.isOpen !== 'boolean') return CLOSED;
-    return { isOpen: kept.isOpen, conversationId: typeof kept.conversationId === 'string' ? kept.conversationId : null };
+    const kept = JSON.parse(sessionStorage.getItem(storageKey) ?? 'null') as Partial<Kept> | null;
+    if (!kept || typeof kept.isOpen !== 'boolean') return NOBODYS;
+    const text = (value: unknown) => (typeof value === 'string' ? value : null);
+    return { isOpen: kept.isOpen, conversationId: text(kept.conversationId), userId: text(kept.userId) };
   } catch {
-    return CLOSED;
+    return NOBODYS;
   }
 }
 
