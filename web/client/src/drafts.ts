@@ -1,4 +1,4 @@
-import { DRAFT_DELAY } from './limits.js';
+import { DRAFT_DELAY, OPEN_DRAFTS } from './limits.js';
 import type { Shelf } from './storage.js';
 import { Value } from './store.js';
 import { Timer } from './timing.js';
@@ -38,6 +38,10 @@ export class Drafts {
   #open(conversationId: string): OpenDraft {
     let draft = this.#drafts.get(conversationId);
     if (!draft) {
+      for (const [id, { text, save }] of this.#drafts) {
+        if (this.#drafts.size < OPEN_DRAFTS) break;
+        if (!text.isWatched && !save.isSet) this.#drafts.delete(id);
+      }
       draft = { text: new Value(''), save: new Timer(), isTouched: false };
       this.#drafts.set(conversationId, draft);
       const opened = draft;

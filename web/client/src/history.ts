@@ -103,20 +103,40 @@ export class History {
   async #repair(): Promise<void> {
     this.#isRepairing = true;
     try {
-      const page = await this.#page(`after=${this.window.last}&limit=200`);
-      if (!this.window.hasNewer && page.hasMore) await this.loadNewest();
-      else if (!this.window.hasNewer) this.window.addNewer(page.messages, false);
-      this.#isRepairing = false;
-      this.#took(page.messages);
+      while (this.#held.length && !this.window.hasNewer) {
+        const page = await this.#page(`after=${this.window.last}&limit=200`);
+        if (page.hasMore) {
+          this.#held = [];
+          await this.loadNewest();
+          this.#putHeld(false);
+          break;
+        }
+        this.window.addNewer(page.messages, false);
+        // Where the server has nothing more, what is still missing does not exist for this reader.
+        this.#putHeld(!page.messages.length);
+        this.onMessages(page.messages);
+      }
     } catch {
-      // What is held is older than the next thing that comes, or than the next connection: both repair it.
-      this.#isRepairing = false;
+      // The next thing that comes shows the gap again, and so does the next connection.
       this.#held = [];
+    } finally {
+      this.#isRepairing = false;
+      this.onChange();
     }
   }
 
   #hold(message: Message): void {
     if (this.#held.length < HELD_MESSAGES) this.#held.push(message);
+  }
+
+  /** Puts in what was held, as far as nothing is missing before it, or all. */
+  #putHeld(isAll: boolean): void {
+    const held = this.#held.sort((a, b) => a.seq - b.seq);
+    this.#held = held.filter((message) => {
+      const isGap = this.window.put(message) === 'gap';
+      if (isGap && isAll) this.window.addNewer([message], false);
+      return isGap && !isAll;
+    });
   }
 
   async #page(query: string): Promise<Page> {
@@ -127,11 +147,9 @@ export class History {
 
   #took(messages: Message[]): void {
     this.isLoaded = true;
-    const held = this.#held.sort((a, b) => a.seq - b.seq);
-    this.#held = [];
-    // What is still missing before these does not exist for this reader.
-    for (const message of held) if (this.window.put(message) === 'gap') this.window.addNewer([message], false);
-    this.onMessages([...messages, ...held]);
+    if (!this.#isRepairing) this.#putHeld(false);
+    this.onMessages(messages);
     this.onChange();
+    if (this.#held.length && !this.#isRepairing) void this.#repair();
   }
 }

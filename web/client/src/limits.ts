@@ -20,6 +20,8 @@ export const PAGE_CONVERSATIONS = 50;
 export const INBOX_CONVERSATIONS = 10_000;
 /** Timelines that are kept when nobody has them open, so that going back is at once. */
 export const IDLE_TIMELINES = 10;
+/** Drafts in memory; the others are in storage. */
+export const OPEN_DRAFTS = 200;
 /** People whose presence is kept. */
 export const PRESENCES = 2_000;
 

@@ -20,6 +20,11 @@ function claimsOf(token: string): Claims | null {
   }
 }
 
+function idOf(claims: Claims | null): string | null {
+  const id = claims?.sub ?? claims?.userId ?? claims?.id ?? null;
+  return id === null ? null : String(id);
+}
+
 /** The same text for the same token, and nothing that would give it away. */
 function fingerprint(token: string): string {
   let hash = 0;
@@ -34,6 +39,7 @@ export class Session {
   #token: string | null = null;
   #pending: Promise<string> | null = null;
   #refused: string | null = null;
+  #first: string | null = null;
   #renewal = new Timer();
 
   constructor(
@@ -44,9 +50,7 @@ export class Session {
 
   /** The user's id as the token has it, or `null` if it cannot be read. */
   get userId(): string | null {
-    const claims = this.#token ? claimsOf(this.#token) : null;
-    const id = claims?.sub ?? claims?.userId ?? claims?.id;
-    return id === undefined || id === null ? null : String(id);
+    return this.#first;
   }
 
   /** A name for this sign-in, to keep what is stored apart. */
@@ -77,8 +81,12 @@ export class Session {
   }
 
   #take(token: string): string {
-    this.#token = token;
     const claims = claimsOf(token);
+    const id = idOf(claims);
+    // What is stored and shown is the first person's: it must not be sent as somebody else's.
+    if (id !== null && this.#first !== null && id !== this.#first) throw new DoorbellError('SIGNED_OUT', 'Somebody else is signed in now.');
+    this.#first ??= id;
+    this.#token = token;
     if (claims?.exp && typeof this.source !== 'string') {
       // This machine's clock may be wrong; a lifetime is not.
       const byClock = claims.exp * 1000 - Date.now();

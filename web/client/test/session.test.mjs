@@ -110,3 +110,20 @@ test('one who is too fast at the door waits and comes in', async () => {
     await own.stop();
   }
 });
+
+test('when somebody else signs in meanwhile, nothing of the first person is sent as theirs', async () => {
+  const [ana, ben, cara] = await server.people('ana', 'ben', 'cara');
+  const { id } = await server.direct(ana, ben);
+  const group = await server.group(ana, [ben, cara]);
+  const tokens = [mint(ana.id, { iat: now(), exp: now() + 2 })];
+  const client = clientOf(server, null, { token: async () => tokens.shift() ?? cara.token });
+  await online(client);
+  client.conversation(id);
+  const { reason } = await until(client.state, ({ status }) => status === 'signed-out', 'signed out', 15_000);
+  assert.match(reason.message, /somebody else/i);
+  client.conversation(group.id).send({ text: 'from ana' });
+  client.connect();
+  await until(client.state, ({ status }) => status === 'signed-out', 'still signed out');
+  await sleep(500);
+  assert.deepEqual(await server.history(ben, group.id), []);
+});

@@ -1,14 +1,24 @@
 // The built package against the real binary.
 import { after } from 'node:test';
 import { Doorbell } from '../../../tests/clients/support/doorbell.mjs';
+import { Proxy as TcpProxy } from '../../../tests/clients/support/proxy.mjs';
 import { createClient } from '../dist/index.js';
 
 export { Doorbell, eventually, mint, range, sleep, test, unique, within } from '../../../tests/clients/support/doorbell.mjs';
-export { Proxy } from '../../../tests/clients/support/proxy.mjs';
 export { createClient, DoorbellError, memoryStorage } from '../dist/index.js';
 
 const clients = new Set();
-after(() => Promise.all([...clients].map((client) => client.close())));
+const proxies = new Set();
+after(() => Promise.all([...[...clients].map((client) => client.close()), ...[...proxies].map((proxy) => proxy.stop().catch(() => {}))]));
+
+/** A proxy that ends with the file, also when its test fails. */
+export class Proxy {
+  static async start(...args) {
+    const proxy = await TcpProxy.start(...args);
+    proxies.add(proxy);
+    return proxy;
+  }
+}
 
 /** A client of this person, closed at the end. */
 export function clientOf(server, person, options = {}) {
@@ -39,4 +49,3 @@ export const online = (client) => until(client.state, ({ status }) => status ===
 export const texts = (timeline) => timeline.state.get().messages.map(({ content }) => content);
 export const statuses = (timeline) => timeline.state.get().messages.map(({ status }) => status);
 export const shows = (timeline, ...contents) => until(timeline.state, ({ messages }) => JSON.stringify(messages.map((one) => one.content)) === JSON.stringify(contents), `messages ${contents}`);
-export { Doorbell as Server };
