@@ -1,6 +1,7 @@
 import { useConversation, usePresence, useSession } from '@doorbell/react';
 import { ExternalLink, ShieldCheck } from 'lucide-react';
 import { Link } from 'wouter';
+import { useSession as useOwnSession } from '../session';
 import { ago } from '../words';
 import { Avatar } from './avatar';
 import { role } from './user-menu';
@@ -9,7 +10,10 @@ import { role } from './user-menu';
 export function AboutConversation({ id }: { id: string }) {
   const { conversation } = useConversation(id);
   const { me } = useSession();
-  const others = (conversation?.participants ?? []).filter(({ userId, leftAt }) => userId !== me?.id && leftAt === null);
+  const { user } = useOwnSession();
+  // While there is no connection yet, the client does not know who is signed in.
+  const myId = me?.id ?? user?.id;
+  const others = (conversation?.participants ?? []).filter(({ userId, leftAt }) => userId !== myId && leftAt === null);
   if (!conversation) return null;
   const { listing } = conversation;
   return (

@@ -7,7 +7,7 @@ export function Gallery({ images }: { images: Details['images'] }) {
   const image = images[Math.min(shown, images.length - 1)];
   if (!image) return null;
   return (
-    <section aria-label="Pictures" className="grid gap-3">
+    <section aria-label="Pictures" className="grid grid-cols-1 content-start gap-3">
       <div className="relative overflow-hidden rounded-3xl border border-line bg-sunk shadow-card">
         <img key={image.url} src={image.url} alt={image.description} width={320} height={200} className="aspect-[8/5] w-full object-cover" />
         <p className="absolute right-3 bottom-3 rounded-full bg-card px-3 py-1 text-sm font-semibold tabular-nums">{shown + 1} / {images.length}</p>

@@ -118,7 +118,7 @@ function MessagesTab() {
       <section aria-label="Conversations" className={`grid grid-cols-1 gap-3 ${chat ? 'max-lg:hidden' : ''}`}>
         <div className="flex items-center justify-between gap-3">
           <h2 className="text-2xl">Your conversations</h2>
-          <button type="button" className="button button-plain" onClick={() => setIsMakingGroup(true)}><Users className="size-4.5" aria-hidden="true" />New group</button>
+          <button type="button" className="button button-plain whitespace-nowrap" onClick={() => setIsMakingGroup(true)}><Users className="size-4.5" aria-hidden="true" />New group</button>
         </div>
         {error ? <Notice title="Your messages could not be loaded" level="h2" action={<button type="button" className="button button-brand" onClick={() => void refresh()}>Try again</button>}>{error.message}</Notice>
           : isLoading ? <div className="h-40 animate-pulse rounded-3xl bg-sunk" />

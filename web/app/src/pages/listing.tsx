@@ -33,9 +33,9 @@ function Shown({ listing }: { listing: Details }) {
   return (
     <div className="wrap pt-5 pb-28">
       <Link href="/" className="inline-flex min-h-11 items-center gap-1.5 font-semibold text-soft hover:text-ink"><ArrowLeft className="size-4.5" aria-hidden="true" />All homes</Link>
-      <div className="mt-2 grid gap-x-10 gap-y-8 lg:grid-cols-[minmax(0,1.6fr)_minmax(0,1fr)]">
-        <div className="grid content-start gap-8">
-          <Gallery images={listing.images} />
+      <div className="mt-2 grid grid-cols-1 gap-x-10 gap-y-8 lg:grid-cols-[minmax(0,1.6fr)_minmax(0,1fr)]">
+        <Gallery images={listing.images} />
+        <div className="grid grid-cols-1 content-start gap-8 max-lg:order-last">
           <section aria-labelledby="about" className="grid max-w-2xl gap-3">
             <h2 id="about" className="text-2xl">About this home</h2>
             {listing.story.map((paragraph) => <p key={paragraph} className="text-lg leading-relaxed text-pretty">{paragraph}</p>)}
@@ -48,7 +48,7 @@ function Shown({ listing }: { listing: Details }) {
           </section>
           <Comments postId={listing.id} />
         </div>
-        <div className="grid content-start gap-5 max-lg:order-first lg:sticky lg:top-22 lg:self-start">
+        <div className="grid grid-cols-1 content-start gap-5 lg:sticky lg:top-22 lg:col-start-2 lg:row-span-2 lg:row-start-1 lg:self-start">
           <div>
             <p className="inline-block rounded-full bg-brand-wash px-2.5 py-1 text-sm font-bold text-brand">{TERMS[listing.terms]}</p>
             <h1 className="mt-3 text-[clamp(1.8rem,1.4rem+1.6vw,2.75rem)] leading-[1.05] font-bold">{name}</h1>
@@ -101,10 +101,10 @@ function YourListing({ listingId }: { listingId: string }) {
   const { items } = useInbox();
   const asked = items.filter((conversation) => conversation.listing?.id === listingId);
   return (
-    <section aria-labelledby="yours" className="grid gap-3 rounded-3xl border border-line bg-card p-5 shadow-card">
+    <section aria-labelledby="yours" className="grid grid-cols-1 gap-3 rounded-3xl border border-line bg-card p-5 shadow-card">
       <h2 id="yours" className="text-xl">Your listing</h2>
       {asked.length === 0 ? <p className="text-soft">Nobody has asked about it yet. Whoever does will be here, and on your Messages page.</p> : (
-        <ul className="grid gap-1">
+        <ul className="grid grid-cols-1 gap-1">
           {asked.map((conversation) => (
             <li key={conversation.id}>
               <Link href={`/messages/${conversation.id}`} className="-mx-2 flex items-center gap-3 rounded-2xl p-2 hover:bg-sunk">
