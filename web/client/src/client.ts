@@ -3,7 +3,7 @@ import { Connection } from './connection.js';
 import { Delivery } from './delivery.js';
 import { Drafts } from './drafts.js';
 import { Emitter } from './emitter.js';
-import { asError, plain } from './errors.js';
+import { asError, DoorbellError, plain } from './errors.js';
 import { Hub, type Push } from './hub.js';
 import { ConversationList } from './inbox.js';
 import { IDLE_TIMELINES } from './limits.js';
@@ -24,6 +24,16 @@ import type { Conversation, Message, Person, Presence } from './wire.js';
 /** Makes a client and connects it. */
 export function createClient(options: ClientOptions = {}): DoorbellClient {
   return new Client(options);
+}
+
+function addressOf(url: string | undefined): string {
+  try {
+    const { protocol, href } = new URL(url ?? '');
+    if (/^https?:$/.test(protocol)) return href.replace(/\/$/, '');
+  } catch {
+    // said below
+  }
+  throw new DoorbellError('INVALID', `"${url ?? ''}" is no address of a server. Write url: 'https://...', with scheme and host.`);
 }
 
 const personOf = (id: string): Person => ({ id, _id: id, name: null, email: null, image: null, role: null });
@@ -49,7 +59,7 @@ class Client implements DoorbellClient {
   #failures = 0;
 
   constructor(private readonly options: ClientOptions) {
-    const base = new URL(options.url ?? globalThis.location?.origin ?? '').href.replace(/\/$/, '');
+    const base = addressOf(options.url ?? globalThis.location?.origin);
     const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
     this.#session = new Session(base, fetch, options.token);
     this.#rest = new Rest(this.#session, fetch);

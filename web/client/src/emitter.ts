@@ -1,3 +1,5 @@
+import { callAll } from './store.js';
+
 /** Typed events. */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(value: never) => void>>();
@@ -11,6 +13,6 @@ export class Emitter<Events extends object> {
   }
 
   emit<K extends keyof Events>(event: K, value: Events[K]): void {
-    for (const listener of [...(this.#listeners.get(event) ?? [])]) (listener as (value: Events[K]) => void)(value);
+    callAll([...(this.#listeners.get(event) ?? [])].map((listener) => () => (listener as (value: Events[K]) => void)(value)));
   }
 }

@@ -5,6 +5,21 @@ export interface Store<T> {
   subscribe(listener: () => void): () => void;
 }
 
+/** Calls listeners, each whatever becomes of the others: what is wrong in one of them must not cost another a message. */
+export function callAll(listeners: Iterable<() => void>): void {
+  for (const listener of [...listeners]) {
+    try {
+      listener();
+    } catch (error) {
+      if (typeof reportError === 'function') reportError(error);
+      else
+        queueMicrotask(() => {
+          throw error;
+        });
+    }
+  }
+}
+
 /** A store that its owner sets. */
 export class Value<T> implements Store<T> {
   #value: T;
@@ -26,7 +41,7 @@ export class Value<T> implements Store<T> {
   set(value: T): void {
     if (Object.is(value, this.#value)) return;
     this.#value = value;
-    for (const listener of [...this.#listeners]) listener();
+    callAll(this.#listeners);
   }
 
   get isWatched(): boolean {

@@ -133,10 +133,13 @@ test('what is sent too fast waits as long as the server says, and keeps its orde
     const client = clientOf(own, ana);
     const timeline = client.conversation(id);
     timeline.open();
+    let refusals = 0;
+    client.on('error', ({ code }) => (refusals += code === 'RATE_LIMITED'));
     const sent = range(15).map((n) => timeline.send({ text: `${n}` }));
     await Promise.all(sent.map(({ done }) => done));
     assert.deepEqual((await own.history(ben, id)).map(({ content }) => content), range(15).map(String));
     await until(timeline.state, ({ messages }) => messages.length === 15 && messages.every(({ status, error }) => status === 'sent' && !error), 'none failed');
+    assert.ok(refusals > 0 && refusals <= 15, `${refusals} refusals`);
   } finally {
     await own.stop();
   }

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
+import { Emitter } from '../dist/emitter.js';
+import { createClient } from '../dist/index.js';
 import { asError, DoorbellError, refusal } from '../dist/errors.js';
 import { stripJpeg, stripPng, stripWebp } from '../dist/metadata.js';
 import { memoryStorage, Shelf } from '../dist/storage.js';
@@ -114,6 +116,31 @@ test('a store tells of changes alone, and a listener that is added twice is two'
   stop();
   patch(value, { a: 3 });
   assert.equal(calls, 3);
+});
+
+test('a listener that throws does not keep others from hearing', (t) => {
+  const reported = [];
+  globalThis.reportError = (error) => reported.push(error.message);
+  t.after(() => delete globalThis.reportError);
+  const heard = [];
+  const emitter = new Emitter();
+  emitter.on('message', () => {
+    throw new Error('a bug of the page');
+  });
+  emitter.on('message', (text) => heard.push(text));
+  emitter.emit('message', 'hello');
+  const value = new Value(0);
+  value.subscribe(() => {
+    throw new Error('another');
+  });
+  value.subscribe(() => heard.push(value.get()));
+  value.set(1);
+  assert.deepEqual(heard, ['hello', 1]);
+  assert.deepEqual(reported, ['a bug of the page', 'another']);
+});
+
+test('an address that is none is said so at once', () => {
+  for (const url of [undefined, '', 'chat.example.com', 'ftp://chat.example.com']) assert.throws(() => createClient({ url }), { name: 'DoorbellError', code: 'INVALID', message: /https/ });
 });
 
 test('what is refused for good is told from what may pass', () => {
