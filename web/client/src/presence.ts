@@ -13,6 +13,7 @@ export class Presences {
     hub.pushes.on('up', () => this.#setAll(this.#silence()));
     hub.state.subscribe(() => {
       if (hub.state.get().status !== 'online') this.#setAll('unknown');
+      else for (const value of this.#known.values()) if (value.get().status === 'unknown') value.set({ ...value.get(), status: 'offline' });
     });
   }
 

@@ -4,9 +4,10 @@ import { asError, plain } from './errors.js';
 import { History } from './history.js';
 import type { Hub } from './hub.js';
 import type { ConversationList } from './inbox.js';
-import { LEAVE_DELAY, READ_DELAY } from './limits.js';
+import { LEAVE_DELAY } from './limits.js';
 import type { Outbox } from './outbox.js';
 import { pendingView, storedView } from './message-view.js';
+import { OwnReading } from './reading.js';
 import { lastReadByOthers, Receipts } from './receipts.js';
 import type { Rest } from './rest.js';
 import { patch, Value, type Store } from './store.js';
@@ -34,20 +35,16 @@ export class ConversationTimeline implements Timeline {
   readonly state = new Value<TimelineState>(EMPTY);
   readonly draft: Store<string>;
   readonly #history: History;
+  readonly #reading: OwnReading;
   readonly #receipts = new Receipts();
   readonly #typists: Typists;
   readonly #ownTyping: OwnTyping;
   readonly #leave = new Timer();
   readonly #again = new Timer();
-  readonly #mark = new Timer();
   #opened = 0;
   #isJoined = false;
   #syncing: Promise<void> | null = null;
   #failures = 0;
-  /** Up to which message one has read here; what the server was told. */
-  #read = 0;
-  #toldRead = 0;
-  #isUnreadPlaced = false;
   /** When others had read last, as of the last time that the messages were asked about it. */
   #readsAsked: string | null = null;
   readonly #stops: (() => void)[];
@@ -59,6 +56,7 @@ export class ConversationTimeline implements Timeline {
     const { hub, outbox, inbox } = host;
     this.draft = host.drafts.of(id);
     this.#history = new History(id, host.rest, hub, () => this.#compose(), (messages) => this.#took(messages));
+    this.#reading = new OwnReading(id, hub, inbox, this.#history, () => this.#me, () => void this.loadOlder());
     this.#typists = new Typists(() => this.#show({ typing: this.#typists.people }));
     this.#ownTyping = new OwnTyping((isTyping) => {
       if (hub.isUp) hub.request(isTyping ? 'typing:start' : 'typing:stop', { conversationId: id }).catch(() => {});
@@ -79,7 +77,7 @@ export class ConversationTimeline implements Timeline {
         if (!conversation || conversation === this.state.get().conversation) return;
         this.#show({ conversation });
         if (!this.#history.isLoaded) return;
-        if (!this.#isUnreadPlaced) this.#placeUnread();
+        if (!this.#reading.isPlaced) this.#placeUnread();
         this.#gatherReads(conversation);
       }),
     ];
@@ -98,7 +96,9 @@ export class ConversationTimeline implements Timeline {
     this.#leave.clear();
     this.#opened += 1;
     if (this.#opened === 1) {
-      this.#isUnreadPlaced = false;
+      this.#reading.isPlaced = false;
+      // Who comes back begins at the end, wherever they have left.
+      if (this.#history.window.hasNewer) this.#history.isLoaded = false;
       if (this.#history.isLoaded) this.#placeUnread();
       void this.#sync();
     }
@@ -128,6 +128,7 @@ export class ConversationTimeline implements Timeline {
   send(draft: Draft): OutgoingMessage {
     const outgoing = this.host.outbox.add(this.id, draft);
     this.#ownTyping.set(false);
+    this.#reading.firstUnreadSeq = null;
     this.#show({ firstUnreadSeq: null });
     // Own messages are shown at the end, so the end must be there.
     if (this.#history.window.hasNewer) void this.jumpTo('latest').catch(() => {});
@@ -143,13 +144,7 @@ export class ConversationTimeline implements Timeline {
   }
 
   markRead(uptoSeq = Infinity): void {
-    const { window } = this.#history;
-    const upto = Math.min(uptoSeq, window.last);
-    if (upto === window.last) window.isReadingOld = false;
-    if (upto <= this.#read) return;
-    this.#read = upto;
-    this.#countUnread();
-    this.#mark.setOnce(READ_DELAY, () => void this.#tellRead());
+    this.#reading.mark(uptoSeq);
   }
 
   typing(isTyping: boolean): void {
@@ -164,7 +159,7 @@ export class ConversationTimeline implements Timeline {
   dispose(): void {
     for (const stop of this.#stops) stop();
     this.#left();
-    this.#mark.clear();
+    this.#reading.stop();
   }
 
   #left(): void {
@@ -191,7 +186,7 @@ export class ConversationTimeline implements Timeline {
       while (hub.isUp && this.#opened && !this.#isJoined) {
         this.#isJoined = true;
         await this.#history.catchUp();
-        if (this.#read > this.#toldRead) void this.#tellRead();
+        void this.#reading.tell();
       }
       this.#failures = 0;
     } catch (thrown) {
@@ -226,7 +221,7 @@ export class ConversationTimeline implements Timeline {
     for (const message of messages) if (message.senderId === this.#me) this.host.outbox.stored(message);
     const conversation = this.host.inbox.get(this.id);
     if (conversation) this.#gatherReads(conversation);
-    if (!this.#isUnreadPlaced) this.#placeUnread();
+    if (!this.#reading.isPlaced) this.#placeUnread();
   }
 
   #gatherReads(conversation: Conversation): void {
@@ -243,43 +238,16 @@ export class ConversationTimeline implements Timeline {
 
   #readBy(update: ReadUpdate): void {
     if (update.userId === this.#me) {
-      this.#read = this.#toldRead = Math.max(this.#read, update.seq);
-      this.#countUnread();
+      this.#reading.markedElsewhere(update.seq);
     } else {
       this.#receipts.note(update);
       this.#compose();
     }
   }
 
-  #foreign(after: number): Message[] {
-    return this.#history.window.messages.filter((message) => message.seq > after && message.senderId !== this.#me);
-  }
-
-  /** Where the unread messages begin: counted from the end. */
   #placeUnread(): void {
-    const conversation = this.host.inbox.get(this.id);
-    if (!conversation || this.#history.window.hasNewer) return;
-    this.#isUnreadPlaced = true;
-    const foreign = this.#foreign(0);
-    const first = conversation.unreadCount ? foreign.at(-conversation.unreadCount) ?? foreign[0] : undefined;
-    this.#show({ firstUnreadSeq: first?.seq ?? null });
-    // Unless that is so only because it was marked here a moment ago.
-    if (!first && this.#read <= this.#toldRead) this.#read = this.#toldRead = this.#history.window.last;
-  }
-
-  #countUnread(): void {
-    if (!this.#history.window.hasNewer) this.host.inbox.setUnread(this.id, this.#foreign(this.#read).length);
-  }
-
-  async #tellRead(): Promise<void> {
-    const message = this.#history.window.atOrBefore(this.#read);
-    if (!message || !this.host.hub.isUp || message.seq <= this.#toldRead) return;
-    const told = this.#toldRead;
-    this.#toldRead = message.seq;
-    await this.host.hub.request('message:read', { conversationId: this.id, messageId: message.id }).catch((thrown) => {
-      // It is told again with the next connection.
-      if (!asError(thrown).isFinal) this.#toldRead = told;
-    });
+    this.#reading.place();
+    this.#show({ firstUnreadSeq: this.#reading.firstUnreadSeq });
   }
 
   #compose(): void {

@@ -85,7 +85,7 @@ test('a long timeline holds a bounded number of messages, and goes both ways wit
   for (const block of range(24)) await Promise.all(range(100).map((n) => server.say(ben, id, `${block}.${n}`)));
   const client = clientOf(server, ana);
   const timeline = client.conversation(id);
-  timeline.open();
+  const close = timeline.open();
   await until(timeline.state, ({ isLoading, messages }) => !isLoading && messages.length > 0);
   const { state } = timeline;
   assert.equal(state.get().messages.at(-1).seq, 2400);
@@ -108,6 +108,12 @@ test('a long timeline holds a bounded number of messages, and goes both ways wit
   if (first > 700) assert.ok(seqs(timeline).includes(700));
   await timeline.jumpTo(30);
   assert.ok(seqs(timeline).includes(30) && seqs(timeline).length < 100);
+  close();
+  const closeAgain = timeline.open();
+  await until(state, ({ hasNewer, messages }) => !hasNewer && messages.at(-1).content === 'live', 'who comes back is at the end');
+  closeAgain();
+  timeline.open();
+  await timeline.jumpTo(30);
   await timeline.send({ text: 'mine' }).done;
   await until(state, ({ hasNewer, messages }) => !hasNewer && messages.at(-1).content === 'mine' && messages.at(-1).seq === 2402, 'one\'s own is at the end');
 });

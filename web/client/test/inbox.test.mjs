@@ -31,6 +31,11 @@ test('unread begins where one has stopped reading, also far back', async () => {
   await server.say(ana, id, 'mine');
   assert.equal((await server.api(ana).put('/api/messages', { conversationId: id })).status, 200);
   for (const block of range(4)) await Promise.all(range(20).map((n) => server.say(ben, id, `${block}.${n}`)));
+  // By a deep link, before the list has told how many are unread.
+  const linked = clientOf(server, ana).conversation(id);
+  linked.open();
+  await until(linked.state, ({ firstUnreadSeq }) => firstUnreadSeq === 3, 'the first unread');
+
   const client = clientOf(server, ana);
   await loaded(client);
   assert.equal(client.inbox.unread.get(), 80);

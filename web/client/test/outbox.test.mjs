@@ -1,6 +1,6 @@
 // What is given to the outbox arrives, once, in order, whatever happens on the way.
 import assert from 'node:assert/strict';
-import { clientOf, Doorbell, eventually, memoryStorage, mint, online, Proxy, range, shows, statuses, test, texts, until } from './support.mjs';
+import { clientOf, Doorbell, eventually, memoryStorage, mint, online, Proxy, range, shows, sleep, statuses, test, texts, until } from './support.mjs';
 
 const server = await Doorbell.forFile();
 
@@ -187,7 +187,9 @@ test('a draft is there again after a reload, for this sign-in alone', async () =
   await until(again.conversation(id).draft, (text) => text === 'half a sentence', 'draft');
   const other = clientOf(server, ben, { storage });
   await online(other);
-  assert.equal(other.conversation(id).draft.get(), '');
+  const { draft } = other.conversation(id);
+  await sleep(200);
+  assert.equal(draft.get(), '', 'nothing of another person comes');
   again.conversation(id).setDraft('');
   await eventually('gone', async () => (await storage.entries('')).every(([key]) => !key.includes('draft')));
 });

@@ -110,7 +110,9 @@ test('a tab that comes later is told how things are', async () => {
   await online(other);
   await until(first.presence(ben.id), ({ status }) => status === 'online', 'there');
   const second = clientOf(server, ana, { tabs, storage: memoryStorage() });
+  const absent = second.presence('somebody-absent');
   await online(second);
+  await until(absent, ({ status }) => status === 'offline', 'who is not there is known not to be');
   await until(second.presence(ben.id), ({ status }) => status === 'online', 'there, also for the second tab');
   const [mine, his] = [second.conversation(id), other.conversation(id)];
   mine.open();
