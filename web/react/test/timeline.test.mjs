@@ -117,6 +117,53 @@ test('a conversation opens at its first unread message, under the "New" line', a
   assert.match(await page.locator('[data-key]').evaluateAll((rows, edge) => rows.find((row) => row.getBoundingClientRect().top > edge).textContent, top), /70\. /);
 });
 
+test('a link right to a conversation opens it at the first unread message, too, and nothing is read before', async (t) => {
+  const page = await open(t, 'chat-late');
+  await settled(page);
+  assert.ok((await distanceToEnd(page)) < 2);
+  assert.equal(await page.evaluate(() => window.client.timeline('c-ana').readUpTo), 0);
+  await page.evaluate(() => {
+    const conversation = window.client.inbox.list.get().items.find(({ id }) => id === 'c-ana');
+    window.client.timeline('c-ana').set({ conversation, firstUnreadSeq: 40, reads: { 'u-me': 39 } });
+  });
+  await page.waitForFunction(() => {
+    const line = document.querySelector('.db-new-line')?.getBoundingClientRect().top;
+    const view = document.querySelector('.db-history').getBoundingClientRect().top;
+    return line > view && line < view + 140;
+  });
+  await page.waitForFunction(() => window.client.timeline('c-ana').readUpTo > 40);
+  assert.ok((await page.evaluate(() => window.client.timeline('c-ana').readUpTo)) < 80);
+});
+
+test('a conversation whose loaded part is replaced by a later one shows that', async (t) => {
+  const page = await open(t, 'chat-unread');
+  await settled(page);
+  await page.evaluate(() => {
+    const timeline = window.client.timeline('c-ana');
+    timeline.set({ messages: timeline.state.get().messages.map((message) => ({ ...message, seq: message.seq + 5_000, key: `later-${message.seq}` })) });
+  });
+  await page.waitForFunction(() => [...document.querySelectorAll('[data-key]')].some(({ dataset }) => dataset.key === 'later-120'));
+});
+
+test('older messages that could not be loaded are asked for again by a button', async (t) => {
+  const page = await open(t, 'chat-photos');
+  await settled(page);
+  await page.evaluate(() => {
+    const timeline = window.client.timeline('c-ana');
+    const { loadOlder } = timeline;
+    timeline.loadOlder = async () => {
+      timeline.loadOlder = loadOlder;
+      timeline.set({ error: { code: 'NETWORK', message: 'The connection was lost.' } });
+    };
+  });
+  await history(page).evaluate((element) => { element.scrollTop = 0; });
+  const again = page.getByRole('button', { name: 'Try again' });
+  await again.waitFor();
+  const before = await page.evaluate(() => window.client.timeline('c-ana').state.get().messages.length);
+  await again.click();
+  await page.waitForFunction((count) => window.client.timeline('c-ana').state.get().messages.length > count, before);
+});
+
 test('a message is marked as read when it was on the screen of a page that has the focus, and not before', async (t) => {
   const page = await open(t, 'chat-unread');
   const readUpTo = () => page.evaluate(() => window.client.timeline('c-ana').readUpTo);

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { Composer } from '../composer/Composer.js';
 import { NotifyAsk } from '../composer/NotifyAsk.js';
 import type { FileLimits } from '../composer/refusals.js';
@@ -36,7 +36,11 @@ export function Chat(props: ChatProps) {
 function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, fileLimits, className = '' }: ChatProps) {
   const { client, wording, root } = useSurroundings();
   const { texts } = wording;
-  const timeline = useTimeline(conversationId);
+  const [attempt, setAttempt] = useState(0);
+  const timeline = useTimeline(conversationId, attempt);
+  // What a timeline says of the first unread message is of now only when it is open.
+  const [isOpen, setOpen] = useState(false);
+  useLayoutEffect(() => setOpen(true), []);
   const state = useStore(timeline.state);
   const myId = useSession().me?.id;
   const files = useFiles(client, conversationId, fileLimits);
@@ -63,9 +67,9 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
       {error && messages.length === 0 ? (
         <div className="db-problem db-fill" role="group">
           <p>{texts.historyError} {error.message}</p>
-          <button type="button" className="db-button" onClick={() => void timeline.jumpTo('latest').catch(() => {})}>{texts.tryAgain}</button>
+          <button type="button" className="db-button" onClick={() => setAttempt(attempt + 1)}>{texts.tryAgain}</button>
         </div>
-      ) : isLoading && messages.length === 0 ? <SkeletonMessages label={texts.loading} />
+      ) : !isOpen || (isLoading && messages.length === 0) ? <SkeletonMessages label={texts.loading} />
         : isNew ? (
           <NewChat conversation={conversation} myId={myId} title={title} onSuggest={(text) => {
             timeline.setDraft(text);

@@ -23,7 +23,7 @@ interface ComposerProps {
 const lengthOf = (text: string): number => (text.length < COUNTED_FROM ? text.length : [...text.trim()].length);
 
 export function Composer({ timeline, files, name, field, onSend }: ComposerProps) {
-  const { wording } = useSurroundings();
+  const { wording, announcements } = useSurroundings();
   const { texts } = wording;
   const [text, setText] = useDraft(timeline);
   const isTouch = useMedia('(pointer: coarse)');
@@ -51,7 +51,13 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
     ready.current = '';
     setText('');
     timeline.typing(false);
-    onSend({ text: draft, uploads });
+    try {
+      onSend({ text: draft, uploads });
+    } catch (error) {
+      // Nothing that was written is lost for a refusal.
+      change(draft);
+      announcements.assertive(error instanceof Error ? error.message : texts.statusFailed);
+    }
     field.current?.focus();
   }
 

@@ -1,5 +1,5 @@
 import type { Message } from '@doorbell/client';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { previewOf } from '../inbox/wording.js';
 import { nameOf, useStore, useSurroundings } from './context.js';
 import { chime } from './chime.js';
@@ -11,7 +11,11 @@ const TYPING_PATIENCE_MILLISECONDS = 4_000;
 
 /** Unread count in the title, the sound, notifications, and what is read aloud. */
 export function Notifier({ titleCount, notifications }: { titleCount: boolean; notifications: boolean }) {
-  const { client, wording, announcements, popup, hrefFor, onOpen } = useSurroundings();
+  const surroundings = useSurroundings();
+  const { client, wording, announcements } = surroundings;
+  // Sites write their functions anew at each render: what is gathered must not be dropped for that.
+  const now = useRef(surroundings);
+  now.current = surroundings;
   const unread = useStore(client.inbox.unread);
 
   useEffect(() => {
@@ -50,6 +54,7 @@ export function Notifier({ titleCount, notifications }: { titleCount: boolean; n
       const body = messages.length === 1 ? previewOf(last, wording) : wording.say('newMessagesCount', { count: messages.length });
       const notification = new Notification(nameOf(last.sender, wording), { body, tag: `doorbell-${conversationId}`, lang: wording.locale, dir: wording.direction, silent: true });
       notification.onclick = () => {
+        const { hrefFor, onOpen, popup } = now.current;
         window.focus();
         if (onOpen) onOpen(conversationId);
         else if (hrefFor) location.assign(hrefFor(conversationId));
@@ -76,7 +81,7 @@ export function Notifier({ titleCount, notifications }: { titleCount: boolean; n
       stopTyping();
       for (const { timer } of gathered.values()) clearTimeout(timer);
     };
-  }, [client, wording, notifications, popup, hrefFor, onOpen]);
+  }, [client, wording, notifications]);
 
   return null;
 }

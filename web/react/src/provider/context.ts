@@ -39,7 +39,12 @@ export function useSurroundings(): Surroundings {
   return surroundings;
 }
 
-export const useStore = <T>(store: Store<T>): T => useSyncExternalStore(store.subscribe, store.get, store.get);
+/** A store whose value a server that renders the page cannot know. */
+export interface BrowserStore<T> extends Store<T> {
+  getOnServer(): T;
+}
+
+export const useStore = <T>(store: Store<T> | BrowserStore<T>): T => useSyncExternalStore(store.subscribe, store.get, 'getOnServer' in store ? store.getOnServer : store.get);
 
 /** Everybody else who is in a conversation now. */
 export function others(conversation: Conversation, myId: string | undefined): Person[] {

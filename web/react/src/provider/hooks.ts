@@ -1,7 +1,7 @@
 import type {
   ClientEvents, ConnectionState, Conversation, ConversationTarget, DoorbellClient, InboxState, Person, Presence, Timeline, TimelineState,
 } from '@doorbell/client';
-import { useCallback, useEffect, useMemo } from 'react';
+import { useCallback, useLayoutEffect, useMemo } from 'react';
 import { useStore, useSurroundings } from './context.js';
 
 const NOTHING = { get: () => null, subscribe: () => () => {} };
@@ -39,11 +39,11 @@ export function useInbox(): InboxState & { loadMore(): Promise<void>; refresh():
   );
 }
 
-/** A conversation's timeline, kept loaded and live while the component is there. */
-export function useTimeline(conversationId: string): Timeline {
+/** A conversation's timeline, kept loaded and live while the component is there; another `attempt` loads again what failed. */
+export function useTimeline(conversationId: string, attempt = 0): Timeline {
   const { client } = useSurroundings();
   const timeline = useMemo(() => client.conversation(conversationId), [client, conversationId]);
-  useEffect(() => timeline.open(), [timeline]);
+  useLayoutEffect(() => timeline.open(), [timeline, attempt]);
   return timeline;
 }
 

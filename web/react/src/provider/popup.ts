@@ -1,4 +1,5 @@
 import type { Store } from '@doorbell/client';
+import type { BrowserStore } from './context.js';
 
 export interface PopupState {
   isOpen: boolean;
@@ -11,7 +12,7 @@ type Kept = PopupState & { userId: string | null };
 
 /** The one chat at the corner of the page: what it shows, kept over reloads of this tab. */
 export interface Popup {
-  readonly state: Store<PopupState>;
+  readonly state: BrowserStore<PopupState>;
   open(conversationId: string | null, opener?: Element | null): void;
   /** Goes back to what opened it. */
   close(): void;
@@ -40,7 +41,7 @@ export function createPopup(storageKey: string): Popup {
     }
   };
   return {
-    state,
+    state: { ...state, getOnServer: () => CLOSED },
     hosts,
     open(conversationId, from) {
       if (from) opener = from;

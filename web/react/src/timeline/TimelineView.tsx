@@ -29,7 +29,7 @@ interface TimelineViewProps {
 export function TimelineView({ timeline, state, conversation, myId, title, beginning, handle }: TimelineViewProps) {
   const { wording } = useSurroundings();
   const { texts } = wording;
-  const { messages, reads, hasOlder, isLoadingOlder } = state;
+  const { messages, reads, hasOlder, isLoadingOlder, error } = state;
   const scroller = useRef<AnchoredScroller>(null);
   const frame = useRef<HTMLDivElement>(null);
   const { start, end, isAtEnd, isLatest, move, showLatest } = usePosition(timeline, state, scroller);
@@ -51,7 +51,7 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
   }));
 
   const days = useMemo(() => daysOf(messages, start, end, news.lineSeq), [messages, start, end, news.lineSeq]);
-  useReadMarks(timeline, frame, (myId && reads[myId]) || 0, days);
+  useReadMarks(timeline, frame, (myId && reads[myId]) || 0, days, conversation !== null);
 
   const people = useMemo(() => (conversation ? others(conversation, myId) : []), [conversation, myId]);
   const readersOf = (seq: number) => people.filter(({ id }) => (reads[id] ?? 0) >= seq).map((person) => nameOf(person, wording));
@@ -77,7 +77,11 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
     <div className="db-timeline" ref={frame}>
       <AnchoredScroller ref={scroller} label={wording.say('historyLabel', { name: title })} isLatest={isLatest} onMove={move} onKeyDown={press} onFocus={focus}>
         {!hasOlder && start === 0 && messages.length > 0 && beginning}
-        {(hasOlder || isLoadingOlder) && start === 0 && <p className="db-older" role="status">{texts.loadingOlder}</p>}
+        {(hasOlder || isLoadingOlder) && start === 0 && (
+          <p className="db-older">
+            {error && !isLoadingOlder ? <>{texts.historyError} <button type="button" className="db-link" onClick={() => void timeline.loadOlder()}>{texts.tryAgain}</button></> : texts.loadingOlder}
+          </p>
+        )}
         {days.map((day) => (
           <section key={day.key} className="db-day" aria-label={dayName(wording, day.time)}>
             <p className="db-day-name" aria-hidden="true"><span>{dayName(wording, day.time)}</span></p>

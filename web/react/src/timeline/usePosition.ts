@@ -22,6 +22,8 @@ export function usePosition(timeline: Timeline, state: TimelineState, scroller: 
   const [isNear, setNear] = useState({ start: false, end: false });
   const pending = useRef<{ seq: number; distance: number } | null>(null);
   const isOpened = useRef(false);
+  const wasPlaced = useRef(false);
+  const hasMoved = useRef(false);
 
   const showSeq = useCallback(
     (seq: number, distance: number) => {
@@ -37,6 +39,7 @@ export function usePosition(timeline: Timeline, state: TimelineState, scroller: 
   useLayoutEffect(() => {
     if (!isReady || isOpened.current) return;
     isOpened.current = true;
+    if (firstUnreadSeq !== null) wasPlaced.current = true;
     if (firstUnreadSeq === null) return setRange(latestRange(messages));
     if (messages[0]!.seq > firstUnreadSeq && hasOlder) {
       setRange(latestRange(messages));
@@ -44,7 +47,17 @@ export function usePosition(timeline: Timeline, state: TimelineState, scroller: 
     } else showSeq(firstUnreadSeq, NEW_LINE_PIXELS);
   });
 
-  const [start, end] = range ? shownIndexes(messages, range, isAtEnd) : [0, 0];
+  // Where one learns only later what was unread (a link right to a conversation, say), it is still opened there: unless
+  // somebody has begun to read.
+  useLayoutEffect(() => {
+    if (firstUnreadSeq === null || wasPlaced.current || !isOpened.current) return;
+    wasPlaced.current = true;
+    if (!hasMoved.current) showSeq(firstUnreadSeq, NEW_LINE_PIXELS);
+  }, [firstUnreadSeq, showSeq]);
+
+  let [start, end] = range ? shownIndexes(messages, range, isAtEnd) : [0, 0];
+  // What was shown was unloaded for something far away, after a long time without connection: the newest is what is left.
+  if (range && start === end && messages.length > 0) [start, end] = shownIndexes(messages, latestRange(messages), true);
   const isLatest = range !== null && end === messages.length && !hasNewer;
 
   useLayoutEffect(() => {
@@ -73,6 +86,7 @@ export function usePosition(timeline: Timeline, state: TimelineState, scroller: 
     ({ isAtEnd: atEnd, isNearStart, isNearEnd }: Move) => {
       const current = timeline.state.get();
       const shown: [number, number] = [now.current.start, now.current.end];
+      if (!atEnd) hasMoved.current = true;
       const atLatest = atEnd && shown[1] === current.messages.length && !current.hasNewer;
       setAtEnd(atLatest);
       setNear((before) => (before.start === isNearStart && before.end === isNearEnd ? before : { start: isNearStart, end: isNearEnd }));

@@ -7,9 +7,9 @@ const ENOUGH_PIXELS = 160;
 
 /**
  * Marks as read what somebody has seen: on the screen (not merely in the list), while the page has the focus. Rows of
- * others are elements with `data-seen-seq`.
+ * others are elements with `data-seen-seq`. Nothing is marked before it is known what was unread.
  */
-export function useReadMarks(timeline: Timeline, container: RefObject<HTMLElement | null>, readSeq: number, rendered: unknown): void {
+export function useReadMarks(timeline: Timeline, container: RefObject<HTMLElement | null>, readSeq: number, rendered: unknown, isKnown: boolean): void {
   const visible = useRef(new Map<Element, number>());
   const marked = useRef(0);
   const observer = useRef<IntersectionObserver>(undefined);
@@ -27,6 +27,7 @@ export function useReadMarks(timeline: Timeline, container: RefObject<HTMLElemen
     visible.current.clear();
     marked.current = 0;
     known.current = new WeakSet();
+    if (!isKnown) return;
     observer.current = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting, intersectionRatio, intersectionRect } of entries) {
@@ -42,14 +43,15 @@ export function useReadMarks(timeline: Timeline, container: RefObject<HTMLElemen
       stop();
       observer.current?.disconnect();
     };
-  }, [timeline]);
+  }, [timeline, isKnown]);
 
   useEffect(() => {
+    if (!isKnown) return;
     for (const row of container.current?.querySelectorAll('[data-seen-seq]') ?? []) {
       if (known.current.has(row)) continue;
       known.current.add(row);
       observer.current?.observe(row);
     }
     for (const row of visible.current.keys()) if (!row.isConnected) visible.current.delete(row);
-  }, [timeline, container, rendered]);
+  }, [timeline, container, rendered, isKnown]);
 }
