@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, type KeyboardEvent } from 'react';
+import { useEffect, useLayoutEffect, useRef, type KeyboardEvent, type ReactNode } from 'react';
 import { Chat } from '../chat/Chat.js';
 import { Inbox } from '../inbox/Inbox.js';
 import { useStore, useSurroundings } from '../provider/context.js';
@@ -7,6 +7,8 @@ import { CloseIcon } from '../theme/icons.js';
 
 export interface ChatPopupProps {
   className?: string;
+  /** Shown in place of list and chat, while there is neither: a sentence for whoever is not signed in, say. */
+  children?: ReactNode;
   /** @internal The provider places one where the page has none. */
   isAutomatic?: boolean;
 }
@@ -15,7 +17,7 @@ export interface ChatPopupProps {
 const SMALL = '(max-width: 480px)';
 
 /** The chat at the corner of the page, opened by `<ContactOwner>` or `popup.open()`. */
-export function ChatPopup({ className = '', isAutomatic = false }: ChatPopupProps) {
+export function ChatPopup({ className = '', children, isAutomatic = false }: ChatPopupProps) {
   const { popup, root, wording } = useSurroundings();
   const { isOpen, conversationId } = useStore(popup.state);
   useLayoutEffect(() => (isAutomatic ? undefined : popup.addHost()), [popup, isAutomatic]);
@@ -52,14 +54,14 @@ export function ChatPopup({ className = '', isAutomatic = false }: ChatPopupProp
   return (
     <dialog ref={dialog} className={`db-root db-popup ${className}`} {...root} aria-label={texts.messages} onKeyDown={press}
       onCancel={(event) => { event.preventDefault(); popup.close(); }}>
-      {conversationId === null ? (
+      {children ?? (conversationId === null ? (
         <Inbox onOpen={show} header={(
           <header className="db-header">
             <h2 className="db-header-name db-header-text">{texts.messages}</h2>
             <button type="button" className="db-icon-button" aria-label={texts.closeChat} onClick={() => popup.close()}><CloseIcon /></button>
           </header>
         )} />
-      ) : <Chat conversationId={conversationId} autoFocus onBack={() => show(null)} onClose={() => popup.close()} />}
+      ) : <Chat conversationId={conversationId} autoFocus onBack={() => show(null)} onClose={() => popup.close()} />)}
     </dialog>
   );
 }
