@@ -1,6 +1,6 @@
 import type { Timeline, Upload } from '@doorbell/client';
 import { useEffect, useId, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent, type RefObject } from 'react';
-import { useStore, useSurroundings } from '../provider/context.js';
+import { useSurroundings } from '../provider/context.js';
 import { useMedia } from '../provider/focus.js';
 import { AttachIcon, CameraIcon, SendIcon } from '../theme/icons.js';
 import { ACCEPTED } from './refusals.js';
@@ -107,22 +107,24 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
   );
 }
 
-/** The draft of this conversation; what another tab writes appears while nobody writes here. */
+/** The draft of this conversation; one that comes from elsewhere (another tab, a suggestion) replaces it. */
 function useDraft(timeline: Timeline): [string, (text: string) => void] {
-  const stored = useStore(timeline.draft);
-  const [own, setOwn] = useState<{ timeline: Timeline; text: string }>({ timeline, text: stored });
-  const last = useRef(stored);
+  const [text, setText] = useState(() => timeline.draft.get());
+  const last = useRef(text);
   useEffect(() => {
-    if (stored === last.current) return;
-    last.current = stored;
-    setOwn({ timeline, text: stored });
-  }, [timeline, stored]);
-  const set = (text: string) => {
-    last.current = text;
-    setOwn({ timeline, text });
-    timeline.setDraft(text);
+    // Asked here and not by rendering: what was typed since would be taken for what comes from elsewhere.
+    const take = () => {
+      const stored = timeline.draft.get();
+      if (stored !== last.current) setText((last.current = stored));
+    };
+    take();
+    return timeline.draft.subscribe(take);
+  }, [timeline]);
+  const set = (next: string) => {
+    setText((last.current = next));
+    timeline.setDraft(next);
   };
-  return [own.timeline === timeline ? own.text : stored, set];
+  return [text, set];
 }
 
 /** As high as its text, where the browser cannot do that by itself. */

@@ -41,15 +41,13 @@ export function Inbox({ activeId = null, onOpen, header, className = '' }: Inbox
     if (hasMore && !error && !isLoading && isNearEnd) void loadMore();
   }, [hasMore, error, isLoading, isNearEnd, items.length, loadMore]);
 
-  useEffect(() => {
-    const id = focusNext.current;
-    if (!id) return;
-    const row = scroller.current?.querySelector<HTMLElement>(`[data-conversation="${CSS.escape(id)}"]`);
-    if (row) {
-      focusNext.current = null;
-      row.focus({ preventScroll: true });
-    }
-  });
+  // At once where the row is there: the next key must not come before. Else when it is rendered.
+  const focusRow = (id: string | null) => {
+    const row = id && scroller.current?.querySelector<HTMLElement>(`[data-conversation="${CSS.escape(id)}"]`);
+    focusNext.current = row ? null : id;
+    if (row) row.focus({ preventScroll: true });
+  };
+  useEffect(() => focusRow(focusNext.current));
 
   const choose = useCallback(
     (id: string, event: MouseEvent) => {
@@ -69,12 +67,11 @@ export function Inbox({ activeId = null, onOpen, header, className = '' }: Inbox
     const to = { ArrowDown: Math.min(last, at + 1), ArrowUp: Math.max(0, at - 1), Home: 0, End: last }[event.key];
     if (at < 0 || to === undefined) return;
     event.preventDefault();
-    focusNext.current = shown[to]!.id;
     setFocusedId(shown[to]!.id);
     reveal(to);
+    focusRow(shown[to]!.id);
   };
 
-  // A row that has the focus but is scrolled out of the document would lose it: it stays.
   const rows = shown.slice(start, end);
   return (
     <section className={`db-root db-inbox ${className}`} {...root} aria-label={texts.inboxLabel}>

@@ -16,7 +16,7 @@ let origin;
 
 async function serve(request, response) {
   const { pathname } = new URL(request.url, 'http://playground');
-  const photo = /^\/photo\/(\d+)x(\d+)-(\d+)/.exec(pathname);
+  const photo = /\/photo\/(\d+)x(\d+)-(\d+)/.exec(pathname);
   if (photo) {
     const [width, height, number] = photo.slice(1).map(Number);
     // Photos come late, and each at another time.
@@ -47,7 +47,7 @@ export async function stop() {
 }
 
 /** A page of its own that shows a state of the playground. */
-export async function open(t, state, { width = 1100, height = 760, query = {}, motion = 'reduce', ...options } = {}) {
+export async function open(t, state, { width = 1100, height = 760, query = {}, motion = 'reduce', path = '', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, reducedMotion: motion, locale: 'en-GB', timezoneId: 'Europe/Lisbon', ...options });
   const page = await context.newPage();
   const faults = [];
@@ -58,7 +58,7 @@ export async function open(t, state, { width = 1100, height = 760, query = {}, m
     await context.close();
     assert.deepEqual(faults, [], 'faults of the page');
   });
-  await page.goto(`${origin}/?${new URLSearchParams({ state, ...query })}`);
+  await page.goto(`${origin}/${path}?${new URLSearchParams({ state, ...query })}`);
   await page.locator('#app > *').first().waitFor();
   return page;
 }
