@@ -12,11 +12,14 @@ import { backoff, Timer } from './timing.js';
 interface ConnectError extends Error {
   /** Of a server that has judged the handshake. */
   data?: { code?: string };
+  code?: string;
   /** The status of an answer by HTTP, where there was one. */
   description?: unknown;
   context?: { getResponseHeader?(name: string): string | null };
 }
 
+/** Reasons for which the server ends a connection and would not take the same token again. */
+const SESSION_ENDS = ['TOKEN_EXPIRED', 'SESSIONS_ENDED'];
 const TOKEN_CODES = ['TOKEN_MISSING', 'TOKEN_EXPIRED', 'TOKEN_INVALID', 'UNAUTHENTICATED'];
 
 /** The one live connection to the server: a socket, or polling where sockets are blocked. */
@@ -31,6 +34,8 @@ export class Connection {
   #blocked = 0;
   #hasOpened = false;
   readonly #late = new Timer();
+  /** Why the server is about to end the connection. */
+  #told: Reason | null = null;
   #pollingFailures = 0;
   #token = '';
   #isAttempting = false;
@@ -59,8 +64,9 @@ export class Connection {
     this.#socket.io.on('open', () => (this.#hasOpened = true));
     this.#socket.on('connect', () => this.#connected());
     this.#socket.on('connect_error', (error: ConnectError) => this.#failed(error));
+    this.#socket.on('disconnect:reason', (reason: Reason) => (this.#told = reason));
     this.#socket.on('disconnect', (reason) => {
-      if (reason !== 'io client disconnect') this.#failed(new DoorbellError('NETWORK', 'The connection was lost.'));
+      if (reason !== 'io client disconnect') this.#lost();
     });
     for (const event of SERVER_EVENTS) this.#socket.on(event, (payload) => this.push(event, payload));
   }
@@ -138,11 +144,18 @@ export class Connection {
     this.push('up', { isRecovered: this.#socket.recovered });
   }
 
+  #lost(): void {
+    const { code, message } = this.#told ?? { code: 'NETWORK', message: 'The connection was lost.' };
+    this.#told = null;
+    if (SESSION_ENDS.includes(code)) this.session.refuse(this.#token);
+    this.#failed(Object.assign(new Error(message), { code }));
+  }
+
   #failed(error: ConnectError): void {
     this.#isAttempting = false;
     this.#late.clear();
     if (this.#isStopped) return;
-    const code = error.data?.code ?? (error instanceof DoorbellError ? error.code : 'NETWORK');
+    const code = error.data?.code ?? error.code ?? 'NETWORK';
     if (error.data?.code || (error instanceof DoorbellError && (error.isFinal || code === 'SIGNED_OUT'))) {
       return this.#refused({ code, message: error.message });
     }
@@ -156,7 +169,7 @@ export class Connection {
     const asked = isBusy ? Number(error.context?.getResponseHeader?.('retry-after')) * 1000 : error instanceof DoorbellError && error.retryAfterMs;
     const wait = Math.max(asked || 0, backoff(this.#failures));
     this.#retry.set(wait, () => void this.#attempt());
-    const message = isBusy ? 'The server is too busy.' : error instanceof DoorbellError ? error.message : 'The server cannot be reached.';
+    const message = isBusy ? 'The server is too busy.' : error.code ? error.message : 'The server cannot be reached.';
     this.#tell('offline', { code: isBusy ? 'UNAVAILABLE' : code, message }, Date.now() + wait);
     // So it may be where a transport opens and is closed again, but more often the server does that when it is busy.
     if (!isBusy) this.#blocked += this.#hasOpened ? 0.5 : 1;

@@ -17,6 +17,7 @@ interface ListPage {
 const SHELF = 'inbox';
 const WORDS = { text: '', image: 'Photo', video: 'Video', file: 'File' };
 const activity = (conversation: Conversation) => conversation.lastMessageAt ?? conversation.createdAt;
+const byActivity = (a: Conversation, b: Conversation) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : 0);
 const path = (cursor?: string) => `/api/conversations?limit=${PAGE_CONVERSATIONS}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`;
 
 /** The list of conversations: what was stored at once, then what the server has, then what it pushes. */
@@ -55,7 +56,7 @@ export class ConversationList implements Inbox {
     const stored = await this.shelf.get<Conversation[]>(SHELF);
     if (stored && !this.#isLoaded) {
       this.#keep(stored);
-      this.#show({ isLoading: false });
+      this.#show({ isLoading: false, items: this.#placed(stored) });
     }
     await this.refresh();
   }
@@ -101,7 +102,7 @@ export class ConversationList implements Inbox {
   put(conversations: Conversation[]): void {
     const changed = this.#keep(conversations);
     if (!changed.length) return;
-    this.#show({});
+    this.#show({ items: this.#placed(changed) });
     for (const conversation of changed) this.onChange(conversation);
   }
 
@@ -182,12 +183,23 @@ export class ConversationList implements Inbox {
     ]);
   }
 
+  /** The list with these in their places. A long list is not sorted anew for each message. */
+  #placed(changed: Conversation[]): Conversation[] {
+    const { items } = this.list.get();
+    if (changed.length > 10) return [...this.#items.values()].sort(byActivity);
+    const ids = new Set(changed.map(({ id }) => id));
+    const rest = items.filter(({ id }) => this.#items.has(id) && !ids.has(id));
+    for (const conversation of changed) {
+      const at = rest.findIndex((other) => byActivity(conversation, other) < 0);
+      rest.splice(at < 0 ? rest.length : at, 0, conversation);
+    }
+    return rest;
+  }
+
   #show(change: Partial<InboxState>): void {
-    const items = [...this.#items.values()].sort((a, b) => (activity(a) < activity(b) ? 1 : activity(a) > activity(b) ? -1 : 0));
-    const before = this.list.get();
-    const isSame = items.length === before.items.length && items.every((item, at) => item === before.items[at]);
-    patch(this.list, { ...change, items: isSame ? before.items : items, hasMore: this.#cursor !== null });
-    this.unread.set(items.reduce((sum, { unreadCount }) => sum + unreadCount, 0));
-    if (!isSame) this.#save.setOnce(INBOX_SAVE_DELAY, () => void this.shelf.set(SHELF, this.list.get().items.slice(0, PAGE_CONVERSATIONS)));
+    patch(this.list, { ...change, hasMore: this.#cursor !== null });
+    if (!change.items) return;
+    this.unread.set(change.items.reduce((sum, { unreadCount }) => sum + unreadCount, 0));
+    this.#save.setOnce(INBOX_SAVE_DELAY, () => void this.shelf.set(SHELF, this.list.get().items.slice(0, PAGE_CONVERSATIONS)));
   }
 }

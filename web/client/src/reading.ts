@@ -52,7 +52,8 @@ export class OwnReading {
 
   /** In another tab, or on another device. */
   markedElsewhere(seq: number): void {
-    this.#read = this.#told = Math.max(this.#read, seq);
+    this.#told = Math.max(this.#told, seq);
+    this.#read = Math.max(this.#read, seq);
     this.#count();
   }
 

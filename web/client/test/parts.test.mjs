@@ -6,6 +6,7 @@ import { Emitter } from '../dist/emitter.js';
 import { createClient } from '../dist/index.js';
 import { asError, DoorbellError, refusal } from '../dist/errors.js';
 import { stripJpeg, stripPng, stripWebp } from '../dist/metadata.js';
+import { OwnReading } from '../dist/reading.js';
 import { memoryStorage, Shelf } from '../dist/storage.js';
 import { patch, Value } from '../dist/store.js';
 import { backoff } from '../dist/timing.js';
@@ -116,6 +117,24 @@ test('a store tells of changes alone, and a listener that is added twice is two'
   stop();
   patch(value, { a: 3 });
   assert.equal(calls, 3);
+});
+
+test('what was read since is told, also when the server confirms an older mark meanwhile', async () => {
+  const window = new MessageWindow();
+  window.reset(page(1, 3), false, false);
+  const asked = [];
+  const hub = { isUp: true, request: async (_, { messageId }) => asked.push(messageId) };
+  const inbox = { get: () => ({ unreadCount: 3 }), setUnread: () => {} };
+  const reading = new OwnReading('c', hub, inbox, { window }, () => 'me', assert.fail);
+  reading.place();
+  assert.equal(reading.firstUnreadSeq, 1);
+  reading.mark(1);
+  await reading.tell();
+  reading.mark(3);
+  reading.markedElsewhere(1);
+  await reading.tell();
+  reading.stop();
+  assert.deepEqual(asked, ['m1', 'm3']);
 });
 
 test('a listener that throws does not keep others from hearing', (t) => {

@@ -92,13 +92,20 @@ test('an unchanged conversation is asked for without being sent again', async ()
 test('long-polling alone is a live connection', async () => {
   const [ana, ben] = await server.people('ana', 'ben');
   const { id } = await server.direct(ana, ben);
-  const client = clientOf(server, ana, { transports: ['polling'] });
+  const proxy = await Proxy.start(server.port);
+  let upgrades = 0;
+  proxy.toServer = (chunk) => {
+    upgrades += /upgrade: websocket/i.test(chunk.toString('latin1'));
+    return chunk;
+  };
+  const client = clientOf({ url: proxy.url }, ana, { transports: ['polling'] });
   const timeline = client.conversation(id);
   timeline.open();
   await online(client);
   await server.say(ben, id, 'hello');
   await shows(timeline, 'hello');
   await timeline.send({ text: 'yes' }).done;
+  assert.equal(upgrades, 0);
 });
 
 test('where WebSockets alone are swallowed, long-polling takes over', async () => {

@@ -127,3 +127,20 @@ test('when somebody else signs in meanwhile, nothing of the first person is sent
   await sleep(500);
   assert.deepEqual(await server.history(ben, group.id), []);
 });
+
+test('a server that says why it ends the connection is quoted', async () => {
+  const own = await Doorbell.start();
+  try {
+    const client = clientOf(own, await own.person('ana', {}));
+    const reasons = [];
+    client.on('state', ({ status, reason }) => status === 'offline' && reasons.push(reason));
+    await online(client);
+    await own.terminate();
+    await until(client.state, ({ status }) => status === 'offline', 'offline');
+    // An older server says nothing.
+    assert.match(reasons[0].code, /^(SHUTTING_DOWN|NETWORK)$/);
+    assert.ok(reasons[0].message.length > 5);
+  } finally {
+    await own.stop();
+  }
+});
