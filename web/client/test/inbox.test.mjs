@@ -81,6 +81,7 @@ test('the second visit shows the list before the network has answered', async ()
   await eventually('kept', async () => (await storage.entries('')).some(([key, value]) => key.endsWith('|inbox') && value.length === 1));
   await first.close();
   proxy.refuses = true;
+  proxy.cut();
   const second = clientOf({ url: proxy.url }, ana, { storage, userKey: ana.id });
   const { items } = await until(second.inbox.list, (list) => !list.isLoading, 'painted');
   assert.equal(items[0].lastMessage, 'hello');

@@ -48,7 +48,7 @@ test('a large file shows its progress, and goes on where it stopped when the lin
   const seen = [];
   upload.progress.subscribe(() => seen.push(upload.progress.get()));
   const { done } = timeline.send({ uploads: [upload] });
-  await until(upload.progress, ({ loaded }) => loaded > 4 * MIB, 'half of it');
+  await until(upload.progress, ({ loaded }) => loaded > 8 * MIB, 'most of it');
   proxy.refuses = true;
   proxy.cut();
   await until(upload.progress, ({ status }) => status === 'waiting', 'waiting');
@@ -57,7 +57,7 @@ test('a large file shows its progress, and goes on where it stopped when the lin
   const message = await done;
   assert.equal(message.attachments[0].fileName, 'long.txt');
   assert.equal(message.attachments[0].fileSize, upload.file.size);
-  assert.ok(uploaded < size + 6 * MIB, `the whole was not sent again: ${uploaded} of ${size}`);
+  assert.ok(uploaded < size + 2 * MIB, `the whole was not sent again: ${uploaded} of ${size}`);
   assert.ok(seen.some(({ fraction }) => fraction > 0.1 && fraction < 0.9));
   await proxy.stop();
 });
@@ -111,7 +111,7 @@ test('a file over the limit is refused before it has been sent', async () => {
   const { client } = await talk({ url: proxy.url });
   const upload = client.upload(textFile(30 * MIB));
   await assert.rejects(upload.done, { code: 'TOO_LARGE' });
-  assert.ok(uploaded < 15 * MIB, `${uploaded} bytes were sent`);
+  assert.ok(uploaded < MIB, `${uploaded} bytes were sent`);
   assert.match(upload.progress.get().error.message, /10|MiB|large/i);
   await proxy.stop();
 });
