@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { refusal, DEFAULT_LIMITS } from '../dist/composer/refusals.js';
-import { heldOrder, matches } from '../dist/inbox/wording.js';
+import { heldOrder, lastLine, matches } from '../dist/inbox/wording.js';
 import { boxOf } from '../dist/media/box.js';
 import { createAnnouncements } from '../dist/provider/announcements.js';
 import { accentVariables, contrast, parseColour } from '../dist/theme/accent.js';
@@ -190,6 +190,13 @@ test('a picture without a size has a box of its own, and no box is larger than a
 });
 
 const row = (id, title = '') => ({ id, title, participants: [{ user: { name: `Nadia ${id}` } }], listing: { title: 'Ático en Málaga' }, lastMessage: 'Grüße', messages: [] });
+
+test('a group\'s last message is told with the first name of who wrote it, and one\'s own with "You"', () => {
+  const group = { isGroup: true, messages: [{ senderId: 'bea', sender: { name: 'Beatriz Almeida' }, content: ' It\nwas ', type: 'text' }] };
+  assert.deepEqual(lastLine(group, 'me', english), { by: 'Beatriz:', text: 'It was' });
+  assert.deepEqual(lastLine(group, 'bea', english), { by: 'You:', text: 'It was' });
+  assert.deepEqual(lastLine({ ...group, isGroup: false }, 'me', english), { by: '', text: 'It was' });
+});
 
 test('rows stay in their places while a pointer is over the list, and new pages still come below', () => {
   const items = [row('new'), row('b'), row('a'), row('c')];

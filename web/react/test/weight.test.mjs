@@ -12,7 +12,7 @@ test('all components, hooks and languages together are at most 28 KB of script, 
     configFile: false,
     logLevel: 'error',
     define: { 'process.env.NODE_ENV': '"production"' },
-    build: { write: false, lib: { entry: fileURLToPath(new URL('../dist/index.js', import.meta.url)), formats: ['cjs'] }, minify: true, rolldownOptions: { external: [/^react/, /^@doorbell\/client/] } },
+    build: { write: false, lib: { entry: fileURLToPath(new URL('../dist/index.js', import.meta.url)), formats: ['es'] }, rolldownOptions: { external: [/^react/, /^@doorbell\/client/], output: { minify: true } } },
   }))[0];
   const size = output.filter(({ type }) => type === 'chunk').reduce((sum, { code }) => sum + gzipSync(code).length, 0);
   t.diagnostic(`${(size / 1024).toFixed(1)} KB`);

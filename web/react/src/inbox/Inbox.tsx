@@ -23,7 +23,10 @@ const SEARCHED_FROM = 4;
 export function Inbox({ activeId = null, onOpen, header, className = '' }: InboxProps) {
   const { wording, root, popup, ...site } = useSurroundings();
   const { items, isLoading, hasMore, error, loadMore, refresh } = useInbox();
-  const myId = useSession().me?.id;
+  const { me, state } = useSession();
+  const myId = me?.id;
+  // Nothing comes then until somebody does something, which the bar above says.
+  const isShut = state.status === 'signed-out' || state.status === 'refused';
   const { texts } = wording;
   const [query, setQuery] = useState('');
   const [held, setHeld] = useState<string[] | null>(null);
@@ -96,14 +99,14 @@ export function Inbox({ activeId = null, onOpen, header, className = '' }: Inbox
             ))}
           </ul>
         )}
-        {isLoading && items.length === 0 && <SkeletonRows label={texts.loading} />}
+        {isLoading && !isShut && items.length === 0 && <SkeletonRows label={texts.loading} />}
         {error && (
           <div className="db-problem" role="group">
             <p>{texts.inboxError} {error.message}</p>
             <button type="button" className="db-button" onClick={() => void refresh()}>{texts.tryAgain}</button>
           </div>
         )}
-        {!isLoading && !error && items.length === 0 && <NoConversations />}
+        {!isLoading && !error && !isShut && items.length === 0 && <NoConversations />}
         {shown.length === 0 && query.trim() !== '' && items.length > 0 && (
           <div className="db-blank" role="status">
             <ChooseDrawing />

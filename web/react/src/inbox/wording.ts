@@ -14,7 +14,8 @@ export function lastLine(conversation: Conversation, myId: string | undefined, w
   const last = conversation.messages?.at(-1);
   if (!last) return { by: '', text: '' };
   const isMine = last.senderId === myId;
-  const name = isMine ? wording.texts.you : nameOf(last.sender, wording);
+  // There is room for the message or for all of the names, and the first one tells who it was.
+  const name = isMine ? wording.texts.you : nameOf(last.sender, wording).split(/\s/u)[0]!;
   return { by: isMine || conversation.isGroup ? wording.say('lineBy', { name }) : '', text: previewOf(last, wording) };
 }
 

@@ -61,7 +61,7 @@ const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte'] as const;
 // Limits are set in MiB, and "10 MiB" is what people call 10 MB.
 function bytes(locale: string, size: number): string {
   const power = size < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(size) / 10));
-  return new Intl.NumberFormat(locale, { style: 'unit', unit: UNITS[power]!, unitDisplay: 'short', maximumFractionDigits: power === 0 ? 0 : 1 })
+  return new Intl.NumberFormat(locale, { style: 'unit', unit: UNITS[power]!, unitDisplay: power === 0 ? 'long' : 'short', maximumFractionDigits: power === 0 ? 0 : 1 })
     .format(size / 1024 ** power);
 }
 
