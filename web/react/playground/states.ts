@@ -31,6 +31,7 @@ export const STATES: Record<string, State> = {
   'chat-new': { view: 'chat', conversationId: 'c-ana', options: { history: () => [] } },
   'chat-loading': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], isLoading: true }) },
   'chat-error': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], error: { code: 'UNAVAILABLE', message: 'The server cannot be reached.' } }) },
+  'chat-not-found': { view: 'chat', conversationId: 'c-none', then: (client) => client.timeline('c-none').set({ conversation: null, messages: [], error: { code: 'NOT_FOUND', message: 'There is no such conversation.' } }) },
   'chat-failed': { view: 'chat', conversationId: 'c-ana', options: { behaviour: { fails: true, latency: 300 } }, then: (client) => void client.timeline('c-ana').send({ text: 'Shall I bring my papers?' }) },
   'chat-sending': { view: 'chat', conversationId: 'c-ana', options: { behaviour: { isSlow: true } }, then: (client) => void client.timeline('c-ana').send({ text: 'Shall I bring my papers?' }) },
   'chat-typing': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ typing: [ana] }) },

@@ -247,6 +247,30 @@ test('a lost connection is told after three seconds, goes by itself, and nothing
   assert.deepEqual(await composer(), before);
 });
 
+test('a conversation that does not exist says so, and offers no field to write in', async (t) => {
+  const page = await open(t, 'chat-not-found');
+  await page.getByText('There is no such conversation.').waitFor();
+  assert.equal(await page.getByRole('textbox').count(), 0);
+  const unreachable = await open(t, 'chat-error');
+  await unreachable.getByText('The server cannot be reached.').waitFor();
+  assert.equal(await unreachable.getByRole('textbox').count(), 1, 'what is written while the server is away is kept');
+});
+
+test('a mouse that drags beside the picture turns it, and a click there closes', async (t) => {
+  const page = await open(t, 'chat');
+  await page.getByRole('button', { name: /^Open photo/ }).nth(2).click();
+  const position = page.locator('.db-lightbox-position');
+  await position.waitFor();
+  const before = await position.textContent();
+  await page.mouse.move(150, 400);
+  await page.mouse.down();
+  await page.mouse.move(60, 402, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForFunction((text) => document.querySelector('.db-lightbox-position').textContent !== text, before);
+  await page.mouse.click(20, 300);
+  await position.waitFor({ state: 'detached' });
+});
+
 test('a reader of a group sees who has read a message when asking', async (t) => {
   const page = await open(t, 'chat-group');
   await page.getByRole('button', { name: 'Read by 2 people' }).last().click();

@@ -61,7 +61,7 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
   }, [autoFocus]);
 
   return (
-    <section className={`db-root db-chat ${className}`} {...root} aria-label={wording.say('chatLabel', { name: title })} aria-busy={isLoading && messages.length === 0} {...drop.handlers}>
+    <section className={`db-root db-chat ${className}`} {...root} aria-label={title ? wording.say('chatLabel', { name: title }) : texts.messages} aria-busy={isLoading && messages.length === 0} {...drop.handlers}>
       <Header conversation={conversation} myId={myId} title={title} onBack={onBack} onClose={onClose} actions={actions} />
       <ConnectionBar />
       {error && messages.length === 0 ? (
@@ -81,8 +81,8 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
         )}
       <TypingLine people={state.typing} />
       {hasSent && <NotifyAsk name={title} />}
-      {isReadOnly ? <p className="db-read-only">{texts.readOnlyLeft}</p> : (
-        <Composer timeline={timeline} files={files} name={title} field={field} onSend={({ text, uploads }) => {
+      {error?.code === 'NOT_FOUND' && messages.length === 0 ? null : isReadOnly ? <p className="db-read-only">{texts.readOnlyLeft}</p> : (
+        <Composer timeline={timeline} files={files} name={title || texts.someone} field={field} onSend={({ text, uploads }) => {
           timeline.send({ text, uploads });
           setSent(true);
           view.current?.showLatest();

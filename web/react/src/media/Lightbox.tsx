@@ -69,7 +69,7 @@ export function Lightbox({ items, startId, onClose }: LightboxProps) {
         <a className="db-icon-button" href={attachment.url} download={attachment.fileName} target="_blank" rel="noopener" aria-label={texts.download}><DownloadIcon /></a>
         <button type="button" className="db-icon-button" aria-label={texts.close} onClick={onClose}><CloseIcon /></button>
       </div>
-      <div className="db-lightbox-stage" {...gestures.handlers} onClick={(event) => event.target === event.currentTarget && onClose()}>
+      <div className="db-lightbox-stage" {...gestures.handlers} onClick={(event) => event.target === event.currentTarget && !gestures.wasDrag(event) && onClose()}>
         {attachment.type === 'video'
           ? <div key={attachment.id} className="db-lightbox-video"><PlayingVideo src={attachment.url} poster={attachment.posterUrl} label={label} /></div>
           : <img key={attachment.id} ref={gestures.target} className="db-lightbox-picture" src={attachment.url} alt={label} draggable={false}

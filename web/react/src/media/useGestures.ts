@@ -71,5 +71,7 @@ export function useGestures({ onSwipe, onPullDown, key }: Gestures) {
     onDoubleClick: (event: MouseEvent) => event.target === target.current && zoomTo(view.current.scale > 1 ? 1 : 2.5),
     onWheel: (event: WheelEvent) => (event.ctrlKey || view.current.scale > 1) && zoomTo(view.current.scale * Math.exp(-event.deltaY / 300)),
   };
-  return { target: target as RefObject<HTMLImageElement | null>, handlers };
+  /** A click at the end of a drag means nothing by itself. */
+  const wasDrag = ({ clientX, clientY }: MouseEvent) => Math.hypot(clientX - start.current.x, clientY - start.current.y) > 8;
+  return { target: target as RefObject<HTMLImageElement | null>, handlers, wasDrag };
 }
