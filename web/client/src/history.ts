@@ -104,16 +104,17 @@ export class History {
     this.#isRepairing = true;
     try {
       while (this.#held.length && !this.window.hasNewer) {
+        const asked = new Set(this.#held);
         const page = await this.#page(`after=${this.window.last}&limit=200`);
         if (page.hasMore) {
           this.#held = [];
           await this.loadNewest();
-          this.#putHeld(false);
+          this.#putHeld(new Set());
           break;
         }
         this.window.addNewer(page.messages, false);
-        // Where the server has nothing more, what is still missing does not exist for this reader.
-        this.#putHeld(!page.messages.length);
+        // What is still missing before a message that was there when the server was asked does not exist for this reader.
+        this.#putHeld(asked);
         this.onMessages(page.messages);
       }
     } catch {
@@ -129,13 +130,13 @@ export class History {
     if (this.#held.length < HELD_MESSAGES) this.#held.push(message);
   }
 
-  /** Puts in what was held, as far as nothing is missing before it, or all. */
-  #putHeld(isAll: boolean): void {
+  /** Puts in what was held, as far as nothing is missing before it, and these in any case. */
+  #putHeld(asked: Set<Message>): void {
     const held = this.#held.sort((a, b) => a.seq - b.seq);
     this.#held = held.filter((message) => {
       const isGap = this.window.put(message) === 'gap';
-      if (isGap && isAll) this.window.addNewer([message], false);
-      return isGap && !isAll;
+      if (isGap && asked.has(message)) this.window.addNewer([message], false);
+      return isGap && !asked.has(message);
     });
   }
 
@@ -147,7 +148,7 @@ export class History {
 
   #took(messages: Message[]): void {
     this.isLoaded = true;
-    if (!this.#isRepairing) this.#putHeld(false);
+    if (!this.#isRepairing) this.#putHeld(new Set());
     this.onMessages(messages);
     this.onChange();
     if (this.#held.length && !this.#isRepairing) void this.#repair();
