@@ -1,3 +1,6 @@
+// Next.js: these are parts of the page in the browser.
+'use client';
+
 export { Chat, type ChatProps } from './chat/Chat.js';
 export { Inbox, NothingSelected, type InboxProps } from './inbox/Inbox.js';
 export { ChatPopup, type ChatPopupProps } from './popup/ChatPopup.js';
