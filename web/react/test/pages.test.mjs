@@ -240,11 +240,11 @@ test('a lost connection is told after three seconds, goes by itself, and nothing
   await page.getByRole('textbox').fill('still writing');
   await page.evaluate(() => window.client.setConnection({ status: 'online', since: Date.now() }));
   await page.locator('.db-connection').waitFor({ state: 'detached' });
-  const composer = () => page.locator('.db-composer').boundingBox();
-  const before = await composer();
+  const messages = () => page.locator('.db-timeline').boundingBox();
+  const before = await messages();
   await page.evaluate(() => window.client.timeline('c-ana').set({ typing: [{ id: 'u-ana', name: 'Ana Sousa' }] }));
   await page.getByText('Ana Sousa is typing…').first().waitFor();
-  assert.deepEqual(await composer(), before);
+  assert.deepEqual(await messages(), before);
 });
 
 test('a conversation that does not exist says so, and offers no field to write in', async (t) => {
