@@ -42,7 +42,11 @@ export class ConversationList implements Inbox {
     private readonly hub: Hub,
     private readonly me: () => string | null,
   ) {
-    hub.pushes.on('conversation:updated', ({ conversation }) => this.put([conversation]));
+    hub.pushes.on('conversation:updated', ({ conversation }) => {
+      this.put([conversation]);
+      // Of a group that is new here, the push does not say who is in it; the list does.
+      if (conversation.isGroup && !this.get(conversation.id)?.participants.length) void Promise.resolve(this.#refreshing).then(() => this.refresh());
+    });
     hub.pushes.on('message:received', (message) => this.#received(message));
     hub.pushes.on('up', ({ isRecovered }) => {
       if (isRecovered && this.#isLoaded) return;
@@ -159,7 +163,7 @@ export class ConversationList implements Inbox {
     return conversations.flatMap((given) => {
       const known = this.#items.get(given.id);
       // Pushes of a group leave out who is in it.
-      const conversation = given.isGroup && !given.participants?.length && known ? { ...given, participants: known.participants } : given;
+      const conversation = given.participants?.length ? given : { ...given, participants: known?.participants ?? [] };
       if (known && JSON.stringify(known) === JSON.stringify(conversation)) return [];
       this.#items.set(conversation.id, conversation);
       return [conversation];

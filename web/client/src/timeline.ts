@@ -41,6 +41,7 @@ export class ConversationTimeline implements Timeline {
   readonly #ownTyping: OwnTyping;
   readonly #leave = new Timer();
   readonly #again = new Timer();
+  readonly #loading: { isLoadingOlder?: Promise<void>; isLoadingNewer?: Promise<void> } = {};
   #opened = 0;
   #isJoined = false;
   #syncing: Promise<void> | null = null;
@@ -199,8 +200,12 @@ export class ConversationTimeline implements Timeline {
     }
   }
 
-  async #load(flag: 'isLoadingOlder' | 'isLoadingNewer', load: () => Promise<void>): Promise<void> {
-    if (this.state.get()[flag]) return;
+  /** One at a time in each direction: who asks again waits for the same page. */
+  #load(flag: 'isLoadingOlder' | 'isLoadingNewer', load: () => Promise<void>): Promise<void> {
+    return (this.#loading[flag] ??= this.#loadOnce(flag, load).finally(() => delete this.#loading[flag]));
+  }
+
+  async #loadOnce(flag: 'isLoadingOlder' | 'isLoadingNewer', load: () => Promise<void>): Promise<void> {
     this.#show({ [flag]: true });
     try {
       await load();
