@@ -1,7 +1,7 @@
 import type { Conversation } from '@doorbell/client';
 import type { ReactNode } from 'react';
 import { Avatar, AvatarPair } from '../inbox/Avatar.js';
-import { others, useSurroundings } from '../provider/context.js';
+import { others, useListing, useSurroundings } from '../provider/context.js';
 import { usePresence } from '../provider/hooks.js';
 import { shortTime } from '../texts/times.js';
 import { BackIcon, CloseIcon } from '../theme/icons.js';
@@ -22,7 +22,7 @@ export function Header({ conversation, myId, title, onBack, onClose, actions }: 
   const people = conversation ? others(conversation, myId) : [];
   const person = conversation?.isGroup ? null : people[0];
   const presence = usePresence(person?.id);
-  const listing = conversation?.listing;
+  const listing = useListing(conversation);
   const href = listing && (listingHref ? listingHref(listing) : listing.url);
   const about = conversation?.isGroup ? wording.say('groupSize', { count: people.length + 1 }) : listing?.title;
   const there = presence?.status === 'online' ? texts.online

@@ -1,5 +1,5 @@
 import type { Conversation } from '@doorbell/client';
-import { useSurroundings } from '../provider/context.js';
+import { useListing, useSurroundings } from '../provider/context.js';
 import { ListingCard } from './ListingCard.js';
 
 interface NewChatProps {
@@ -13,14 +13,15 @@ interface NewChatProps {
 export function NewChat({ conversation, myId, title, onSuggest }: NewChatProps) {
   const { wording, renderListing } = useSurroundings();
   const { texts } = wording;
-  const { listing, owner } = conversation;
+  const { owner } = conversation;
+  const listing = useListing(conversation);
   // Questions about a flat are the renter's.
   const suggestions = listing && owner?.id !== myId
-    ? [wording.say('suggestAvailable', { listing: listing.title ?? '' }), texts.suggestViewing, texts.suggestIncluded]
+    ? [...(listing.title ? [wording.say('suggestAvailable', { listing: listing.title })] : []), texts.suggestViewing, texts.suggestIncluded]
     : [wording.say('suggestHello', { name: title })];
   return (
     <div className="db-new-chat">
-      {listing && (renderListing ? renderListing(listing, 'new-chat') : <ListingCard listing={listing} />)}
+      {listing && (listing.title || listing.image) && (renderListing ? renderListing(listing, 'new-chat') : <ListingCard listing={listing} />)}
       <p className="db-blank-title">{wording.say('newChatTitle', { name: title })}</p>
       <p>{texts.newChatHint}</p>
       <ul className="db-suggestions">

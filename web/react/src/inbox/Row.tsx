@@ -1,6 +1,6 @@
 import type { Conversation, Person } from '@doorbell/client';
 import { memo, type MouseEvent } from 'react';
-import { nameOf, others, titleOf, useSurroundings } from '../provider/context.js';
+import { nameOf, others, titleOf, useListing, useSurroundings } from '../provider/context.js';
 import { usePresence } from '../provider/hooks.js';
 import { exactTime, shortTime } from '../texts/times.js';
 import { Avatar, AvatarPair, Picture } from './Avatar.js';
@@ -19,7 +19,8 @@ interface RowProps {
 
 export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop, position, total, measure, onChoose }: RowProps) {
   const { wording, hrefFor } = useSurroundings();
-  const { id, listing, unreadCount } = conversation;
+  const { id, unreadCount } = conversation;
+  const listing = useListing(conversation);
   const title = titleOf(conversation, myId, wording);
   const line = lastLine(conversation, myId, wording);
   const time = Date.parse(conversation.lastMessageAt ?? conversation.createdAt);
@@ -61,7 +62,7 @@ const Pause = ({ children }: { children?: string | false }) => <span className="
 
 function Face({ conversation, people }: { conversation: Conversation; people: Person[] }) {
   const { wording } = useSurroundings();
-  const { listing } = conversation;
+  const listing = useListing(conversation);
   if (conversation.isGroup) {
     return (
       <span className="db-face" aria-hidden="true">

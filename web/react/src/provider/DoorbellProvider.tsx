@@ -45,10 +45,10 @@ export function DoorbellProvider({ client, theme = 'auto', accent, locale, texts
     };
   }, [accent, theme, wording]);
 
-  const { hrefFor, onOpen, listingHref, renderListing, formatPrice, browse, onSignIn } = site;
+  const { hrefFor, onOpen, listingHref, describeListing, renderListing, formatPrice, browse, onSignIn } = site;
   const surroundings = useMemo<Surroundings>(
-    () => ({ client, wording, announcements, popup, root, hrefFor, onOpen, listingHref, renderListing, formatPrice, browse, onSignIn }),
-    [client, wording, announcements, popup, root, hrefFor, onOpen, listingHref, renderListing, formatPrice, browse, onSignIn],
+    () => ({ client, wording, announcements, popup, root, hrefFor, onOpen, listingHref, describeListing, renderListing, formatPrice, browse, onSignIn }),
+    [client, wording, announcements, popup, root, hrefFor, onOpen, listingHref, describeListing, renderListing, formatPrice, browse, onSignIn],
   );
   return (
     <SurroundingsContext.Provider value={surroundings}>

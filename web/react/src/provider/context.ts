@@ -12,6 +12,8 @@ export interface Site {
   onOpen?(conversationId: string): void;
   /** Address of a listing's page. Default: the listing's own `url`. */
   listingHref?(listing: Listing): string | null;
+  /** A listing as the page knows it, where it knows more than the server. */
+  describeListing?(listing: Listing): Listing;
   /** Shows a listing in place of the built-in card; `place` says where. */
   renderListing?(listing: Listing, place: 'chat' | 'new-chat'): ReactNode;
   /** A listing's price as text. Default: as the server has it. */
@@ -58,6 +60,13 @@ export function titleOf(conversation: Conversation, myId: string | undefined, wo
   const people = others(conversation, myId);
   if (conversation.isGroup) return conversation.title ?? (people.length > 0 ? wording.names(people.slice(0, 3).map((person) => nameOf(person, wording))) : wording.texts.group);
   return nameOf(people[0] ?? [conversation.owner, conversation.renter].find((person) => person && person.id !== myId), wording);
+}
+
+/** What a conversation is about, as the page knows it. */
+export function useListing(conversation: Conversation | null): Listing | null {
+  const { describeListing } = useSurroundings();
+  const listing = conversation?.listing ?? null;
+  return listing && describeListing ? describeListing(listing) : listing;
 }
 
 /** Has this person left the group? Then it can be read, and not be written in. */
