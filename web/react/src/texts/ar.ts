@@ -34,7 +34,6 @@ export const ar: Texts = {
   close: 'إغلاق',
   closeChat: 'إغلاق المحادثة',
   messages: 'الرسائل',
-  openChat: 'فتح المحادثة',
   viewListing: 'عرض الإعلان',
   online: 'متصل الآن',
   lastSeen: 'آخر ظهور {when}',
@@ -73,7 +72,6 @@ export const ar: Texts = {
   },
   readByNames: 'قرأها {names}',
   readByNobody: 'لم يقرأها أحد بعد',
-  messageFrom: '{name}، {when}',
 
   composerLabel: 'رسالة إلى {name}',
   composerPlaceholder: 'اكتب رسالة',

@@ -31,7 +31,6 @@ export const de: Texts = {
   close: 'Schließen',
   closeChat: 'Chat schließen',
   messages: 'Nachrichten',
-  openChat: 'Chat öffnen',
   viewListing: 'Anzeige ansehen',
   online: 'Online',
   lastSeen: 'Zuletzt da: {when}',
@@ -64,7 +63,6 @@ export const de: Texts = {
   readBy: { one: 'Von {count} Person gelesen', other: 'Von {count} Personen gelesen' },
   readByNames: 'Gelesen von {names}',
   readByNobody: 'Noch von niemandem gelesen',
-  messageFrom: '{name}, {when}',
 
   composerLabel: 'Nachricht an {name}',
   composerPlaceholder: 'Nachricht schreiben',

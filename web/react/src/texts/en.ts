@@ -34,7 +34,6 @@ export const en = {
   close: 'Close',
   closeChat: 'Close chat',
   messages: 'Messages',
-  openChat: 'Open chat',
   viewListing: 'View listing',
   online: 'Online',
   lastSeen: 'Last seen {when}',
@@ -67,7 +66,6 @@ export const en = {
   readBy: plural({ one: 'Read by {count} person', other: 'Read by {count} people' }),
   readByNames: 'Read by {names}',
   readByNobody: 'Nobody has read it yet',
-  messageFrom: '{name}, {when}',
 
   composerLabel: 'Message to {name}',
   composerPlaceholder: 'Write a message',

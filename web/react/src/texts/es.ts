@@ -31,7 +31,6 @@ export const es: Texts = {
   close: 'Cerrar',
   closeChat: 'Cerrar el chat',
   messages: 'Mensajes',
-  openChat: 'Abrir chat',
   viewListing: 'Ver anuncio',
   online: 'En línea',
   lastSeen: 'Últ. vez {when}',
@@ -64,7 +63,6 @@ export const es: Texts = {
   readBy: { one: 'Leído por {count} persona', other: 'Leído por {count} personas' },
   readByNames: 'Leído por {names}',
   readByNobody: 'Nadie lo ha leído todavía',
-  messageFrom: '{name}, {when}',
 
   composerLabel: 'Mensaje para {name}',
   composerPlaceholder: 'Escribe un mensaje',
