@@ -7,6 +7,7 @@ import { RETURNING_KEY, type Panel, type Surroundings } from './api.js';
 import { Asking } from './asking.js';
 import { complain, watchPolicy, whyUnreachable } from './diagnosis.js';
 import { loadTexts } from './languages.js';
+import { describer } from './listings.js';
 import ownStyles from './panel.css?inline';
 import { signIn, tokenSource } from './session.js';
 import type { Target } from './settings.js';
@@ -48,12 +49,13 @@ export async function start(surroundings: Surroundings): Promise<Panel> {
     // Whoever has closed it meanwhile does not want it any more.
     if (popup?.isOpen) popup.open(conversationId);
   });
+  const describe = describer(settings.target);
   const place = document.createElement('div');
   root.append(place);
   const tree = createRoot(place);
   tree.render(
     <DoorbellProvider client={client} accent={settings.accent} theme={settings.theme} locale={locale} texts={texts}
-      titleCount={settings.titleCount} notifications={settings.notifications} onSignIn={signIn(surroundings)}>
+      describeListing={describe} titleCount={settings.titleCount} notifications={settings.notifications} onSignIn={signIn(surroundings)}>
       <View settings={settings} texts={texts} asking={asking} diagnosis={diagnosis} onSignIn={signIn(surroundings)} onPopup={(now) => {
         popup = now;
         const next = now.isOpen ? now.conversationId : undefined;
