@@ -396,7 +396,7 @@ fn a_tab_is_somebody_without_the_cookie(server: &Server, session: &str) {
     assert_eq!(user(session), "bea");
     assert_eq!(user(nobody), Value::Null);
     let body = json!({ "userId": "tomas", "cookie": false });
-    let (status, head, text) = server.ask("POST", "/api/demo/sign-in", session, Some(&body));
+    let (status, head, text) = server.ask("POST", "/api/demo/sign-in", nobody, Some(&body));
     assert_eq!(status, 200, "{text}");
     assert!(!head.contains("set-cookie"), "{head}");
     let signed_in: Value = serde_json::from_str(&text).expect("JSON");

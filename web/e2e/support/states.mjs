@@ -17,6 +17,7 @@ export const states = (loft) => [
   { name: 'a home of mine', path: '/listing/canal-loft?as=tomas', reach: (page) => page.getByRole('region', { name: 'Your listing' }).getByRole('link', { name: /Mira/ }).waitFor() },
   { name: 'a home that is gone', path: '/listing/castle', reach: (page) => page.getByText('This home is not on offer').waitFor() },
   { name: 'the account menu', path: '/?as=bea', reach: async (page) => {
+    await page.getByRole('heading', { level: 1 }).waitFor();
     await page.getByRole('button', { name: 'Account of Beatriz Almeida' }).click();
     await page.getByRole('button', { name: 'Yuki Tanaka', exact: true }).waitFor();
   } },
