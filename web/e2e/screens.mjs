@@ -91,7 +91,7 @@ test('a picture of every page and state', { timeout: 900_000 }, async () => {
       const bakery = conversations.find(({ messages }) => messages[0].content.includes('cinnamon')).id;
       for (const { name, path: where, reach, locale } of [...states(loft), ...moments(server, loft, bakery)]) {
         const browser = await newBrowser(null, { ...size, colorScheme, allowed: ANY });
-        if (locale) await browser.addInitScript((tag) => localStorage.setItem('latchkey:locale', tag), locale);
+        if (locale) await browser.addInitScript((tag) => location.protocol === 'http:' && localStorage.setItem('latchkey:locale', tag), locale);
         const page = await browser.newPage();
         await page.goto(server.url + where);
         await reach(page);
