@@ -69,11 +69,21 @@ fn page_policy(files: &str) -> String {
     )
 }
 
+/// The script that other sites have in their pages, and below which path it finds its parts. Any page may load them: they
+/// hold nothing of anybody's, and it is the server's answers that are not for every origin.
+const WIDGET_LOADER: &str = "/widget.js";
+const WIDGET_PARTS: &str = "/widget/";
+/// For pages that isolate themselves from everything that does not say this.
+const CROSS_ORIGIN_RESOURCE_POLICY: header::HeaderName =
+    header::HeaderName::from_static("cross-origin-resource-policy");
+
 /// How long a file may be used without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
     /// It is asked for again with its tag: a new binary may bring another.
     WhileCurrent,
+    /// A few minutes without asking: other sites have it on each of their pages.
+    Shortly,
     /// Its name has a digest of its content, so there will never be another.
     ForEver,
 }
@@ -103,9 +113,10 @@ pub fn built(request: &HeaderMap, file: &'static File) -> Response<Body> {
         (_, Some(gzip)) if accepted.gzip => (gzip, Some("gzip")),
         _ => (file.plain, None),
     };
-    let kept = match file.path.starts_with("/assets/") {
-        true => Kept::ForEver,
-        false => Kept::WhileCurrent,
+    let kept = match file.path {
+        WIDGET_LOADER => Kept::Shortly,
+        path if path.starts_with("/assets/") || path.starts_with(WIDGET_PARTS) => Kept::ForEver,
+        _ => Kept::WhileCurrent,
     };
     // Each encoding is a representation of its own, with a strong tag of its own (RFC 9110, section 8.8.3.3).
     let tag = match encoding {
@@ -118,6 +129,10 @@ pub fn built(request: &HeaderMap, file: &'static File) -> Response<Body> {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if file.path == WIDGET_LOADER || file.path.starts_with(WIDGET_PARTS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    }
     response
 }
 
@@ -183,6 +198,7 @@ fn tagged(request: &HeaderMap, kind: Kind, tag: &str, kept: Kept, content: Bytes
         header::CACHE_CONTROL,
         match kept {
             Kept::WhileCurrent => "no-cache",
+            Kept::Shortly => "public, max-age=300",
             Kept::ForEver => "public, max-age=31536000, immutable",
         },
     );
@@ -206,6 +222,21 @@ mod tests {
         gzip: Some(b"gzip"),
         brotli: Some(b"brotli"),
     };
+
+    const LOADER: File = File {
+        path: "/widget.js",
+        ..SCRIPT
+    };
+
+    #[test]
+    fn pages_of_any_site_may_load_the_widget_and_nothing_else() {
+        let allowed = |file| {
+            let response = built(&HeaderMap::new(), file);
+            response.headers().get(header::ACCESS_CONTROL_ALLOW_ORIGIN).cloned()
+        };
+        assert_eq!(allowed(&LOADER), Some(HeaderValue::from_static("*")));
+        assert_eq!(allowed(&SCRIPT), None);
+    }
 
     #[test]
     fn a_client_gets_the_compression_that_it_takes() {
@@ -232,11 +263,20 @@ mod tests {
             kept(built(&HeaderMap::new(), &SCRIPT)),
             "public, max-age=31536000, immutable"
         );
-        const LOADER: File = File {
-            path: "/widget.js",
+        assert_eq!(kept(built(&HeaderMap::new(), &LOADER)), "public, max-age=300");
+        const PANEL: File = File {
+            path: "/widget/panel-1.js",
             ..SCRIPT
         };
-        assert_eq!(kept(built(&HeaderMap::new(), &LOADER)), "no-cache");
+        assert_eq!(
+            kept(built(&HeaderMap::new(), &PANEL)),
+            "public, max-age=31536000, immutable"
+        );
+        const FAVICON: File = File {
+            path: "/favicon.svg",
+            ..SCRIPT
+        };
+        assert_eq!(kept(built(&HeaderMap::new(), &FAVICON)), "no-cache");
         let held = asking(header::IF_NONE_MATCH, "\"0123456789abcdef\"");
         assert_eq!(built(&held, &LOADER).status(), StatusCode::NOT_MODIFIED);
         let other = asking(header::IF_NONE_MATCH, "\"0123456789abcdef-br\"");
