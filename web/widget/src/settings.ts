@@ -51,7 +51,10 @@ export function targetOf({ dataset }: HTMLElement): Target {
 }
 
 export function settingsOf(script: HTMLScriptElement): Settings {
-  const { server, tokenUrl, signInUrl, accent, theme, locale, zIndex, launcher, label, panel, connect, titleCount, notifications } = script.dataset;
+  const { launcher, label } = script.dataset;
+  // Which of several tags runs first is chance, so what is said in one of them holds for all.
+  const tags = [...document.scripts].filter((tag) => tag.src === script.src);
+  const { server, tokenUrl, signInUrl, accent, theme, locale, zIndex, panel, connect, titleCount, notifications } = Object.assign({}, ...tags.map((tag) => tag.dataset)) as DOMStringMap;
   const target = targetOf(script);
   return {
     server: (server ? new URL(server, document.baseURI).href : new URL('.', script.src).href).replace(/\/$/, ''),
