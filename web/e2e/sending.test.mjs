@@ -36,18 +36,19 @@ test('what is written while the server is away waits, says so, and is sent once 
 
 test('Enter sends, Shift+Enter breaks the line, and nothing is sent without words, nor twice by a second Enter', async (t) => {
   const page = await open(t, chat('mira'));
-  await field(page).pressSequentially('one');
+  await bubble(page, 'green door').first().waitFor();
+  await field(page).pressSequentially('The first line');
   await field(page).press('Shift+Enter');
-  await field(page).pressSequentially('two');
+  await field(page).pressSequentially('and the second');
   const before = await page.locator('.db-message').count();
   await field(page).press('Enter');
   await field(page).press('Enter');
   await field(page).fill('   ');
   await field(page).press('Enter');
-  await statusOf(page, 'one', /Sent|Read/).waitFor({ state: 'attached' });
-  assert.equal(await bubble(page, 'one').locator('.db-text').textContent(), 'one\ntwo');
+  await statusOf(page, 'The first line', /Sent|Read/).waitFor({ state: 'attached' });
+  assert.equal(await bubble(page, 'The first line').locator('.db-text').textContent(), 'The first line\nand the second');
   assert.equal(await page.locator('.db-message').count(), before + 1);
-  assert.equal(await onServer('one\ntwo'), 1);
+  assert.equal(await onServer('The first line\nand the second'), 1);
 });
 
 test('a message that the server refuses says so, and is sent by Retry: once, however often it is pressed', async (t) => {
