@@ -116,7 +116,7 @@ function MessagesTab() {
   return (
     <div className={`grid grid-cols-1 items-start gap-5 ${chat ? 'lg:grid-cols-[minmax(0,1fr)_minmax(0,1.1fr)]' : ''}`}>
       <section aria-label="Conversations" className={`grid grid-cols-1 gap-3 ${chat ? 'max-lg:hidden' : ''}`}>
-        <div className="flex items-center justify-between gap-3">
+        <div className="flex flex-wrap items-center justify-between gap-3">
           <h2 className="text-2xl">Your conversations</h2>
           <button type="button" className="button button-plain whitespace-nowrap" onClick={() => setIsMakingGroup(true)}><Users className="size-4.5" aria-hidden="true" />New group</button>
         </div>
