@@ -5,10 +5,11 @@ mod front;
 mod identity;
 mod listening;
 mod nodes;
+mod pages;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Router, extract::Request, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use doorbell_socketio::IdSuffix;
 use http::{HeaderMap, StatusCode, header};
@@ -17,7 +18,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use self::{front::Front, listening::listeners, nodes::KnownNodes};
+use self::{front::Front, listening::listeners, nodes::KnownNodes, pages::Pages};
 use crate::{
     chat::{
         Chat, MediaPolicy, Policy,
@@ -53,7 +54,7 @@ use crate::{
     },
 };
 
-pub use self::identity::lone_authenticator;
+pub use self::{identity::lone_authenticator, pages::Site};
 pub use crate::store::copy::{Outcome as CopyOutcome, Progress as CopyProgress, Step as CopyStep};
 
 /// Why the server could not start, or what stopped it: a sentence for the operator.
@@ -65,13 +66,18 @@ const KEPT_SECRET: &str = "jwt_secret";
 const LINK_SECRET: &str = "link_key";
 /// Every REST route, described (OpenAPI 3.1).
 const OPENAPI: &str = include_str!("../docs/openapi.json");
-const FRONT_PAGE: &str = include_str!("front.html");
 /// Batches of committed facts that may wait for their delivery; then the writer waits, too.
 const FACT_BATCHES: usize = 256;
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn serve(settings: Settings) -> Result<(), Fault> {
-    let node = Node::start(settings, Arc::new(SystemClock), async |_| Ok(front())).await?;
+    let node = Node::start(
+        settings,
+        Arc::new(SystemClock),
+        Site::Inbox,
+        async |_| Ok(Router::new()),
+    )
+    .await?;
     node.run().await
 }
 
@@ -79,7 +85,7 @@ pub async fn serve(settings: Settings) -> Result<(), Fault> {
 pub async fn demo(settings: Settings) -> Result<(), Fault> {
     let clock = Arc::new(SampleClock::default());
     let sample_time = Arc::clone(&clock);
-    let node = Node::start(settings, clock, async move |api| {
+    let node = Node::start(settings, clock, Site::Marketplace, async move |api| {
         demo::fill(api, &sample_time).await?;
         Ok(demo::router(api))
     })
@@ -225,6 +231,7 @@ impl Node {
     pub async fn start(
         settings: Settings,
         clock: Arc<dyn Clock>,
+        site: Site,
         prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
     ) -> Result<Self, Fault> {
         let started_at = SystemClock.now();
@@ -367,7 +374,8 @@ impl Node {
             started_at,
         });
         let page = Arc::new(page);
-        let router = router(&api, &page, draining.clone()).merge(prepare(&api).await?);
+        let pages = Pages::new(site, &api.settings.base_url());
+        let router = router(&api, &page, pages, draining.clone()).merge(prepare(&api).await?);
         let router = refuse_other_methods(router, Arc::clone(&api.metrics));
         let service = Front {
             router,
@@ -483,16 +491,8 @@ async fn secret(settings: &Settings, store: &dyn Store) -> Result<Secret, Fault>
     Ok(Secret::new(kept))
 }
 
-/// What stands at `/` where no pages are.
-fn front() -> Router {
-    Router::new().route(
-        "/",
-        get(|headers: HeaderMap| async move { web::file(&headers, Kind::Page, FRONT_PAGE) }),
-    )
-}
-
 /// Everything but Socket.IO.
-fn router(api: &Arc<Api>, page: &Arc<Page>, draining: watch::Receiver<bool>) -> Router {
+fn router(api: &Arc<Api>, page: &Arc<Page>, pages: Pages, draining: watch::Receiver<bool>) -> Router {
     let (for_ready, for_metrics, metrics) = (Arc::clone(api), Arc::clone(page), Arc::clone(&api.metrics));
     let operators = Router::new()
         .route("/healthz", get(|| async { health::healthz() }))
@@ -524,7 +524,11 @@ fn router(api: &Arc<Api>, page: &Arc<Page>, draining: watch::Receiver<bool>) -> 
         .merge(media::router(Arc::clone(api)))
         .merge(tus::router(api))
         .merge(operators)
-        .fallback(move || async move {
+        .merge(pages.router())
+        .fallback(move |request: Request| async move {
+            if let Some(answer) = pages.answer(&request) {
+                return answer;
+            }
             let response = rest::error_response(&Error::not_found("route"));
             metrics.http_answered(NO_ROUTE, response.status().as_u16());
             response

@@ -11,7 +11,7 @@ use doorbell::{
     chat::{Caller, Chat, Claims, read::ReadTarget, send::SendRequest},
     config::{Purpose, Settings, Sources, load},
     model::{MessageKind, UserId, UserKey, clock::SystemClock},
-    server::Node,
+    server::{Node, Site},
 };
 
 const TABLE: &str = include_str!("../docs/metrics.md");
@@ -68,9 +68,11 @@ async fn page_with(node: &Node, wanted: &[&str]) -> String {
 }
 
 async fn node(folder: &std::path::Path) -> Node {
-    Node::start(settings(folder), Arc::new(SystemClock), async |_| Ok(Router::new()))
-        .await
-        .expect("a node")
+    Node::start(settings(folder), Arc::new(SystemClock), Site::Inbox, async |_| {
+        Ok(Router::new())
+    })
+    .await
+    .expect("a node")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

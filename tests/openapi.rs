@@ -12,7 +12,7 @@ use doorbell::{contracts, model::Code};
 use serde_json::{Value, json};
 
 /// Routes without a caller: operators', the front page, files by their links, and the demo's.
-const OTHER_ROUTES: [&str; 8] = [
+const OTHER_ROUTES: [&str; 12] = [
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -20,7 +20,11 @@ const OTHER_ROUTES: [&str; 8] = [
     "GET /",
     "GET /media/{id}/{variant}",
     "GET /api/demo/users",
+    "GET /api/demo/listings",
+    "GET /api/demo/listings/{id}",
+    "GET /api/demo/session",
     "POST /api/demo/sign-in",
+    "POST /api/demo/sign-out",
 ];
 
 const API_KEY: &str = "an-api-key-for-tests-alone-0123456789";
@@ -329,14 +333,9 @@ fn the_routes_of_the_demo_fit_the_description() {
         400,
     );
     let foreign = "Origin: https://elsewhere.example";
-    server.call(
-        "POST",
-        "/api/demo/sign-in",
-        &[],
-        foreign,
-        Some(json!({ "userId": "mira" })),
-        403,
-    );
+    let mira = json!({ "userId": "mira" });
+    server.call("POST", "/api/demo/sign-in", &[], foreign, Some(mira), 403);
+    server.call("POST", "/api/demo/sign-out", &[], foreign, None, 403);
     let (_, head, _) = server.ask("POST", "/api/demo/sign-in", nobody, Some(&json!({ "userId": "bea" })));
     let cookie = head
         .lines()
@@ -360,6 +359,8 @@ fn the_routes_of_the_demo_fit_the_description() {
     );
     assert!(head.contains("; Secure"), "this is https");
     let session = format!("Cookie: {}", cookie.split(';').next().expect("a pair"));
+    a_tab_is_somebody_without_the_cookie(&server, &session);
+    the_listings_have_their_pictures(&server);
     let list = server.call("GET", "/api/conversations", &[], &session, None, 200);
     let with_listing = list["conversations"]
         .as_array()
@@ -384,6 +385,47 @@ fn the_routes_of_the_demo_fit_the_description() {
         "/demo/listings/mira.svg",
         "/demo/people/mira",
     ] {
+        assert_eq!(server.ask("GET", missing, nobody, None).0, 404, "{missing}");
+    }
+}
+
+/// `session` is Beatriz's.
+fn a_tab_is_somebody_without_the_cookie(server: &Server, session: &str) {
+    let nobody = "Accept: */*";
+    let user = |headers: &str| server.call("GET", "/api/demo/session", &[], headers, None, 200)["user"]["id"].clone();
+    assert_eq!(user(session), "bea");
+    assert_eq!(user(nobody), Value::Null);
+    let body = json!({ "userId": "tomas", "cookie": false });
+    let (status, head, text) = server.ask("POST", "/api/demo/sign-in", nobody, Some(&body));
+    assert_eq!(status, 200, "{text}");
+    assert!(!head.contains("set-cookie"), "{head}");
+    let signed_in: Value = serde_json::from_str(&text).expect("JSON");
+    let bearer = format!(
+        "Authorization: Bearer {}",
+        signed_in["token"].as_str().expect("a token")
+    );
+    assert_eq!(user(&bearer), "tomas");
+    let (_, head, _) = server.ask("POST", "/api/demo/sign-out", nobody, Some(&json!({})));
+    assert!(head.contains("doorbell_session=; Path=/; Max-Age=0"), "{head}");
+}
+
+fn the_listings_have_their_pictures(server: &Server) {
+    let nobody = "Accept: */*";
+    let listings = server.call("GET", "/api/demo/listings", &[], nobody, None, 200);
+    let listings = listings["listings"].as_array().expect("a list");
+    assert_eq!(listings.len(), 12);
+    for card in listings {
+        let id = card["id"].as_str().expect("an id");
+        let listing = server.call("GET", "/api/demo/listings/{id}", &[("id", id)], nobody, None, 200);
+        let images = listing["listing"]["images"].as_array().expect("pictures");
+        assert!(images.len() >= 3, "{id}");
+        for image in images {
+            let url = image["url"].as_str().expect("an address");
+            assert_eq!(server.ask("GET", url, nobody, None).0, 200, "{url}");
+        }
+    }
+    server.call("GET", "/api/demo/listings/{id}", &[("id", "castle")], nobody, None, 404);
+    for missing in ["/demo/listings/castle/plan.svg", "/demo/listings/hill-cabin/plan.svg"] {
         assert_eq!(server.ask("GET", missing, nobody, None).0, 404, "{missing}");
     }
 }

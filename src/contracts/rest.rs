@@ -424,6 +424,15 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
     router.with_state(api)
 }
 
+/// Who makes a request.
+pub async fn credential(api: &Api, request: &Parts) -> Result<Credential> {
+    let client = request.extensions.get::<ClientAddress>().copied();
+    // Whoever calls the router itself is this machine.
+    let ClientAddress(client) = client.unwrap_or(ClientAddress(Ipv4Addr::LOCALHOST.into()));
+    let now_ms = api.clock.now().as_millis();
+    api.authenticator.identify(&request.headers, now_ms, client).await
+}
+
 async fn answer(
     api: Arc<Api>,
     path: Vec<(String, String)>,
@@ -431,13 +440,7 @@ async fn answer(
     (counted, scope): (Counted, Option<Scope>),
     verb: Verb,
 ) -> Result<Reply> {
-    let client = parts.extensions.get::<ClientAddress>().copied();
-    // Whoever calls the router itself is this machine.
-    let ClientAddress(client) = client.unwrap_or(ClientAddress(Ipv4Addr::LOCALHOST.into()));
-    let credential = api
-        .authenticator
-        .identify(&parts.headers, api.clock.now().as_millis(), client)
-        .await?;
+    let credential = credential(&api, &parts).await?;
     let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
     if matches!(credential, Credential::Cookie(_)) && is_change && !api.origins.may_change_by_cookie(&parts.headers) {
         return Err(Error::forbidden(

@@ -3,13 +3,20 @@
 //! Every step finds what an earlier run has left: a run that was cut short is taken up again, and a finished one is
 //! not repeated.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{future, stream};
+
 use super::{
     clock::SampleClock,
     sample::{LISTINGS, PEOPLE},
-    talks::{COMMENTS, TALKS, Talk, Way},
+    talks::{COMMENTS, PHOTOS, Photo, TALKS, Talk, Way},
 };
 use crate::{
-    chat::{Caller, Chat, page::PageQuery, read::ReadTarget, send::SendRequest},
+    chat::{
+        Caller, Chat, attachment::FileReference, page::PageQuery, read::ReadTarget, send::SendRequest, upload::Uploads,
+    },
     model::{
         Clock, Conversation, Error, MessageId, MessageKind, Result, Seq, Timestamp, UserKey, limits,
         listing::ListingPatch, user::UserPatch,
@@ -19,14 +26,14 @@ use crate::{
 const MINUTE_MS: i64 = 60_000;
 
 /// Makes people, listings, conversations and comments. `clock` is the one that `chat` and its store go by.
-pub async fn fill(chat: &Chat, clock: &SampleClock) -> Result<()> {
+pub async fn fill(chat: &Chat, uploads: &Arc<Uploads>, clock: &SampleClock) -> Result<()> {
     let opening = clock.now();
-    let filled = fill_until(chat, clock, opening).await;
+    let filled = fill_until(chat, uploads, clock, opening).await;
     clock.let_go();
     filled
 }
 
-async fn fill_until(chat: &Chat, clock: &SampleClock, opening: Timestamp) -> Result<()> {
+async fn fill_until(chat: &Chat, uploads: &Arc<Uploads>, clock: &SampleClock, opening: Timestamp) -> Result<()> {
     // The last comment is the last thing made.
     if has_comment(chat, COMMENTS.len() - 1).await? {
         return Ok(());
@@ -46,7 +53,7 @@ async fn fill_until(chat: &Chat, clock: &SampleClock, opening: Timestamp) -> Res
         let patch = ListingPatch {
             title: Some(Some(listing.title.to_owned())),
             image: Some(Some(format!("/demo/listings/{}.svg", listing.id))),
-            url: None,
+            url: Some(Some(format!("/listing/{}", listing.id))),
             price: Some(Some(serde_json::Value::from(listing.price).to_string())),
             owner: None,
         };
@@ -54,7 +61,7 @@ async fn fill_until(chat: &Chat, clock: &SampleClock, opening: Timestamp) -> Res
             .await?;
     }
     for talk in &TALKS {
-        hold(chat, clock, opening, talk).await?;
+        hold(chat, uploads, clock, opening, talk).await?;
     }
     for (place, (author, listing, text)) in COMMENTS.iter().enumerate() {
         if !has_comment(chat, place).await? {
@@ -66,7 +73,7 @@ async fn fill_until(chat: &Chat, clock: &SampleClock, opening: Timestamp) -> Res
 }
 
 /// Opens a conversation and says its lines, each at its time. Who answers has read what stands above.
-async fn hold(chat: &Chat, clock: &SampleClock, opening: Timestamp, talk: &Talk) -> Result<()> {
+async fn hold(chat: &Chat, uploads: &Arc<Uploads>, clock: &SampleClock, opening: Timestamp, talk: &Talk) -> Result<()> {
     let length: i64 = talk.lines.iter().map(|(_, after_minutes, _)| after_minutes).sum();
     let mut time = opening.plus_millis(-(talk.ended_minutes_ago + length) * MINUTE_MS);
     clock.set(time);
@@ -80,6 +87,20 @@ async fn hold(chat: &Chat, clock: &SampleClock, opening: Timestamp, talk: &Talk)
             mark(chat, conversation, author, last_seq).await?;
         }
         clock.set(time);
+        let photo = PHOTOS
+            .iter()
+            .find(|photo| photo.talk == talk.name && photo.line == place);
+        let files = match (photo, &conversation) {
+            (Some(photo), Some(conversation)) => {
+                // Sent again with another upload it would be another message.
+                if is_said(chat, conversation, author, place).await? {
+                    last_seq = place as Seq + 1;
+                    continue;
+                }
+                vec![upload(uploads, author, photo).await?]
+            }
+            _ => Vec::new(),
+        };
         let person = match (&conversation, &talk.way) {
             (None, Way::Message { to, .. }) => Some((*to).to_owned()),
             _ => None,
@@ -89,7 +110,7 @@ async fn hold(chat: &Chat, clock: &SampleClock, opening: Timestamp, talk: &Talk)
             person,
             content: (*text).to_owned(),
             kind: MessageKind::Text,
-            files: Vec::new(),
+            files,
             client_message_id: Some(format!("sample-{}-{place}", talk.name)),
             reply_to: None,
             origin: None,
@@ -114,6 +135,21 @@ async fn hold(chat: &Chat, clock: &SampleClock, opening: Timestamp, talk: &Talk)
         }
     }
     Ok(())
+}
+
+/// Has an earlier run come as far as this line?
+async fn is_said(chat: &Chat, conversation: &Conversation, reader: UserKey, place: usize) -> Result<bool> {
+    let page = PageQuery::default().seq_page(1)?;
+    let page = chat
+        .history(Caller::User(reader), conversation.id.as_str(), page)
+        .await?;
+    Ok(page.last_seq > place as Seq)
+}
+
+async fn upload(uploads: &Arc<Uploads>, author: UserKey, photo: &Photo) -> Result<FileReference> {
+    let bytes = stream::once(future::ready(Ok(Bytes::from_static(photo.bytes))));
+    let attachment = uploads.receive(author, photo.name, bytes).await?;
+    Ok(FileReference::Id(attachment.id.to_string()))
 }
 
 /// The conversation as its contract opens it; `None` where the first message does.

@@ -1,5 +1,5 @@
-//! The sample marketplace of `doorbell demo`: people to sign in as, conversations to look into, and a page that shows
-//! two of the people side by side, each on a live socket.
+//! The sample marketplace of `doorbell demo`: people to sign in as, listings to look at, and conversations to look into. Its
+//! pages are those of the binary (`server/pages.rs`), which ask here for what is on offer.
 //!
 //! Nothing of it is there under `doorbell serve`. Whoever reaches the demo may sign in as anybody, so it listens on
 //! loopback alone (`config::Purpose::Demo`).
@@ -7,10 +7,13 @@
 pub mod clock;
 mod draw;
 mod fill;
+mod interior;
+mod offers;
 mod sample;
+mod shop;
 mod talks;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -29,43 +32,32 @@ use crate::{
         rest::{self, Api, Reply},
         shape::Person,
     },
-    model::{Error, Result, User, limits},
+    model::{Error, Result, Timestamp, User, limits},
     transport::{
-        auth::SESSION_COOKIE,
+        auth::{Credential, SESSION_COOKIE},
         http::read_body,
         origin::{OriginVerdict, request_scheme},
         web::{self, Kind},
     },
 };
 
-const PAGE: &str = include_str!("page/index.html");
-const STYLE: &str = include_str!("page/demo.css");
-const SCRIPT: &str = include_str!("page/demo.js");
-
 /// Fills an empty marketplace; one that is filled stays as it is.
 pub async fn fill(api: &Api, clock: &SampleClock) -> Result<()> {
-    fill::fill(&api.chat, clock).await
+    fill::fill(&api.chat, &api.uploads, clock).await
 }
 
-/// The page, its pictures, and how to become one of the sample people.
+/// What is on offer, its pictures, and how to become one of the sample people.
 pub fn router(api: &Arc<Api>) -> Router {
     Router::new()
-        .route(
-            "/",
-            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Page, PAGE) }),
-        )
-        .route(
-            "/demo/demo.css",
-            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Style, STYLE) }),
-        )
-        .route(
-            "/demo/demo.js",
-            get(|headers: HeaderMap| async move { web::file(&headers, Kind::Script, SCRIPT) }),
-        )
         .route("/demo/people/{name}", get(portrait))
         .route("/demo/listings/{name}", get(illustration))
+        .route("/demo/listings/{listing}/{name}", get(interior))
+        .route("/api/demo/listings", get(listings))
+        .route("/api/demo/listings/{id}", get(listing))
         .route("/api/demo/users", get(users))
+        .route("/api/demo/session", get(session))
         .route("/api/demo/sign-in", post(sign_in))
+        .route("/api/demo/sign-out", post(sign_out))
         .with_state(Arc::clone(api))
 }
 
@@ -83,28 +75,83 @@ async fn illustration(Path(name): Path<String>, headers: HeaderMap) -> Response<
     }
 }
 
+async fn interior(Path((listing, name)): Path<(String, String)>, headers: HeaderMap) -> Response<Body> {
+    let drawn = name
+        .strip_suffix(".svg")
+        .and_then(|name| shop::interior(&listing, name));
+    match drawn {
+        Some(drawn) => web::file(&headers, Kind::Picture, drawn),
+        None => rest::error_response(&Error::not_found("picture")),
+    }
+}
+
+async fn listings(State(api): State<Arc<Api>>) -> Response<Body> {
+    let answer = async { Ok(Reply::ok(&shop::listings(&people(&api).await?))) };
+    rest::respond(answer.await)
+}
+
+async fn listing(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Response<Body> {
+    let answer = async {
+        let people = people(&api).await?;
+        let listing = shop::listing(&id, &people).ok_or_else(|| Error::not_found("listing"))?;
+        Ok(Reply::ok(&listing))
+    };
+    rest::respond(answer.await)
+}
+
+/// The sample people as the directory knows them.
+async fn people(api: &Api) -> Result<Vec<Arc<User>>> {
+    let mut known = Vec::with_capacity(sample::PEOPLE.len());
+    for person in &sample::PEOPLE {
+        known.extend(api.chat.known_user(person.id).await?);
+    }
+    Ok(known)
+}
+
 #[derive(Serialize)]
 struct Users<'a> {
     users: Vec<Person<'a>>,
 }
 
-#[derive(Serialize)]
-struct SignedIn<'a> {
-    user: Person<'a>,
-}
-
 async fn users(State(api): State<Arc<Api>>) -> Response<Body> {
     let answer = async {
-        let mut known = Vec::with_capacity(sample::PEOPLE.len());
-        for person in &sample::PEOPLE {
-            known.extend(api.chat.known_user(person.id).await?);
-        }
+        let people = people(&api).await?;
         // E-mail addresses are shown to their owners alone, here as everywhere.
         Ok(Reply::ok(&Users {
-            users: known.iter().map(|user| Person::new(user, None)).collect(),
+            users: people.iter().map(|user| Person::new(user, None)).collect(),
         }))
     };
     rest::respond(answer.await)
+}
+
+#[derive(Serialize)]
+struct Session<'a> {
+    /// `None`: nobody is signed in.
+    user: Option<Person<'a>>,
+}
+
+/// Whose the cookie is. To be nobody is no fault here, where visitors begin as nobody.
+async fn session(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let answer = async {
+        let (parts, _) = request.into_parts();
+        let user = match &rest::credential(&api, &parts).await {
+            Ok(Credential::Cookie(claims) | Credential::Bearer(claims)) => api.chat.known_user(&claims.user_id).await?,
+            Ok(Credential::ApiKey(_)) | Err(_) => None,
+        };
+        Ok(Reply::ok(&Session {
+            user: user.as_deref().map(Person::full),
+        }))
+    };
+    rest::respond(answer.await)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedIn<'a> {
+    user: Person<'a>,
+    /// For one tab alone, so that two people can be looked at in one browser, which has one cookie.
+    token: String,
+    expires_at: Timestamp,
 }
 
 async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
@@ -114,15 +161,23 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Response<Body
         let body = read_body(body, limits::BODY_BYTES, limits::BODY_TIME)
             .await
             .map_err(rest::body_error)?;
-        let id = Fields::from_json(json::parse(&body)?)?.required_id("userId")?;
+        let fields = Fields::from_json(json::parse(&body)?)?;
+        let id = fields.required_id("userId")?;
+        let wants_cookie = fields.boolean("cookie")?.unwrap_or(true);
         let user = match sample::person(&id) {
             Some(person) => api.chat.known_user(person.id).await?,
             None => None,
         };
         let user = user.ok_or_else(|| Error::not_found("user"))?;
-        let cookie = Some(session_cookie(&api, &user, &parts.headers)?);
+        let (token, expires_at) = api.issue_token(&user)?;
+        let cookie = match wants_cookie {
+            true => Some(session_cookie(&api, &token, limits::TOKEN_LIFETIME, &parts.headers)?),
+            false => None,
+        };
         let body = rest::to_json(&SignedIn {
             user: Person::full(&user),
+            token,
+            expires_at,
         });
         Ok(Reply::Json {
             status: http::StatusCode::OK,
@@ -132,6 +187,19 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Response<Body
         })
     };
     rest::respond(answer.await)
+}
+
+/// Ends the cookie. Tabs that have a token of their own go on.
+async fn sign_out(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response<Body> {
+    let answer = must_be_own_page(&api, &headers).and_then(|()| {
+        Ok(Reply::Json {
+            status: http::StatusCode::OK,
+            body: rest::to_json(&Session { user: None }),
+            link: None,
+            cookie: Some(session_cookie(&api, "", Duration::ZERO, &headers)?),
+        })
+    });
+    rest::respond(answer)
 }
 
 /// A foreign page must not sign its visitor in as somebody. What comes without `Origin` is no browser's, unless it
@@ -149,11 +217,11 @@ fn must_be_own_page(api: &Api, headers: &HeaderMap) -> Result<()> {
     }
 }
 
-fn session_cookie(api: &Api, user: &User, headers: &HeaderMap) -> Result<HeaderValue> {
-    let (token, _) = api.issue_token(user)?;
+/// A `lifetime` of nothing removes the cookie.
+fn session_cookie(api: &Api, token: &str, lifetime: Duration, headers: &HeaderMap) -> Result<HeaderValue> {
     let is_https = request_scheme(headers) == "https" || api.settings.base_url().starts_with("https:");
     let secure = if is_https { "; Secure" } else { "" };
-    let lifetime = limits::TOKEN_LIFETIME.as_secs();
+    let lifetime = lifetime.as_secs();
     let cookie = format!("{SESSION_COOKIE}={token}; Path=/; Max-Age={lifetime}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&cookie).map_err(|_| Error::invalid("This user's token does not fit into a cookie."))
 }

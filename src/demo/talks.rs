@@ -529,6 +529,33 @@ pub const TALKS: [Talk; 13] = [
     },
 ];
 
+/// A photo that one of the messages carries. They were drawn for this marketplace, too.
+pub struct Photo {
+    pub talk: &'static str,
+    /// Which of the talk's lines; never the first, which may be what makes the conversation.
+    pub line: usize,
+    pub name: &'static str,
+    pub bytes: &'static [u8],
+}
+
+macro_rules! photo {
+    ($talk:literal, $line:literal, $name:literal) => {
+        Photo {
+            talk: $talk,
+            line: $line,
+            name: $name,
+            bytes: include_bytes!(concat!("photos/", $name)),
+        }
+    };
+}
+
+pub const PHOTOS: [Photo; 4] = [
+    photo!("garden", 3, "bicycle.jpg"),
+    photo!("bakery", 2, "boiler.jpg"),
+    photo!("bakery", 6, "rolls.jpg"),
+    photo!("loft", 5, "window-seat.jpg"),
+];
+
 /// What stands below some listings: who, about what, and the words.
 pub const COMMENTS: [(&str, &str, &str); 5] = [
     (

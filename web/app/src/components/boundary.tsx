@@ -1,0 +1,20 @@
+import { Component, type ReactNode } from 'react';
+import { Notice } from './notice';
+
+/** What stands in place of a page that broke. What was written is kept: it is stored before it is sent. */
+export class Boundary extends Component<{ children: ReactNode }, { fault: Error | null }> {
+  override state = { fault: null };
+
+  static getDerivedStateFromError(fault: Error) {
+    return { fault };
+  }
+
+  override render() {
+    if (!this.state.fault) return this.props.children;
+    return (
+      <Notice title="This page broke" action={<button type="button" className="button button-brand" onClick={() => location.reload()}>Load it again</button>}>
+        That is our fault. Your messages are kept.
+      </Notice>
+    );
+  }
+}

@@ -1,0 +1,151 @@
+import { Chat, useInbox, useUnread } from '@doorbell/react';
+import { House, LayoutDashboard, MessageCircle, Users } from 'lucide-react';
+import { useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
+import { Link, useLocation, useSearchParams } from 'wouter';
+import { useListings } from '../api';
+import { ConversationRow } from '../components/conversation-row';
+import { UnreadCount } from '../components/header';
+import { ListingCard } from '../components/listing-card';
+import { NewGroup } from '../components/new-group';
+import { Notice } from '../components/notice';
+import { useSession } from '../session';
+import { useTitle } from '../title';
+
+const TABS = [
+  { id: 'overview', label: 'Overview', icon: LayoutDashboard },
+  { id: 'homes', label: 'Homes', icon: House },
+  { id: 'messages', label: 'Messages', icon: MessageCircle },
+] as const;
+type Tab = (typeof TABS)[number]['id'];
+
+/** `/dashboard`: what concerns me. Which tab, and which chat, is part of the address. */
+export function Dashboard() {
+  useTitle('Dashboard');
+  const [search, setSearch] = useSearchParams();
+  const { user } = useSession();
+  const asked = search.get('tab');
+  const tab: Tab = TABS.find(({ id }) => id === asked)?.id ?? 'overview';
+  const list = useRef<HTMLDivElement>(null);
+
+  function move(event: KeyboardEvent) {
+    const at = TABS.findIndex(({ id }) => id === tab);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: TABS.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = (to + TABS.length) % TABS.length;
+    setSearch({ tab: TABS[next]!.id }, { replace: true });
+    list.current?.querySelectorAll<HTMLElement>('[role=tab]')[next]?.focus();
+  }
+
+  return (
+    <div className="wrap py-7">
+      <h1 className="text-[clamp(1.9rem,1.5rem+1.6vw,2.75rem)] leading-tight font-bold">Good to see you{user?.name ? `, ${user.name.split(' ')[0]}` : ''}</h1>
+      <div ref={list} role="tablist" aria-label="Dashboard" className="relative mt-5 flex gap-1 overflow-x-auto border-b border-line p-1 pb-0" onKeyDown={move}>
+        {TABS.map(({ id, label, icon: Icon }) => (
+          <button
+            key={id}
+            type="button"
+            role="tab"
+            id={`tab-${id}`}
+            aria-selected={id === tab}
+            aria-controls={`panel-${id}`}
+            tabIndex={id === tab ? 0 : -1}
+            onClick={() => setSearch({ tab: id })}
+            className="-mb-px flex min-h-11 items-center gap-2 rounded-t-xl border-b-3 border-transparent px-4 font-semibold max-sm:px-2.5 max-sm:[&>svg]:hidden text-soft hover:text-ink aria-selected:border-brand aria-selected:text-ink"
+          >
+            <Icon className="size-4.5" aria-hidden="true" />
+            {label}
+            {id === 'messages' && <UnreadCount />}
+          </button>
+        ))}
+      </div>
+      <div role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} className="pt-6">
+        {tab === 'overview' ? <Overview /> : tab === 'homes' ? <Homes /> : <MessagesTab />}
+      </div>
+    </div>
+  );
+}
+
+function useMyHomes() {
+  const { user } = useSession();
+  const { data = [] } = useListings();
+  return data.filter((card) => card.owner?.id === user?.id);
+}
+
+function Overview() {
+  const { items } = useInbox();
+  const unread = useUnread();
+  const homes = useMyHomes();
+  return (
+    <div className="grid grid-cols-1 gap-8">
+      <dl className="grid gap-4 sm:grid-cols-3">
+        <Figure label="Unread messages" href="/dashboard?tab=messages">{unread}</Figure>
+        <Figure label="Conversations" href="/dashboard?tab=messages">{items.length}</Figure>
+        <Figure label="Homes on offer" href="/dashboard?tab=homes">{homes.length}</Figure>
+      </dl>
+      <section aria-labelledby="latest" className="grid grid-cols-1 gap-3">
+        <h2 id="latest" className="text-2xl">Lately</h2>
+        {items.length === 0 ? <NoMessages /> : <ul className="grid grid-cols-1 gap-2.5">{items.slice(0, 4).map((conversation) => <li key={conversation.id}><ConversationRow conversation={conversation} href={`/dashboard?tab=messages&chat=${conversation.id}`} /></li>)}</ul>}
+      </section>
+    </div>
+  );
+}
+
+function Figure({ label, href, children }: { label: string; href: string; children: ReactNode }) {
+  return (
+    <div className="relative flex flex-col-reverse rounded-3xl border border-line bg-card p-5 shadow-card hover:shadow-lift">
+      <dt className="text-soft"><Link href={href} className="after:absolute after:inset-0 after:rounded-3xl">{label}</Link></dt>
+      <dd className="font-display text-5xl font-bold text-brand tabular-nums">{children}</dd>
+    </div>
+  );
+}
+
+function Homes() {
+  const homes = useMyHomes();
+  if (homes.length === 0) return <Notice title="You offer no home" level="h2" action={<Link href="/" className="button button-brand">Look for one</Link>}>What you put up for rent or for sale would be here.</Notice>;
+  return <ul className="grid grid-cols-[repeat(auto-fill,minmax(min(100%,17.5rem),1fr))] gap-5">{homes.map((card) => <li key={card.id} className="grid"><ListingCard card={card} isFirst /></li>)}</ul>;
+}
+
+function MessagesTab() {
+  const { items, isLoading, error, refresh, hasMore, loadMore } = useInbox();
+  const [search, setSearch] = useSearchParams();
+  const [, navigate] = useLocation();
+  const [isMakingGroup, setIsMakingGroup] = useState(false);
+  const chat = search.get('chat');
+  const close = () => setSearch({ tab: 'messages' });
+  return (
+    <div className={`grid grid-cols-1 items-start gap-5 ${chat ? 'lg:grid-cols-[minmax(0,1fr)_minmax(0,1.1fr)]' : ''}`}>
+      <section aria-label="Conversations" className={`grid grid-cols-1 gap-3 ${chat ? 'max-lg:hidden' : ''}`}>
+        <div className="flex flex-wrap items-center justify-between gap-3">
+          <h2 className="text-2xl">Your conversations</h2>
+          <button type="button" className="button button-plain whitespace-nowrap" onClick={() => setIsMakingGroup(true)}><Users className="size-4.5" aria-hidden="true" />New group</button>
+        </div>
+        {error ? <Notice title="Your messages could not be loaded" level="h2" action={<button type="button" className="button button-brand" onClick={() => void refresh()}>Try again</button>}>{error.message}</Notice>
+          : isLoading ? <div className="h-40 animate-pulse rounded-3xl bg-sunk" />
+          : items.length === 0 ? <NoMessages />
+          : <ul className="grid grid-cols-1 gap-2.5">{items.map((conversation) => <li key={conversation.id}><ConversationRow conversation={conversation} isOpen={conversation.id === chat} href={`/dashboard?tab=messages&chat=${conversation.id}`} /></li>)}</ul>}
+        {hasMore && <button type="button" className="button button-plain" onClick={() => void loadMore()}>Show more</button>}
+      </section>
+      {chat && (
+        <section aria-label="Chat" className="flex h-[calc(100dvh-7rem)] min-h-96 flex-col overflow-hidden rounded-3xl border border-line bg-card shadow-card lg:sticky lg:top-20">
+          <Chat conversationId={chat} onBack={close} className="min-h-0 flex-1" />
+        </section>
+      )}
+      {isMakingGroup && (
+        <NewGroup
+          onClose={() => setIsMakingGroup(false)}
+          onMade={(conversation) => {
+            setIsMakingGroup(false);
+            navigate(`/dashboard?tab=messages&chat=${conversation.id}`);
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+const NoMessages = () => (
+  <Notice title="Nobody has written yet" level="h2" action={<Link href="/" className="button button-brand">Look at homes</Link>}>
+    Write to an owner, and the conversation will be here.
+  </Notice>
+);

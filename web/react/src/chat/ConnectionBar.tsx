@@ -1,0 +1,45 @@
+import type { ConnectionState } from '@doorbell/client';
+import { useEffect, useState } from 'react';
+import { useSurroundings } from '../provider/context.js';
+import { useSession } from '../provider/hooks.js';
+
+/** A connection that is back in less is nobody's business. */
+const PATIENCE_MILLISECONDS = 3_000;
+
+/** Has this state gone on for so long that people should know? */
+function useOverdue({ status, since }: ConnectionState): boolean {
+  const [, wake] = useState(0);
+  const isWaited = status === 'connecting' || status === 'offline';
+  const due = since + PATIENCE_MILLISECONDS;
+  useEffect(() => {
+    if (!isWaited || Date.now() >= due) return;
+    const timer = setTimeout(() => wake((times) => times + 1), due - Date.now());
+    return () => clearTimeout(timer);
+  }, [isWaited, due]);
+  return isWaited ? Date.now() >= due : status !== 'online';
+}
+
+/** A quiet line about the connection: nothing while it is well. */
+export function ConnectionBar() {
+  const { wording, onSignIn } = useSurroundings();
+  const { state, connect } = useSession();
+  const isOverdue = useOverdue(state);
+  const { texts } = wording;
+  if (!isOverdue) return null;
+  const sentence = {
+    connecting: texts.connecting,
+    offline: texts.offlineBar,
+    polling: texts.polling,
+    refused: wording.say('refused', { reason: state.reason?.message ?? '' }),
+    'signed-out': texts.signedOut,
+    online: '',
+  }[state.status];
+  const action = state.status === 'signed-out' ? onSignIn && { text: texts.signIn, run: onSignIn }
+    : state.status === 'polling' ? undefined : { text: texts.tryAgain, run: connect };
+  return (
+    <div className="db-connection" data-status={state.status}>
+      <span>{sentence}</span>
+      {action && <button type="button" className="db-link" onClick={action.run}>{action.text}</button>}
+    </div>
+  );
+}

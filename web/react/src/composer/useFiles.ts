@@ -1,0 +1,68 @@
+import type { DoorbellClient, Upload } from '@doorbell/client';
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { useSurroundings } from '../provider/context.js';
+import { DEFAULT_LIMITS, refusal, type FileLimits } from './refusals.js';
+
+export interface Files {
+  uploads: Upload[];
+  /** Why files were refused, a sentence each. */
+  refused: string[];
+  add(files: Iterable<File>): void;
+  remove(upload: Upload): void;
+  /** Hands them over: they are no longer the composer's. */
+  take(): Upload[];
+  dismissRefused(): void;
+}
+
+/** The files that will go with the next message; they are uploaded while it is written. */
+export function useFiles(client: DoorbellClient, conversationId: string, limits: FileLimits = DEFAULT_LIMITS): Files {
+  const { wording, announcements } = useSurroundings();
+  const [uploads, setUploads] = useState<Upload[]>([]);
+  const [refused, setRefused] = useState<string[]>([]);
+  const current = useRef<Upload[]>([]);
+  const change = useCallback((next: Upload[]) => setUploads((current.current = next)), []);
+
+  // What was chosen for one conversation must not end up in another.
+  useEffect(() => {
+    return () => {
+      for (const upload of current.current) upload.cancel();
+      change([]);
+      setRefused([]);
+    };
+  }, [conversationId, change]);
+
+  const add = useCallback(
+    (files: Iterable<File>) => {
+      const reasons: string[] = [];
+      const begun: Upload[] = [];
+      for (const file of files) {
+        const reason = current.current.length + begun.length >= limits.count
+          ? wording.say('refusedCount', { limit: wording.number(limits.count) })
+          : refusal(file, limits, wording);
+        if (reason === null) begun.push(client.upload(file));
+        else if (!reasons.includes(reason)) reasons.push(reason);
+      }
+      // A failure is told beside the file; without this it would also be an unhandled rejection.
+      for (const upload of begun) upload.done.catch(() => {});
+      change([...current.current, ...begun]);
+      setRefused(reasons);
+      if (reasons.length > 0) announcements.assertive(reasons.join(' '));
+    },
+    [client, limits, wording, announcements, change],
+  );
+  const remove = useCallback(
+    (upload: Upload) => {
+      upload.cancel();
+      change(current.current.filter((other) => other !== upload));
+    },
+    [change],
+  );
+  const take = useCallback(() => {
+    const taken = current.current;
+    change([]);
+    setRefused([]);
+    return taken;
+  }, [change]);
+  const dismissRefused = useCallback(() => setRefused([]), []);
+  return { uploads, refused, add, remove, take, dismissRefused };
+}

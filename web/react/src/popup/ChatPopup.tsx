@@ -1,0 +1,67 @@
+import { useEffect, useLayoutEffect, useRef, type KeyboardEvent, type ReactNode } from 'react';
+import { Chat } from '../chat/Chat.js';
+import { Inbox } from '../inbox/Inbox.js';
+import { useStore, useSurroundings } from '../provider/context.js';
+import { useMedia } from '../provider/focus.js';
+import { CloseIcon } from '../theme/icons.js';
+
+export interface ChatPopupProps {
+  className?: string;
+  /** Shown in place of list and chat, while there is neither: a sentence for whoever is not signed in, say. */
+  children?: ReactNode;
+  /** @internal The provider places one where the page has none. */
+  isAutomatic?: boolean;
+}
+
+/** Under this width the popup takes the whole screen, and the page behind it waits. */
+const SMALL = '(max-width: 480px)';
+
+/** The chat at the corner of the page, opened by `<ContactOwner>` or `popup.open()`. */
+export function ChatPopup({ className = '', children, isAutomatic = false }: ChatPopupProps) {
+  const { popup, root, wording } = useSurroundings();
+  const { isOpen, conversationId } = useStore(popup.state);
+  useLayoutEffect(() => (isAutomatic ? undefined : popup.addHost()), [popup, isAutomatic]);
+  const isSmall = useMedia(SMALL);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const { texts } = wording;
+
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    if (!element) return;
+    if (element.open) element.close();
+    if (isSmall) element.showModal();
+    else element.show();
+    return () => element.close();
+  }, [isOpen, isSmall]);
+
+  // What is behind a full screen must not scroll with it.
+  useEffect(() => {
+    if (!isOpen || !isSmall) return;
+    const { style } = document.documentElement;
+    const before = style.overflow;
+    style.overflow = 'hidden';
+    return () => void (style.overflow = before);
+  }, [isOpen, isSmall]);
+
+  if (!isOpen) return null;
+  const press = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || event.defaultPrevented || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    event.stopPropagation();
+    popup.close();
+  };
+  const show = (id: string | null) => popup.open(id);
+  return (
+    <dialog ref={dialog} className={`db-root db-popup ${className}`} {...root} aria-label={texts.messages} onKeyDown={press}
+      onCancel={(event) => { event.preventDefault(); popup.close(); }}>
+      {children ?? (conversationId === null ? (
+        <Inbox onOpen={show} header={(
+          <header className="db-header">
+            <h2 className="db-header-name db-header-text">{texts.messages}</h2>
+            <button type="button" className="db-icon-button" aria-label={texts.closeChat} onClick={() => popup.close()}><CloseIcon /></button>
+          </header>
+        )} />
+      ) : <Chat conversationId={conversationId} autoFocus onBack={() => show(null)} onClose={() => popup.close()} />)}
+    </dialog>
+  );
+}

@@ -1,0 +1,59 @@
+import type { Store } from '@doorbell/client';
+
+/** What is read aloud: one polite voice for the whole page, and one that interrupts for errors. */
+export interface Announcements {
+  readonly spoken: Store<{ polite: string; assertive: string }>;
+  /** A message that came in. Several within a moment become one sentence. */
+  message(sentence: string): void;
+  polite(sentence: string): void;
+  /** Who is typing; one person at most once in 20 seconds. */
+  typing(who: string, sentence: string): void;
+  assertive(sentence: string): void;
+  close(): void;
+}
+
+const BURST_MILLISECONDS = 900;
+const TYPING_MILLISECONDS = 20_000;
+
+export function createAnnouncements(summary: (count: number) => string): Announcements {
+  let spoken = { polite: '', assertive: '' };
+  const listeners = new Set<() => void>();
+  const waiting: string[] = [];
+  const lastTyping = new Map<string, number>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function say(part: 'polite' | 'assertive', sentence: string) {
+    // A sentence that equals the one before it would not be read again.
+    const repeated = spoken[part] === sentence ? `${sentence}\u00a0` : sentence;
+    spoken = { ...spoken, [part]: repeated };
+    for (const listener of [...listeners]) listener();
+  }
+
+  return {
+    spoken: {
+      get: () => spoken,
+      subscribe(listener) {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+    },
+    message(sentence) {
+      waiting.push(sentence);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        const [first, ...rest] = waiting.splice(0);
+        say('polite', rest.length === 0 ? first! : summary(rest.length + 1));
+      }, BURST_MILLISECONDS);
+    },
+    polite: (sentence) => say('polite', sentence),
+    typing(who, sentence) {
+      const now = Date.now();
+      if (now - (lastTyping.get(who) ?? -Infinity) < TYPING_MILLISECONDS) return;
+      lastTyping.clear();
+      lastTyping.set(who, now);
+      say('polite', sentence);
+    },
+    assertive: (sentence) => say('assertive', sentence),
+    close: () => clearTimeout(timer),
+  };
+}
