@@ -2,10 +2,14 @@
 //! is numbered here, and all of it is stored by one statement. Of a send that costs the server 200 us by itself, 30 us are
 //! left; and however many they are, new ones or repeats, they take the same few ways to the server.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     connection::{Connection, Done},
+    conversations::lock_all,
     messages::{self, message, refusal},
     news::News,
     participation::{self, participation_columns},
@@ -47,16 +51,21 @@ struct Reached {
 }
 
 /// Applies the drafts in their order, and says what became of each. Equal names within the batch see each other.
-/// `last_news`: those of the conversations, which this transaction has locked.
+/// `conversations`: all that the transaction writes in, to be locked.
 pub(super) async fn append(
     connection: &Connection,
     news: &mut News,
     drafts: &[&Draft],
-    mut last_news: HashMap<ConversationKey, Position>,
+    conversations: &HashSet<ConversationKey>,
     now: Timestamp,
 ) -> Done<Vec<Appended>> {
-    let mut participations = participations(connection, drafts).await?;
-    let known = known(connection, drafts).await?;
+    // Asked in this order, and answered as it stands once the locks are there; it takes one way to the server.
+    let (mut last_news, mut participations, known) = tokio::try_join!(
+        biased;
+        lock_all(connection, conversations),
+        participations(connection, drafts),
+        known(connection, drafts),
+    )?;
     let mut reached: HashMap<ConversationKey, Reached> = HashMap::new();
     let mut named: Names<(Arc<Message>, [u8; 16])> = HashMap::new();
     let mut stored: Vec<(Arc<Message>, &Draft)> = Vec::with_capacity(drafts.len());

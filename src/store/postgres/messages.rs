@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use super::{
     attachments,
     connection::{Connection, Done, Failure},
-    conversations, marks, participation,
+    marks, participation,
     text::{text, text_or_null},
     writer::{Write, Writing},
 };
@@ -141,8 +141,8 @@ impl Write for Draft {
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<Appended> {
         let connection = writing.connection;
-        let locked = conversations::lock(connection, self.conversation).await?;
-        let Some(participation) = participation::find(connection, self.sender, self.conversation).await? else {
+        let (locked, participation) = participation::lock(connection, self.sender, self.conversation).await?;
+        let Some(participation) = participation else {
             return Ok(Appended::NotParticipant);
         };
         if let Some(client_message_id) = &self.client_message_id

@@ -3,17 +3,14 @@
 //! All writers lock in one order, so that no two of them wait for each other in a circle: their slot, then all the
 //! conversations by their keys, then what the other writes are bound to by its hash, then the sessions by their ids.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
     batch,
     connection::{Connection, Done, TRANSACTION_TIME},
-    conversations,
+    conversations::lock_all,
     news::News,
     queue::{Keyed, Order},
     sessions::{self, SessionWrite},
@@ -26,8 +23,9 @@ use crate::{
 };
 
 /// Singles are begun for so long; the others come in the next transaction. What is left of the transaction's time is for
-/// the one under way: each takes several ways to the server, and a slow one could not end all of them in time.
-const SINGLES_TIME: Duration = Duration::from_secs(1);
+/// the one under way: each takes several ways to the server, and a slow one could not end all of them in time. It is short,
+/// since nobody else writes in these conversations meanwhile.
+const SINGLES_TIME: Duration = Duration::from_millis(500);
 
 /// Told apart by how they are applied, in this order, which keeps that of each conversation and each session.
 pub(super) struct Transaction {
@@ -163,10 +161,6 @@ impl Transaction {
     /// Stores the sends that go together, once all conversations are locked. One alone is locked by its own write.
     async fn apply_sends(&mut self, connection: &Connection, news: &mut News, work: &Work) -> Done<()> {
         let conversations: HashSet<ConversationKey> = self.orders().filter_map(Order::conversation).collect();
-        let last_news = match self.together.is_empty() && conversations.len() < 2 {
-            true => HashMap::new(),
-            false => conversations::lock_all(connection, &conversations).await?,
-        };
         let mut queued = Vec::with_capacity(self.together.len());
         for keyed in &mut self.together {
             if let Order::Append(append) = &mut keyed.order {
@@ -174,10 +168,13 @@ impl Transaction {
             }
         }
         if queued.is_empty() {
+            if conversations.len() > 1 {
+                lock_all(connection, &conversations).await?;
+            }
             return Ok(());
         }
         let drafts: Vec<&Draft> = queued.iter().map(|append| &append.write).collect();
-        let outcomes = batch::append(connection, news, &drafts, last_news, work.clock.now()).await?;
+        let outcomes = batch::append(connection, news, &drafts, &conversations, work.clock.now()).await?;
         for (append, outcome) in queued.into_iter().zip(outcomes) {
             append.outcome = Some(outcome);
         }
