@@ -40,6 +40,13 @@ export default async function Page() {
 }
 `;
 
+const WITH_WIDGET = `import { Contact } from './contact';
+
+export default function Page() {
+  return <Contact listingId="loft" ownerId="owner" title="Loft by the water" />;
+}
+`;
+
 /** The site of the other tests, without anything of Doorbell, and then what is new. */
 async function make(root, doorbellUrl) {
   for (const part of ['app', 'sign-in.js', 'package.json']) await cp(path.join(plain, part), path.join(root, part), { recursive: true });
@@ -48,6 +55,9 @@ async function make(root, doorbellUrl) {
   const packed = await pack();
   await install(root, '--no-save', packed.client, packed.react);
   await project(root, { 'app/contact.jsx': COMPONENT, 'app/page.jsx': PAGE, '.env.local': `NEXT_PUBLIC_DOORBELL_URL=${doorbellUrl}\n` });
+  // The example's component, which needs no package.
+  await project(root, { 'app/widget/page.jsx': WITH_WIDGET });
+  await cp(path.join(web, '../examples/next-auth/app/contact.jsx'), path.join(root, 'app/widget/contact.jsx'));
   assert.equal(JSON.parse(await readFile(path.join(root, 'node_modules/@doorbell/react/package.json'), 'utf8')).name, '@doorbell/react');
 }
 
@@ -98,4 +108,11 @@ test('a new site on Next.js with NextAuth has a chat by one component and one va
   assert.deepEqual(body.conversations.map(({ lastMessage, renter }) => [lastMessage, renter.id, renter.name]), [['From a new site', name, `Name of ${name}`]]);
   await server.say((await server.host.post('/api/auth/socket-token', { userId: 'owner' })).body, body.conversations[0].id, 'Welcome!');
   await bubble(page, 'Welcome!').waitFor();
+
+  await page.goto(`${site.origin}/widget`);
+  await page.locator('doorbell-widget').waitFor({ state: 'attached' });
+  await page.getByRole('button', { name: 'Contact owner' }).click();
+  await page.getByText('Loft by the water').first().waitFor();
+  await say(page, 'By the widget');
+  await statusOf(page, 'By the widget', 'Sent').waitFor({ state: 'attached' });
 });
