@@ -1,19 +1,19 @@
 // Packs the packages once for a file of tests, and makes projects that install them.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const exec = promisify(execFile);
 export const web = fileURLToPath(new URL('..', import.meta.url));
 
-/** A folder that goes when the tests end. */
+/** A folder that goes when the tests end, after what runs in it. */
 export async function folder(name) {
   const made = await mkdtemp(path.join(tmpdir(), `doorbell-${name}-`));
-  after(() => rm(made, { recursive: true, force: true }));
+  process.on('exit', () => rmSync(made, { recursive: true, force: true, maxRetries: 5 }));
   return made;
 }
 

@@ -21,9 +21,8 @@ test('a package holds what its users need, and none of its tests', async () => {
       assert.ok(files.includes(wanted), `${name} has ${wanted}`);
     }
     assert.deepEqual(files.filter((entry) => /test|playground|node_modules|^bin/.test(entry)), [], name);
-    const { messages } = await publint({ pkgDir: path.join(web, name), pack: { tarball: (await readFile(file)).buffer } });
-    const { default: manifest } = await import(path.join(web, name, 'package.json'), { with: { type: 'json' } });
-    assert.deepEqual(messages.map((message) => formatMessage(message, manifest)), [], name);
+    const { messages, pkg } = await publint({ pack: { tarball: new Uint8Array(await readFile(file)).buffer } });
+    assert.deepEqual(messages.map((message) => formatMessage(message, pkg)), [], name);
   }
 });
 

@@ -1,17 +1,14 @@
 import type { Listing } from '@doorbell/client';
-import { targetOf, type Target } from './settings.js';
+import { targetOf } from './settings.js';
 
 /** A listing with what the page says of it, where the server knows no more than its id. */
-export function describer(fromTag: Target): (listing: Listing) => Listing {
+export function describer(): (listing: Listing) => Listing {
   const described = new Map<string, Listing>();
-  const find = (id: string): Target => {
-    if (fromTag && 'listingId' in fromTag && fromTag.listingId === id) return fromTag;
-    const button = document.querySelector<HTMLElement>(`[data-doorbell-contact][data-listing-id="${CSS.escape(id)}"]`);
-    return button && targetOf(button);
-  };
   return (listing) => {
     if (listing.title !== null) return listing;
-    const target = find(listing.id);
+    // A button or a script tag: both say it in the same words.
+    const element = document.querySelector<HTMLElement>(`[data-listing-id="${CSS.escape(listing.id)}"][data-owner-id]`);
+    const target = element && targetOf(element);
     if (!target || !('listingId' in target)) return described.get(listing.id) ?? listing;
     const { title = null, image, price, url } = target;
     const absolute = (address: string | undefined) => (address ? new URL(address, document.baseURI).href : null);

@@ -49,7 +49,7 @@ export async function start(surroundings: Surroundings): Promise<Panel> {
     // Whoever has closed it meanwhile does not want it any more.
     if (popup?.isOpen) popup.open(conversationId);
   });
-  const describe = describer(settings.target);
+  const describe = describer();
   const place = document.createElement('div');
   root.append(place);
   const tree = createRoot(place);
