@@ -14,6 +14,24 @@ import { folder, install, pack, project, run, web } from './support.mjs';
 const packed = await pack();
 const versions = JSON.parse(await readFile(path.join(web, 'app/package.json'), 'utf8'));
 
+const root = await folder('vite');
+const built = createServer(async (request, response) => {
+  const file = new URL(request.url, 'http://site').pathname.replace(/^\/$/, '/index.html');
+  const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
+  await readFile(path.join(root, 'dist', file)).then(
+    (content) => response.writeHead(200, { 'content-type': types[path.extname(file)] ?? 'application/octet-stream' }).end(content),
+    () => response.writeHead(404).end(),
+  );
+});
+await new Promise((resolve) => built.listen(0, '127.0.0.1', resolve));
+// Of the file, so that it outlives the pages.
+after(() => {
+  built.closeAllConnections();
+  built.close();
+});
+const origin = `http://127.0.0.1:${built.address().port}`;
+const server = await Doorbell.forFile({ env: { FRONTEND_URL: origin } });
+
 test('a package holds what its users need, and none of its tests', async () => {
   for (const [name, file] of Object.entries(packed)) {
     const files = (await run('tar', ['tzf', file])).trim().split('\n').map((entry) => entry.replace('package/', ''));
@@ -27,22 +45,6 @@ test('a package holds what its users need, and none of its tests', async () => {
 });
 
 test('a new Vite project installs the packages, and ten lines of it are a chat', async (t) => {
-  const root = await folder('vite');
-  const built = createServer(async (request, response) => {
-    const file = new URL(request.url, 'http://site').pathname.replace(/^\/$/, '/index.html');
-    const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
-    await readFile(path.join(root, 'dist', file)).then(
-      (content) => response.writeHead(200, { 'content-type': types[path.extname(file)] ?? 'application/octet-stream' }).end(content),
-      () => response.writeHead(404).end(),
-    );
-  });
-  await new Promise((resolve) => built.listen(0, '127.0.0.1', resolve));
-  after(() => {
-    built.closeAllConnections();
-    built.close();
-  });
-  const origin = `http://127.0.0.1:${built.address().port}`;
-  const server = await Doorbell.forFile({ env: { FRONTEND_URL: origin } });
   const [ann, ben] = [await server.person('Ann', { image: null }), await server.person('Ben', { image: null })];
   const conversation = await server.direct(ann, ben);
 

@@ -45,7 +45,9 @@ export async function say(page, text) {
 }
 
 /** Of one's own message: `Sending`, `Sent`, `Read`, ... */
-export const statusOf = (page, text, status) => bubble(page, text).locator('.db-receipt').filter({ hasText: status });
+export const statusOf = (page, text, status) =>
+  // Whole: 'Sent' is a part of 'Waiting to be sent'.
+  bubble(page, text).locator('.db-receipt').filter({ hasText: typeof status === 'string' ? new RegExp(`^\\s*${status}\\s*$`) : status });
 
 /** The id of this person's conversation about a listing. */
 export async function conversationOf(server, userId, listingId) {
