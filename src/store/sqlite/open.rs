@@ -69,7 +69,15 @@ impl OpenError {
 
 /// Holds the file for this process. Released when dropped, also by a kill.
 pub(super) struct FileLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Said, not left to the closing: a program that this process is about to start holds the same file until it runs. An
+        // error means that closing it must do.
+        let _ = self.file.unlock();
+    }
 }
 
 impl FileLock {
@@ -96,7 +104,7 @@ impl FileLock {
             .open(beside)
             .map_err(unwritable)?;
         match file.try_lock() {
-            Ok(()) => Ok(FileLock { _file: file }),
+            Ok(()) => Ok(FileLock { file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
                 path: path.to_path_buf(),
             }),
