@@ -2,6 +2,8 @@
 
 mod files;
 mod front;
+mod identity;
+mod listening;
 mod nodes;
 mod pages;
 
@@ -16,7 +18,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use self::{front::Front, nodes::KnownNodes, pages::Pages};
+use self::{front::Front, listening::listeners, nodes::KnownNodes, pages::Pages};
 use crate::{
     chat::{
         Chat, MediaPolicy, Policy,
@@ -32,7 +34,7 @@ use crate::{
         wire::Wire,
     },
     demo::{self, SampleClock},
-    fanout::Bus,
+    fanout::{Bus, Farewell},
     model::{Clock, Error, NodeKey, clock::SystemClock, limits},
     observed::Observed,
     store::{
@@ -42,19 +44,17 @@ use crate::{
         sqlite::{self, SqliteStore, Stats},
     },
     transport::{
-        auth::Authenticator,
         handover::{Handover, HandoverLimits},
         health,
-        http::{HttpLimits, bind, connections_that_fit, serve as serve_connections},
+        http::{Gate, HttpLimits, connections_that_fit, serve as serve_connections},
+        limit::AddressLimits,
         metrics::{Metrics, NO_ROUTE, Page},
         origin::OriginPolicy,
-        session::Sessions,
-        token::TokenVerifier,
         web::{self, Kind},
     },
 };
 
-pub use self::pages::Site;
+pub use self::{identity::lone_authenticator, pages::Site};
 pub use crate::store::copy::{Outcome as CopyOutcome, Progress as CopyProgress, Step as CopyStep};
 
 /// Why the server could not start, or what stopped it: a sentence for the operator.
@@ -253,6 +253,8 @@ impl Node {
             open_directory: settings.directory == Directory::Open,
             group_max: settings.group_max,
             rates: settings.rates,
+            sockets_per_user: settings.sockets_per_user,
+            joined_conversations: settings.joined_conversations,
             recovery_window: settings.recovery_window,
             media: MediaPolicy {
                 links: Arc::clone(&links),
@@ -267,7 +269,7 @@ impl Node {
         // Files that cannot be stored are a fault of the configuration, told before anybody is served.
         let (media_files, spool) = files::open(&settings).await?;
         // Before the node is known to others: they reach it from then on.
-        let listeners = bind(&settings.listen).await?;
+        let listeners = listeners(&settings).await?;
         let node = match store.enter_node(settings.node_url.clone()).await {
             Ok(node) => node,
             // A disk that is full still serves its readers; nobody's session is kept.
@@ -290,17 +292,31 @@ impl Node {
         chat.start();
         tokio::spawn(Arc::clone(&chat).publish(delivered));
 
-        let jwt = &settings.jwt;
-        let verifier = TokenVerifier::new([secret.clone()], jwt.issuer.clone(), jwt.audience.clone());
-        let sessions = Sessions::new(settings.sessions.clone())?;
-        let authenticator = Arc::new(Authenticator::new(verifier, sessions, settings.api_keys.clone()));
-        let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
-        let origins = Arc::new(origins);
         let mut page = Page::new();
         let metrics = Arc::new(Metrics::new(&mut page));
+        let mut connection_limit = connections_that_fit(limits::OPEN_CONNECTIONS);
+        if settings.node_url.is_some() {
+            // What is handed over needs a second connection, and a file for it.
+            connection_limit = (connection_limit / 3 * 2).max(16);
+        }
+        let addresses = Arc::new(AddressLimits::new(
+            settings.trusted_proxies.clone(),
+            &settings.rates,
+            // Never all of them, which is what a limit by address is for.
+            settings
+                .connections_per_address
+                .map_or(usize::MAX, |most| most.min(connection_limit / 2)),
+            Arc::clone(&metrics),
+        ));
+        let authenticator = identity::authenticator(&settings, [secret.clone()], Arc::clone(&addresses))?;
+        let authenticator = Arc::new(authenticator);
+        identity::keep_fresh(&authenticator, &settings)?;
+        let origins = OriginPolicy::new(settings.frontend_origins.clone(), settings.public_url.as_deref());
+        let origins = Arc::new(origins);
         let sockets = Arc::new(Sockets {
             chat: Arc::clone(&chat),
             authenticator: Arc::clone(&authenticator),
+            addresses: Arc::clone(&addresses),
             origins: Arc::clone(&origins),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
@@ -310,14 +326,11 @@ impl Node {
         });
         tokio::spawn(close_ended(Arc::clone(&sockets)));
         let (drain, draining) = watch::channel(false);
-        let mut connection_limit = connections_that_fit(limits::OPEN_CONNECTIONS);
         let (mut id_suffix, mut handover) = (IdSuffix::default(), None);
         if let Some(url) = &settings.node_url {
             tracing::info!(%node, %url, "one of several nodes");
             tokio::spawn(nodes::warn_of_a_twin(Arc::clone(&store), node, url.clone()));
             id_suffix = IdSuffix::new(&node.to_string())?;
-            // What is handed over needs a second connection, and a file for it.
-            connection_limit = (connection_limit / 3 * 2).max(16);
             let handover_limits = HandoverLimits {
                 at_once: connection_limit / 2,
                 ..Default::default()
@@ -368,6 +381,7 @@ impl Node {
             router,
             engine: engine.clone(),
             origins: Arc::clone(&api.origins),
+            addresses: Arc::clone(&addresses),
             handover,
             upload_name,
         };
@@ -379,9 +393,13 @@ impl Node {
             listeners,
             move |request, peer| service.clone().answer(request, peer),
             limits,
+            Gate {
+                addresses,
+                metrics: Arc::clone(&api.metrics),
+            },
             draining,
         ));
-        for address in &api.settings.listen {
+        for address in api.settings.listen.iter().chain(&api.settings.node_listen) {
             tracing::info!(%address, "listening");
         }
         Ok(Node {
@@ -417,6 +435,12 @@ impl Node {
 
     /// New connections are refused, what is under way is answered, transports are closed, what is queued is stored.
     async fn drain(self) {
+        let hub = self.api.chat.hub();
+        if !hub.is_empty() {
+            // While connections are still taken: who polls comes by a new one for what it is told.
+            hub.each(|socket| socket.announce(Farewell::ShuttingDown));
+            tokio::time::sleep(limits::FAREWELL_TIME).await;
+        }
         let _ = self.drain.send(true);
         self.engine.close_all();
         self.api.chat.let_go();

@@ -103,10 +103,10 @@ async fn what_happened_in_the_chat_stands_on_the_page() {
         &[
             "doorbell_sends_stored_total 3",
             "doorbell_sends_repeated_total 1",
-            "doorbell_sends_refused_total{code=\"CONFLICT\"} 1",
-            "doorbell_sends_refused_total{code=\"INVALID\"} 2",
-            "doorbell_sends_refused_total{code=\"RATE_LIMITED\"} 1",
             "doorbell_sends_refused_total{code=\"UNAVAILABLE\"} 0",
+            "doorbell_address_limited_total{kind=\"failures\"} 0",
+            "doorbell_over_limit_total{kind=\"sockets\"} 0",
+            "doorbell_store_writable 1",
             "doorbell_rate_limited_total{kind=\"sends\"} 1",
             "doorbell_rate_limited_total{kind=\"requests\"} 0",
             "doorbell_conversations_opened_total 1",

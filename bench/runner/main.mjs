@@ -3,6 +3,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { floodedAfterCalm } from './flood.mjs';
 import { facts, fsyncMs, load, tooFewFiles } from './machine.mjs';
 import { readOptions } from './options.mjs';
 import { faults, SCENARIOS } from './scenarios.mjs';
@@ -47,15 +48,19 @@ async function measure(name, target, round, seconds) {
     load_before: load(),
     fsync_ms: fsyncMs(path.join(RESULTS, 'probe')),
   };
-  const server = await start(target, path.join(RESULTS, 'scratch'));
+  const scenario = SCENARIOS[name];
+  const server = await start(target, path.join(RESULTS, 'scratch'), scenario);
   try {
-    const scenario = SCENARIOS[name];
     const words = scenario.arguments(seconds, target);
     const ports = server.nodes.map(({ port }) => port).join();
     const common = ['--port', ports, '--pid', server.nodes.map(({ child }) => child.pid).join(), '--label', target];
     if (scenario.isKilled) restartOnceKilled(server);
-    const { stdout } = await loadgen([...words, ...common].map(String), { timeout: RUN_MS });
-    Object.assign(run, JSON.parse(stdout));
+    const measured = async () => JSON.parse((await loadgen([...words, ...common].map(String), { timeout: RUN_MS })).stdout);
+    if (scenario.isFlooded) {
+      Object.assign(run, await floodedAfterCalm(server, measured));
+    } else {
+      Object.assign(run, await measured());
+    }
     if (run.rss_peak_kb) run.rss_growth_kb = run.rss_peak_kb - run.rss_before_kb;
     if (run.wall_s) run.loadgen_share = run.loadgen_cpu_s / run.wall_s;
     run.faults = faults(run);

@@ -104,6 +104,22 @@ export const SCENARIOS = {
       figure('stalled_dropped', 'slow readers closed', undefined, 0),
     ],
   },
+  flood: {
+    title: 'Flood: 50 conversations of two, 100 sends/s, calm and then beside one client at 100 times every limit',
+    targets: ['doorbell'],
+    hasRates: true,
+    // The second time in the same server.
+    isFlooded: true,
+    arguments: (seconds) => ['pairs', '--convs', 50, '--rate', 100, '--secs', seconds],
+    figures: [
+      figure('calm_ack_p50_ms', 'calm: ack p50, ms', 'less'),
+      figure('calm_ack_p99_ms', 'ack p99, ms', 'less'),
+      figure('ack_p50_ms', 'flooded: ack p50, ms', 'less'),
+      figure('ack_p99_ms', 'ack p99, ms', 'less'),
+      figure('rss_growth_kb', 'RSS growth, MB', 'less', 0, MB),
+      figure('flood_per_s', 'flood answered/s', undefined, 0),
+    ],
+  },
   history: {
     title: 'History: pages of 50 over REST, 8 clients',
     targets: ['doorbell', 'prisma-sqlite', 'raw-sqlite'],

@@ -10,7 +10,7 @@ import { Redis } from '../../tests/clients/support/redis.mjs';
 
 export const BENCH = path.resolve(import.meta.dirname, '..');
 export const ROOT = path.resolve(BENCH, '..');
-const SECRET = 'bench-secret-bench-secret-bench-secret';
+export const SECRET = 'bench-secret-bench-secret-bench-secret';
 // As many as the largest group.
 const USERS = 1000;
 const START_MS = 60_000;
@@ -79,7 +79,7 @@ function shared(make) {
 }
 
 // Starts a server, or several on one database, and waits until they answer.
-export async function start(name, data) {
+export async function start(name, data, { hasRates = false } = {}) {
   const target = TARGETS[name];
   rmSync(data, { recursive: true, force: true });
   mkdirSync(data, { recursive: true });
@@ -91,6 +91,8 @@ export async function start(name, data) {
       const folder = path.join(data, String(number));
       mkdirSync(folder);
       const environment = target.environment(port, folder, database?.url);
+      // The product's own.
+      if (hasRates) delete environment.DOORBELL_RATE_LIMITS;
       if (target.nodes > 1) {
         const bus = await redis();
         Object.assign(environment, {

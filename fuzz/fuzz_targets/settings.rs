@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use doorbell::{
-    config::{Purpose, Sources, WebOrigin, catalogue::SETTINGS, load, sources::SettingsFile, values},
+    config::{Purpose, Sources, WebOrigin, api_keys, catalogue::SETTINGS, load, media, sources::SettingsFile, values},
     model::limits::{self, Rate, RateLimits},
 };
 use libfuzzer_sys::fuzz_target;
@@ -60,13 +60,13 @@ fn each_value(text: &str) {
     if let Ok(number) = values::whole_number(2, 9)(text) {
         assert!((2..=9).contains(&number));
     }
-    if let Ok(keys) = values::api_keys(text) {
-        assert!(keys.iter().all(|key| !key.expose().is_empty()));
+    if let Ok(keys) = api_keys::api_keys(text) {
+        assert!(keys.iter().all(|key| !key.key.expose().is_empty()));
     }
     let _ = (
         values::port_on_all_interfaces(text),
         values::database_url(text),
-        values::media_folder(text),
+        media::media_url(text),
     );
     let _ = (
         values::hosts(text),

@@ -13,7 +13,7 @@ use doorbell::{
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-const EVENTS: [&str; 14] = [
+const EVENTS: [&str; 15] = [
     "conversation:join",
     "conversation:leave",
     "message:send",
@@ -27,6 +27,7 @@ const EVENTS: [&str; 14] = [
     "send_message",
     "typing",
     "mark_read",
+    "auth:refresh",
     "no such event",
 ];
 
@@ -50,7 +51,7 @@ fuzz_target!(|text: &[u8]| {
     );
     for event in EVENTS {
         let Some(known) = recognise(event, &payload) else {
-            assert_eq!(event, EVENTS[13]);
+            assert_eq!(event, EVENTS[14]);
             continue;
         };
         let contracts = known.contract.map_or(Contract::ALL.to_vec(), |contract| vec![contract]);
@@ -67,7 +68,8 @@ fuzz_target!(|text: &[u8]| {
                 (Name::Leave, Command::Leave { .. })
                 | (Name::JoinUserRoom, Command::JoinUserRoom { .. })
                 | (Name::Typing, Command::Typing { .. })
-                | (Name::MarkRead, Command::MarkRead(_)) => {}
+                | (Name::MarkRead, Command::MarkRead(_))
+                | (Name::Refresh, Command::Refresh(_)) => {}
                 (name, command) => panic!("{event} is {name:?} and became {command:?}"),
             }
         }

@@ -24,9 +24,10 @@ use super::{
     render::News,
 };
 use crate::{
-    fanout::{LiveSocket, Who},
+    fanout::{Farewell, LiveSocket, Who},
     model::{
-        Contract, Conversation, ConversationKey, Cut, Error, Message, Origin, Result, Seq, SessionId, UserKey, limits,
+        Contract, Conversation, ConversationKey, Cut, Error, Message, Origin, Result, Seq, SessionId, Timestamp,
+        UserKey, limits,
         plant::{self, Bug},
         session::{Holder, NewSession, Session, SessionChange},
     },
@@ -37,6 +38,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Coming {
     pub user: UserKey,
+    /// When the token was issued by which it comes.
+    pub issued_at: Option<Timestamp>,
     /// The contract that it is told to speak, if it is.
     pub contract: Option<Contract>,
     /// Of this connection, where no session goes on.
@@ -153,6 +156,7 @@ impl Chat {
         let who = Who {
             number: self.number(),
             user: coming.user,
+            issued_at: coming.issued_at,
             origin: Origin::of_socket(&coming.socket_id),
             socket_id: coming.socket_id.clone(),
             session: None,
@@ -168,11 +172,12 @@ impl Chat {
         }
     }
 
-    fn live(&self, user: UserKey, session: SessionId, number: i64, contract: Option<Contract>) -> Arc<LiveSocket> {
+    fn live(&self, coming: &Coming, session: SessionId, number: i64, contract: Option<Contract>) -> Arc<LiveSocket> {
         let socket_id = session.socket_id();
         let who = Who {
             number,
-            user,
+            user: coming.user,
+            issued_at: coming.issued_at,
             origin: Origin::of_socket(&socket_id),
             socket_id,
             session: Some(session),
@@ -185,7 +190,7 @@ impl Chat {
             tracing::error!(%error, "no random numbers");
             Error::unavailable("The system gives no random numbers.")
         })?;
-        let live = self.live(coming.user, id, self.number(), coming.contract);
+        let live = self.live(coming, id, self.number(), coming.contract);
         let guard = self.take_part(&live);
         // Looked at after it takes part: what is not in here reaches it.
         let received = self.told.begun();
@@ -224,10 +229,10 @@ impl Chat {
         // A connection that is dead, and has not been noticed for it.
         self.hub.each_of(coming.user, |socket| {
             if socket.session == Some(id) {
-                socket.close();
+                socket.close(Farewell::TakenOver);
             }
         });
-        let live = self.live(coming.user, id, connection, coming.contract.or(session.contract));
+        let live = self.live(coming, id, connection, coming.contract.or(session.contract));
         live.received_up_to(session.received.clone());
         let guard = self.take_part(&live);
         let mut from = session.received.clone();

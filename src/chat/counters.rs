@@ -17,6 +17,27 @@ impl Delivered {
     }
 }
 
+/// What there may be only so many of at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounded {
+    /// Of a user.
+    Sockets,
+    /// Of a socket.
+    JoinedConversations,
+}
+
+impl Bounded {
+    pub const ALL: [Bounded; 2] = [Bounded::Sockets, Bounded::JoinedConversations];
+
+    /// As metrics show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Bounded::Sockets => "sockets",
+            Bounded::JoinedConversations => "joined_conversations",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Counters {
     stored: AtomicU64,
@@ -24,6 +45,7 @@ pub struct Counters {
     refused: [AtomicU64; Code::ALL.len()],
     delivered: [AtomicU64; Contract::ALL.len()],
     limited: [AtomicU64; RateKind::ALL.len()],
+    over: [AtomicU64; Bounded::ALL.len()],
     opened: AtomicU64,
     advanced: AtomicU64,
     recovered: AtomicU64,
@@ -54,6 +76,11 @@ impl Counters {
     /// Refusals of what came too fast.
     pub fn limited(&self) -> [(RateKind, u64); RateKind::ALL.len()] {
         RateKind::ALL.map(|kind| (kind, self.limited[kind as usize].load(Relaxed)))
+    }
+
+    /// Refusals of one more than there may be.
+    pub fn over(&self) -> [(Bounded, u64); Bounded::ALL.len()] {
+        Bounded::ALL.map(|bounded| (bounded, self.over[bounded as usize].load(Relaxed)))
     }
 
     /// Conversations that did not exist before.
@@ -107,6 +134,10 @@ impl Counters {
         }
     }
 
+    pub(super) fn count_over(&self, bounded: Bounded) {
+        self.over[bounded as usize].fetch_add(1, Relaxed);
+    }
+
     pub(super) fn count_limited(&self, kind: RateKind) {
         self.limited[kind as usize].fetch_add(1, Relaxed);
     }
@@ -124,6 +155,10 @@ mod tests {
         }
         for (n, kind) in RateKind::ALL.into_iter().enumerate() {
             (0..n).for_each(|_| counters.count_limited(kind));
+        }
+        for (n, bounded) in Bounded::ALL.into_iter().enumerate() {
+            (0..n).for_each(|_| counters.count_over(bounded));
+            assert_eq!(counters.over()[n], (bounded, n as u64));
         }
         let mut delivered = Delivered::default();
         for (n, contract) in Contract::ALL.into_iter().enumerate() {

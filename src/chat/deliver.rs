@@ -1,8 +1,12 @@
 //! Delivery: a fact becomes frames on the live sockets of this node.
 //!
-//! Each is rendered at most once for each contract that is present, and nothing here waits for a slow reader.
+//! Each is rendered at most once for each contract that is present. Readers who take what they are sent are waited for, slow
+//! ones are not.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use doorbell_socketio::Frame;
 
@@ -12,12 +16,42 @@ use super::{
     render::{News, Whose},
 };
 use crate::{
-    fanout::{self, Audience, LiveSocket, Pushed},
-    model::{Contract, Conversation, Cut, Fact, Message, Origin, Position, Result, UserKey, conversation::Read},
+    fanout::{self, Audience, Budget, LiveSocket, Pushed},
+    model::{
+        Contract, Conversation, Cut, Fact, Message, Origin, Position, Result, UserKey, conversation::Read, limits,
+    },
 };
 
-/// Time for connections to write what waits for them.
+/// Time for connections to write what waits for them, between two looks.
 const BREATH: Duration = Duration::from_millis(1);
+
+/// What is left of the time that everybody may be held up for readers.
+#[derive(Default)]
+pub struct Pace(Mutex<Budget>);
+
+impl Pace {
+    /// Waits until not much waits for these any more, or they turn out to be slow.
+    async fn wait_for(&self, mut crowded: Vec<Arc<LiveSocket>>) {
+        let mut before = Instant::now();
+        while !crowded.is_empty() {
+            let now = Instant::now();
+            let waited = now.duration_since(before);
+            before = now;
+            let is_left =
+                self.0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .spend(now, waited, limits::READERS_WAIT);
+            if !is_left {
+                return;
+            }
+            crowded.retain(|socket| socket.is_to_be_waited_for(waited));
+            if !crowded.is_empty() {
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
 
 impl Chat {
     /// `cut`: how far things have come with this fact.
@@ -64,6 +98,10 @@ impl Chat {
                 self.listing_changed(*listing);
                 Ok(())
             }
+            Fact::SessionsEnded { user, at } => {
+                self.sessions_ended(*user, *at);
+                Ok(())
+            }
         }
     }
 
@@ -79,7 +117,7 @@ impl Chat {
         let sender_sees_more = people.user(message.sender).is_some_and(|sender| sender.email.is_some());
         let mut shared = Frames::default();
         let mut own = Frames::default();
-        let mut needs_breath = false;
+        let mut crowded = Vec::new();
         let mut delivered = Delivered::default();
         // Also those who have left since: the conversation may be known as it stands by now, not as it stood then.
         for member in conversation
@@ -114,17 +152,16 @@ impl Chat {
                 if pushed != Pushed::Not {
                     delivered.one_more(contract);
                 }
-                needs_breath |= pushed == Pushed::Crowded;
+                if pushed == Pushed::Crowded {
+                    crowded.push(Arc::clone(socket));
+                }
                 if contract == self.render.list_contract() && !socket.has_joined(key) {
                     self.update_list(member.user, key, false, None);
                 }
             });
         }
         self.counters.count_delivered(delivered);
-        if needs_breath {
-            // A reader is not slow because this task was faster than the connections' own.
-            tokio::time::sleep(BREATH).await;
-        }
+        self.pace.wait_for(crowded).await;
         Ok(())
     }
 

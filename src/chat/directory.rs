@@ -81,12 +81,14 @@ impl Chat {
         self.user(user.key).await.map(Some)
     }
 
-    /// The bearer of a verified token: gets an entry, and their claims update it where they may.
+    /// The bearer of a verified token: gets an entry, and their claims update it where they may. `UNAUTHENTICATED` when it
+    /// was issued before all of their sessions were ended.
     pub async fn sign_in(&self, claims: &Claims) -> Result<Arc<User>> {
-        if let Some(user) = self.find_user(&claims.user_id).await?
-            && !claims_change(claims, &user)
-        {
-            return Ok(user);
+        if let Some(user) = self.find_user(&claims.user_id).await? {
+            must_be_honoured(claims, &user)?;
+            if !claims_change(claims, &user) {
+                return Ok(user);
+            }
         }
         let patch = UserPatch {
             name: claims.name.clone().map(Some),
@@ -94,14 +96,13 @@ impl Chat {
             image: claims.image.clone().map(Some),
             role: claims.role.clone().map(Some),
         };
-        self.write_user(
-            claims.user_id.clone(),
-            patch,
-            UserSource::Claims {
-                issued_at: claims.issued_at,
-            },
-        )
-        .await
+        let source = UserSource::Claims {
+            issued_at: claims.issued_at,
+        };
+        let user = self.write_user(claims.user_id.clone(), patch, source).await?;
+        // Their sessions may have been ended since the entry was looked at.
+        must_be_honoured(claims, &user)?;
+        Ok(user)
     }
 
     /// Somebody whom another person names: known, or given a bare entry where the directory is open.
@@ -191,6 +192,15 @@ impl Chat {
             None => None,
         };
         Ok((Arc::new(listing), owner))
+    }
+}
+
+fn must_be_honoured(claims: &Claims, user: &User) -> Result<()> {
+    match user.honours(claims.issued_at) {
+        true => Ok(()),
+        false => Err(Error::unauthenticated(
+            "The token is not valid: all sessions of its user were ended after it was issued. Sign in again.",
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Chat, history::MessagePage};
+use super::{Chat, counters::Bounded, history::MessagePage};
 use crate::{
     fanout::{LiveSocket, live::JoinGuard},
     model::{Conversation, ConversationKey, Error, Result, Seq, UserId, limits, session::SessionChange},
@@ -13,7 +13,9 @@ impl Chat {
     /// The conversation that `socket` may join now.
     async fn joinable(&self, socket: &LiveSocket, id: &str) -> Result<Arc<Conversation>> {
         let conversation = self.conversation_open_to(socket.user, id).await?;
-        if socket.is_full(conversation.key) {
+        let most = self.policy.joined_conversations.unwrap_or(usize::MAX);
+        if socket.is_full(conversation.key, most) {
+            self.counters.count_over(Bounded::JoinedConversations);
             return Err(Error::invalid(
                 "This connection has joined as many conversations as it may; leave one first.",
             ));

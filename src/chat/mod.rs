@@ -11,6 +11,7 @@ pub mod conversation;
 pub mod counters;
 mod deliver;
 pub mod directory;
+pub mod end_sessions;
 pub mod history;
 pub mod inbox;
 pub mod join;
@@ -37,6 +38,7 @@ pub mod wait;
 
 use std::{sync::Arc, time::Duration};
 
+use counters::Bounded;
 pub use directory::Claims;
 pub use people::People;
 pub use render::Render;
@@ -55,6 +57,10 @@ pub struct Policy {
     /// Most current participants of a group, its maker counted.
     pub group_max: usize,
     pub rates: RateLimits,
+    /// Most sockets of a user on this node; `None`: without limit.
+    pub sockets_per_user: Option<usize>,
+    /// Most conversations that a socket has joined; `None`: without limit.
+    pub joined_conversations: Option<usize>,
     /// For how long a lost connection may come back into its session.
     pub recovery_window: Duration,
     pub media: MediaPolicy,
@@ -84,6 +90,7 @@ pub struct Chat {
     pub(crate) conversations: cache::Conversations,
     pub(crate) node: NodeKey,
     pub(crate) told: publish::Told,
+    pub(crate) pace: deliver::Pace,
     pub(crate) recent: recent::Recent,
     pub(crate) hint: tokio::sync::Notify,
     pub(crate) settling: publish::Settling,
@@ -160,6 +167,7 @@ impl Chat {
             conversations: cache::Conversations::default(),
             node,
             told: publish::Told::default(),
+            pace: deliver::Pace::default(),
             recent: recent::Recent::default(),
             hint: tokio::sync::Notify::new(),
             settling: publish::Settling::default(),
@@ -195,6 +203,23 @@ impl Chat {
     /// Counts a new connection.
     pub fn count_connection(&self, user: UserKey) -> Result<()> {
         self.rates.connections.take(user)
+    }
+
+    /// May a user have one more socket, beside those that take part?
+    pub fn has_room_for_socket(&self, user: UserKey) -> bool {
+        self.judge_sockets(self.hub.count_of(user) < self.policy.sockets_per_user.unwrap_or(usize::MAX))
+    }
+
+    /// Are the sockets of a user that take part no more than may? Several may have come at the same time.
+    pub fn has_room_for_sockets(&self, user: UserKey) -> bool {
+        self.judge_sockets(self.hub.count_of(user) <= self.policy.sockets_per_user.unwrap_or(usize::MAX))
+    }
+
+    fn judge_sockets(&self, has_room: bool) -> bool {
+        if !has_room {
+            self.counters.count_over(Bounded::Sockets);
+        }
+        has_room
     }
 
     /// Answers the requests that are held until something new arrives: the server stops.

@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{Chat, merge::Merge};
 use crate::{
+    fanout::Farewell,
     model::{
         Code, ConversationKey, Cut, Error, Fact, Message, Note, Position, Recorded, Result, Seq, limits,
         plant::{self, Bug},
@@ -74,8 +75,9 @@ impl Settling {
 
 /// Verbs that may wait in the channel; more wait in front of it.
 const SETTLING: usize = 64;
-/// Facts that are told between two looks at what else has come.
-const TOLD_AT_ONCE: usize = 512;
+/// Facts that are told between two looks at what else has come. Those of other nodes are read at once: the longest texts take
+/// 4 MB then.
+const TOLD_AT_ONCE: usize = 128;
 /// Between two tries to tell something while the store does not answer, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -264,7 +266,7 @@ impl Chat {
         self.conversations.clear();
         self.directory.clear();
         // Last: who takes part from here on finds what has been told, and does not wait for what was skipped.
-        self.hub.each(|socket| socket.close());
+        self.hub.each(|socket| socket.close(Farewell::Behind));
     }
 
     async fn tell_all(&self, recorded: Vec<Recorded<Telling>>) {
@@ -282,8 +284,11 @@ impl Chat {
                 Telling::Fact(fact) => fact.note(),
                 Telling::Note(note) => note.clone(),
             };
-            self.recent.note(position, &note);
+            let is_news = self.recent.note(position, &note);
             let cut = self.told.begin(position);
+            if !is_news {
+                continue;
+            }
             let mut pause = PAUSE_MIN;
             loop {
                 let told = match &what {
@@ -363,6 +368,7 @@ impl Chat {
             Note::CommentAdded { post_id } => Some(Fact::CommentAdded(post_id.clone())),
             Note::UserChanged(user) => Some(Fact::UserChanged(*user)),
             Note::ListingChanged(listing) => Some(Fact::ListingChanged(*listing)),
+            Note::SessionsEnded { user, at } => Some(Fact::SessionsEnded { user: *user, at: *at }),
         })
     }
 }

@@ -19,6 +19,8 @@ struct State {
     conversations: HashMap<ConversationKey, VecDeque<Noted>>,
     /// Whose membership changed: they may not be in the conversation any more.
     members: HashMap<UserKey, VecDeque<(Position, ConversationKey)>>,
+    /// How far each reader was told to have read, and by which fact: as long as that is remembered.
+    marks: HashMap<(ConversationKey, UserKey), (Seq, Position)>,
     /// What is forgotten next, the oldest first.
     order: VecDeque<Kept>,
     told: u64,
@@ -80,7 +82,9 @@ impl Recent {
         };
     }
 
-    pub fn note(&self, position: Position, note: &Note) {
+    /// `false`: nobody needs to hear of it, since a later mark of the same reader has been told. No fact builds on a mark,
+    /// so those that two nodes made come in either order, and a mark only rises.
+    pub fn note(&self, position: Position, note: &Note) -> bool {
         let mut state = self.lock();
         state.told += 1;
         let (conversation, what) = match note {
@@ -95,7 +99,14 @@ impl Recent {
                     origin: *origin,
                 },
             ),
-            Note::Read { read, origin } => (read.conversation, What::Read(Box::new((read.clone(), *origin)))),
+            Note::Read { read, origin } => {
+                let mark = (read.conversation, read.reader);
+                if state.marks.get(&mark).is_some_and(|(told, _)| *told > read.to) {
+                    return false;
+                }
+                state.marks.insert(mark, (read.to, position));
+                (read.conversation, What::Read(Box::new((read.clone(), *origin))))
+            }
             Note::Opened(conversation) | Note::ConversationChanged(conversation) => (*conversation, What::Changed),
             Note::MembershipChanged { conversation, user, .. } => {
                 let of_user = state.members.entry(*user).or_default();
@@ -103,7 +114,9 @@ impl Recent {
                 state.order.push_back(Kept::Member(*user));
                 (*conversation, What::Changed)
             }
-            Note::CommentAdded { .. } | Note::UserChanged(_) | Note::ListingChanged(_) => return,
+            Note::CommentAdded { .. } | Note::UserChanged(_) | Note::ListingChanged(_) | Note::SessionsEnded { .. } => {
+                return true;
+            }
         };
         let noted = Noted {
             turn: state.told,
@@ -116,6 +129,7 @@ impl Recent {
         while state.order.len() > limits::RECENT_FACTS {
             state.forget_one();
         }
+        true
     }
 
     /// Notes the time, and forgets what is older than `keep`. Returns what everyone has got for certain by now, and up to
@@ -199,7 +213,7 @@ impl Recent {
             for noted in noted {
                 if from.holds(noted.position) {
                     has_changed |= lists_from.is_some_and(|since| noted.at >= since);
-                } else if to.holds(noted.position) {
+                } else if to.holds(noted.position) && !state.is_overtaken(key, &noted.what, from) {
                     missed.news.push((key, noted.clone()));
                     has_changed = true;
                 }
@@ -242,6 +256,13 @@ impl State {
         }
     }
 
+    /// Is this a mark, and did whoever has come so far get a later one of the same reader, from another node?
+    fn is_overtaken(&self, conversation: ConversationKey, what: &What, from: &Cut) -> bool {
+        let What::Read(read) = what else { return false };
+        let newest = self.marks.get(&(conversation, read.0.reader));
+        newest.is_some_and(|(to, by)| *to > read.0.to && from.holds(*by))
+    }
+
     fn is_front_within(&self, cut: &Cut) -> bool {
         self.front_position().is_some_and(|position| cut.holds(position))
     }
@@ -249,7 +270,15 @@ impl State {
     fn forget_one(&mut self) {
         let position = match self.order.pop_front() {
             None => return,
-            Some(Kept::Conversation(key)) => pop(&mut self.conversations, &key).map(|noted| noted.position),
+            Some(Kept::Conversation(key)) => pop(&mut self.conversations, &key).map(|noted| {
+                if let What::Read(read) = &noted.what {
+                    let mark = (key, read.0.reader);
+                    if self.marks.get(&mark).is_some_and(|(_, by)| *by == noted.position) {
+                        self.marks.remove(&mark);
+                    }
+                }
+                noted.position
+            }),
             Some(Kept::Member(user)) => pop(&mut self.members, &user).map(|(position, _)| position),
         };
         if let Some(position) = position {
@@ -272,6 +301,7 @@ fn pop<K: std::hash::Hash + Eq, T>(queues: &mut HashMap<K, VecDeque<T>>, key: &K
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Timestamp;
 
     const HERE: ConversationKey = ConversationKey(1);
     const ELSEWHERE: ConversationKey = ConversationKey(2);
@@ -295,6 +325,19 @@ mod tests {
         recent.note(at(number), &note);
     }
 
+    fn mark(recent: &Recent, position: Position, to: Seq) -> bool {
+        let read = Read {
+            conversation: HERE,
+            reader: ANA,
+            from: to - 1,
+            to,
+            at: Timestamp(0),
+            updated: 1,
+            newest: to,
+        };
+        recent.note(position, &Note::Read { read, origin: None })
+    }
+
     fn numbers(missed: &Missed) -> Vec<i64> {
         missed.news.iter().map(|(_, noted)| noted.position.number).collect()
     }
@@ -310,6 +353,36 @@ mod tests {
         let missed = recent.missed(ANA, &[HERE], &cut(1), &cut(4)).unwrap();
         assert_eq!(numbers(&missed), [3]);
         assert_eq!((recent.newest(HERE), recent.newest(ConversationKey(9))), (5, 0));
+    }
+
+    #[test]
+    fn what_somebody_has_read_never_falls_though_two_nodes_tell_it_in_either_order() {
+        let other = |number| Position { slot: 1, number };
+        let (here, there) = (Recent::default(), Recent::default());
+        assert!(mark(&here, at(1), 3) && mark(&here, other(1), 5));
+        assert!(!mark(&here, at(2), 4), "5 has been told");
+        assert!(mark(&here, at(3), 6));
+        assert!(mark(&there, at(1), 3) && mark(&there, at(2), 4) && mark(&there, other(1), 5));
+        // Told 3 and 5 by the one node, somebody comes back to the other, which told 4 in between.
+        let (from, to) = (
+            [at(1), other(1)].into_iter().collect(),
+            [at(2), other(1)].into_iter().collect(),
+        );
+        assert_eq!(there.missed(ANA, &[HERE], &from, &to).unwrap().news.len(), 0);
+        let missed = there.missed(ANA, &[HERE], &cut(1), &to).unwrap();
+        assert_eq!(missed.news.len(), 2, "who got neither is told both");
+    }
+
+    #[test]
+    fn marks_are_forgotten_with_their_facts() {
+        let recent = Recent::default();
+        mark(&recent, at(1), 3);
+        mark(&recent, at(2), 4);
+        let state = &mut *recent.lock();
+        state.forget_one();
+        assert_eq!(state.marks.len(), 1, "the newest is remembered");
+        state.forget_one();
+        assert!(state.marks.is_empty());
     }
 
     #[test]

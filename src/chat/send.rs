@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     model::{
-        Conversation, ConversationKey, Error, Message, MessageId, MessageKind, Origin, Result, Seq, UserId, UserKey,
-        content, limits,
+        Code, Conversation, ConversationKey, Error, Message, MessageId, MessageKind, Origin, Result, Seq, UserId,
+        UserKey, content, limits,
     },
     store::{Appended, Draft, DraftAttachment, Pending},
 };
@@ -115,8 +115,7 @@ impl Chat {
     /// Judges a message and hands it to the store, without waiting for its commit. Submissions of one caller that are
     /// made one after the other are stored in that order.
     pub async fn submit(&self, sender: UserKey, request: SendRequest) -> Result<Submitted> {
-        let outcome = self.judged(sender, request).await;
-        self.count_refusal(outcome)
+        self.judged(sender, request).await
     }
 
     /// Waits for the commit of a submitted message.
@@ -125,11 +124,12 @@ impl Chat {
         if outcome.as_ref().is_ok_and(|sent| sent.repeated) {
             self.counters.count_repeat();
         }
-        self.count_refusal(outcome)
+        outcome
     }
 
-    fn count_refusal<T>(&self, outcome: Result<T>) -> Result<T> {
-        outcome.inspect_err(|error| self.counters.count_refusal(error.code))
+    /// Counts a send that was refused. Contracts do, since some know of it before there is anything to submit.
+    pub fn count_refused_send(&self, code: Code) {
+        self.counters.count_refusal(code);
     }
 
     async fn judged(&self, sender: UserKey, request: SendRequest) -> Result<Submitted> {

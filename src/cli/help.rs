@@ -10,6 +10,7 @@ Examples:
   doorbell serve                      the server, with its data in ./doorbell-data
   FRONTEND_URL=https://www.example.com DOORBELL_JWT_SECRET=... doorbell serve --listen 0.0.0.0:5544
   doorbell token u1 --name Ann a token to try the API with
+  doorbell explain-token              why a token or cookie is taken or refused
   doorbell copy --to postgres://...   from SQLite to PostgreSQL
   doorbell check-config               every setting in force, and where it comes from
   doorbell torture                    nodes and clients of its own, under faults: is anything lost?
@@ -33,6 +34,16 @@ Examples:
   curl -H \"Authorization: Bearer $(doorbell token u1)\" http://127.0.0.1:5544/chat
 
 It is signed with the configured secret (DOORBELL_JWT_SECRET), else with the one that this installation made for itself.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  doorbell explain-token < file-with-the-token       it stays out of the list of processes and of the shell's history
+  pbpaste | doorbell explain-token                   a token, an Authorization or Cookie header, a session's value, an API key
+  doorbell explain-token --config /etc/doorbell.toml eyJhbGciOi...
+
+It says which rule takes or refuses it with the settings in force, and how to mend a refusal, and shows no secret. Public keys
+are asked of their issuer, and sessions in a database of their site. Whether its user's sessions were ended since is not looked
+up. The exit code is 0 when it is taken, 1 when it is refused, and 2 when the question or a setting is wrong.";
 
 const COPY_EXAMPLES: &str = "\
 Examples:
@@ -86,6 +97,19 @@ pub fn command() -> Command {
             .after_help(COPY_EXAMPLES),
         )
         .subcommand(with_settings(token(), &[Group::Storage, Group::Identity]).after_help(TOKEN_EXAMPLES))
+        .subcommand(
+            with_settings(
+                Command::new("explain-token")
+                    .about("Say which rule takes or refuses a token, a session or an API key, and how to mend it")
+                    .arg(
+                        Arg::new("credential").value_name("CREDENTIAL").help(
+                            "What a request would carry; - or nothing reads it from standard input, which is safer",
+                        ),
+                    ),
+                &[Group::Storage, Group::Identity],
+            )
+            .after_help(EXPLAIN_EXAMPLES),
+        )
         .subcommand(
             with_settings(
                 Command::new("check-config")
@@ -189,6 +213,7 @@ mod tests {
             "migrate",
             "copy",
             "token",
+            "explain-token",
             "check-config",
             "torture",
             "Examples:",

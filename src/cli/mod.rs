@@ -1,8 +1,9 @@
-//! The command line: `serve`, `demo`, `migrate`, `copy`, `token`, `check-config`, `torture`.
+//! The command line: `serve`, `demo`, `migrate`, `copy`, `token`, `explain-token`, `check-config`, `torture`.
 //!
 //! The flags of settings are made from `config::catalogue`, so a new setting is a flag without a line here.
 
 mod copy;
+mod explain_token;
 mod help;
 mod token;
 mod torture;
@@ -13,7 +14,7 @@ use clap::ArgMatches;
 
 use crate::config::{self, ConfigFault, Loaded, Purpose, Secret, Settings, Sources, catalogue::SETTINGS, print};
 use crate::server::{self, Fault};
-use crate::transport::logging;
+use crate::transport::{logging, tls::Certificate};
 
 /// Exit code of a wrong configuration or command line.
 const WRONG_CONFIGURATION: u8 = 2;
@@ -48,16 +49,16 @@ pub fn run(kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>) -> ExitCode
             return ExitCode::from(WRONG_CONFIGURATION);
         }
     };
+    if name == "explain-token" {
+        return explain_token::run(arguments, &loaded.settings, kept_secret);
+    }
     let done = match name {
         "serve" => block_on(loaded.settings, server::serve),
         "demo" => block_on(loaded.settings, server::demo),
         "migrate" => block_on(loaded.settings, server::migrate),
         "copy" => copy::run(arguments, loaded.settings),
         "token" => token::run(arguments, &loaded.settings, kept_secret),
-        _ => {
-            print!("{}", print::in_force(&loaded));
-            Ok(())
-        }
+        _ => check(&loaded),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,6 +72,15 @@ pub fn run(kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>) -> ExitCode
             }
         }
     }
+}
+
+/// Shows what is in force, once the files that it names will do.
+fn check(loaded: &Loaded) -> Result<(), Fault> {
+    if let Some(files) = &loaded.settings.tls {
+        Certificate::load(files.clone())?;
+    }
+    print!("{}", print::in_force(loaded));
+    Ok(())
 }
 
 fn load(arguments: &ArgMatches, purpose: Purpose) -> Result<Loaded, ConfigFault> {

@@ -47,10 +47,9 @@ fn make(
         ("email", argument("email")),
         ("picture", argument("image")),
         ("role", argument("role")),
-        ("iss", settings.jwt.issuer.clone()),
-        ("aud", settings.jwt.audience.clone()),
     ];
-    let profile = profile.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let profile = profile.into_iter().chain(settings.jwt.party());
+    let profile = profile.filter_map(|(name, value)| Some((name, value?)));
     Ok(token::mint(&secret, &user_id, profile, now_ms, lifetime)?)
 }
 
@@ -58,8 +57,10 @@ fn make(
 mod tests {
     use super::*;
     use crate::cli::help::command;
+    use crate::config::JwtSettings;
     use crate::config::{Purpose, Sources, load};
     use crate::transport::token::TokenVerifier;
+    use futures_util::FutureExt;
 
     const NOW_MS: i64 = 1_800_000_000_000;
 
@@ -98,8 +99,13 @@ mod tests {
             ("DOORBELL_JWT_AUDIENCE", "chat"),
         ];
         let (token, expires_at_ms) = token_of(&flags, &environment).unwrap();
-        let verifier = TokenVerifier::new([Secret::new("hush")], Some("me".into()), Some("chat".into()));
-        let claims = verifier.verify(&token, NOW_MS).unwrap();
+        let jwt = JwtSettings {
+            issuers: vec!["me".into()],
+            audiences: vec!["chat".into()],
+            ..JwtSettings::default()
+        };
+        let verifier = TokenVerifier::new([Secret::new("hush")], &jwt).unwrap();
+        let claims = verifier.verify(&token, NOW_MS).now_or_never().unwrap().unwrap();
         assert_eq!(
             (claims.user_id.as_str(), claims.name.as_deref()),
             ("u1", Some("Ann Lee"))
@@ -114,8 +120,8 @@ mod tests {
     #[test]
     fn without_a_configured_secret_the_kept_one_signs() {
         let (token, _) = token_of(&["--user", "u1"], &[]).unwrap();
-        let verifier = TokenVerifier::new([Secret::new("kept in the database")], None, None);
-        assert!(verifier.verify(&token, NOW_MS).is_ok());
+        let verifier = TokenVerifier::new([Secret::new("kept in the database")], &JwtSettings::default()).unwrap();
+        assert!(verifier.verify(&token, NOW_MS).now_or_never().unwrap().is_ok());
     }
 
     #[test]

@@ -133,6 +133,32 @@ pub const SETTINGS: &[Setting] = &[
          alone (localhost, any port).",
     ),
     plain(
+        Group::Addresses,
+        "tls_cert",
+        &["DOORBELL_TLS_CERT"],
+        "",
+        "/etc/letsencrypt/live/chat.example.com/fullchain.pem",
+        "File of the certificate, with those between it and a root, in PEM: every listen address then speaks TLS (HTTP/1.1). \
+         It is read again when it changes. Without it, TLS is your proxy's business.",
+    ),
+    plain(
+        Group::Addresses,
+        "tls_key",
+        &["DOORBELL_TLS_KEY"],
+        "",
+        "/etc/letsencrypt/live/chat.example.com/privkey.pem",
+        "File of the certificate's private key, in PEM.",
+    ),
+    plain(
+        Group::Addresses,
+        "trusted_proxies",
+        &["DOORBELL_TRUSTED_PROXIES"],
+        "127.0.0.0/8,::1",
+        "10.0.0.0/8,2001:db8::/32",
+        "Proxies that are believed what they say of a client's address (X-Forwarded-For, else Forwarded), as addresses and \
+         networks with commas between them; none: nobody. Limits by address do not hold for these themselves.",
+    ),
+    plain(
         Group::Nodes,
         "node_url",
         &["DOORBELL_NODE_URL"],
@@ -141,6 +167,15 @@ pub const SETTINGS: &[Setting] = &[
         "Where the other nodes reach this one, in a network of your own: http://host:port, another one for each. It makes \
          this one of several nodes, which share one PostgreSQL and need no sticky sessions. Without it, the first listen \
          address where DOORBELL_REDIS_URL is set; else this is the only node.",
+    ),
+    plain(
+        Group::Nodes,
+        "node_listen",
+        &["DOORBELL_NODE_LISTEN"],
+        "",
+        "10.0.0.5:5545",
+        "Further addresses to listen on, without TLS, in a network of your own: DOORBELL_NODE_URL names one of them where \
+         DOORBELL_TLS_CERT is set.",
     ),
     plain(
         Group::Storage,
@@ -207,7 +242,8 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_JWKS_URL"],
         "",
         "https://id.example.com/.well-known/jwks.json",
-        "Public keys of tokens that are signed otherwise. Not in this version yet.",
+        "Where the public keys are of those who sign tokens with RS256, ES256 or EdDSA (docs/tokens.md); several with commas \
+         between them, in the order of their issuers in DOORBELL_JWT_ISSUER.",
     ),
     plain(
         Group::Identity,
@@ -215,7 +251,7 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_JWT_ISSUER"],
         "",
         "https://id.example.com",
-        "When set, a token's iss must equal it.",
+        "When set, a token's iss must be one of these, with commas between them.",
     ),
     plain(
         Group::Identity,
@@ -223,7 +259,7 @@ pub const SETTINGS: &[Setting] = &[
         &["DOORBELL_JWT_AUDIENCE"],
         "",
         "chat",
-        "When set, a token's aud must hold it.",
+        "When set, a token's aud must hold one of these, with commas between them.",
     ),
     secret(
         Group::Identity,
@@ -301,8 +337,17 @@ pub const SETTINGS: &[Setting] = &[
         "api_key",
         &["DOORBELL_API_KEY"],
         "a long random text",
-        "Key of your own servers' calls (X-API-Key); several with commas between them, so that one can be replaced. \
-         Without it such calls are off.",
+        "Key of your own servers' calls (X-API-Key); several with commas between them, each alone or with what it may do \
+         before it, as directory+sessions:KEY (directory, conversations, tokens, sessions). Without any, such calls are off.",
+    ),
+    plain(
+        Group::Identity,
+        "api_keys_file",
+        &["DOORBELL_API_KEYS_FILE"],
+        "",
+        "/etc/doorbell/api-keys",
+        "File with further keys, one a line, as in DOORBELL_API_KEY. It is read again when it changes and on SIGHUP, so that \
+         keys are replaced without a restart.",
     ),
     plain(
         Group::Identity,
@@ -349,10 +394,36 @@ pub const SETTINGS: &[Setting] = &[
         Group::Limits,
         "rate_limits",
         &["DOORBELL_RATE_LIMITS"],
-        "sends=20/s:60,uploads=30/m,conversations=60/h,connections=10/s:50,requests=50/s:200",
+        "sends=20/s:60,uploads=30/m,conversations=60/h,connections=10/s:50,requests=50/s:200,handshakes=50/s:1000,\
+         failures=60/m:100",
         "sends=50/s:100,uploads=off",
-        "How fast a user may be: count/unit (s, m, h) and, after a colon, how many at once. What is not named keeps \
-         its default; off for one, or for all.",
+        "How fast a user may be, and an address before sign-in (handshakes; failures: credentials that are none): count/unit \
+         (s, m, h) and, after a colon, how many at once. What is not named keeps its default; off for one, or for all.",
+    ),
+    plain(
+        Group::Limits,
+        "sockets_per_user",
+        &["DOORBELL_SOCKETS_PER_USER"],
+        "100",
+        "20",
+        "Sockets that a user may have open at once on one node; off: without limit.",
+    ),
+    plain(
+        Group::Limits,
+        "joined_conversations",
+        &["DOORBELL_JOINED_CONVERSATIONS"],
+        "1000",
+        "5000",
+        "Conversations that one socket may have joined; off: without limit.",
+    ),
+    plain(
+        Group::Limits,
+        "connections_per_address",
+        &["DOORBELL_CONNECTIONS_PER_ADDRESS"],
+        "10000",
+        "500",
+        "Connections of whatever kind that one address (of IPv6: its /64) may have open at once, and never more than half of \
+         all; off: without limit. A trusted proxy may have as many as there is room for.",
     ),
     plain(
         Group::Limits,

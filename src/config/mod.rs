@@ -3,13 +3,16 @@
 //! [`catalogue`] lists every setting once; [`sources`] finds its text; [`values`] turns the text into a value or says what
 //! is wrong with it; [`mod@print`] shows it all. A wrong configuration is one sentence, a [`ConfigFault`].
 
+pub mod api_keys;
 pub mod catalogue;
 pub mod media;
+pub mod network;
 mod nodes;
 pub mod print;
 mod secret;
 mod sessions;
 pub mod sources;
+mod tokens;
 pub mod values;
 
 #[cfg(test)]
@@ -17,10 +20,13 @@ mod tests;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
+pub use api_keys::{ApiKey, ApiKeySettings, Scope, Scopes};
 pub use media::MediaUrl;
+pub use network::{TlsSettings, TrustedProxies};
 pub use secret::Secret;
 pub use sessions::{NamedSecret, OTHER_KINDS, SessionSettings, is_of_another_kind};
 pub use sources::Sources;
+pub use tokens::{JwtSettings, KeySetSettings};
 pub use values::{DatabaseUrl, Directory, ListenAddr, WebOrigin};
 
 use crate::model::{
@@ -37,6 +43,12 @@ use values::{DatabaseScheme, Wrong};
 pub struct Settings {
     /// At least one.
     pub listen: Vec<ListenAddr>,
+    /// Without TLS, for the other nodes; may be empty.
+    pub node_listen: Vec<ListenAddr>,
+    /// `None`: no TLS.
+    pub tls: Option<TlsSettings>,
+    /// Who is believed what it says of a client's address.
+    pub trusted_proxies: TrustedProxies,
     /// Where browsers reach this server, without a slash at its end; see also [`Settings::base_url`].
     pub public_url: Option<String>,
     /// `None`: pages from this machine alone.
@@ -51,8 +63,7 @@ pub struct Settings {
     pub redis: Option<RedisSettings>,
     pub jwt: JwtSettings,
     pub sessions: SessionSettings,
-    /// Any of them opens the server-to-server calls; empty: those are off.
-    pub api_keys: Vec<Secret>,
+    pub api_keys: ApiKeySettings,
     pub directory: Directory,
     pub show_email: bool,
     /// One contract for every socket.
@@ -61,6 +72,12 @@ pub struct Settings {
     /// Most people in a group.
     pub group_max: usize,
     pub rates: RateLimits,
+    /// Most sockets of a user on this node; `None`: without limit.
+    pub sockets_per_user: Option<usize>,
+    /// Most conversations that a socket has joined; `None`: without limit.
+    pub joined_conversations: Option<usize>,
+    /// Most connections of an address; `None`: without limit.
+    pub connections_per_address: Option<usize>,
     /// Largest image or file, in bytes.
     pub max_image: u64,
     /// Largest video, in bytes.
@@ -84,22 +101,14 @@ pub struct RedisSettings {
     pub prefix: String,
 }
 
-/// How tokens are verified.
-#[derive(Debug, Clone)]
-pub struct JwtSettings {
-    /// `None`: the one that is made at the first start and kept in the database.
-    pub secret: Option<Secret>,
-    pub issuer: Option<String>,
-    pub audience: Option<String>,
-}
-
 impl Settings {
     /// Where browsers reach this server, as far as the configuration tells: the public URL, else the first listen
     /// address. Without a slash at its end.
     pub fn base_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         self.public_url
             .clone()
-            .or_else(|| self.listen.first().map(|address| address.url()))
+            .or_else(|| self.listen.first().map(|address| address.url(scheme)))
             .unwrap_or_default()
     }
 }
@@ -166,28 +175,24 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         media::must_be_shared(&media, media_shared, node_url)
     })?;
     let redis = reader.redis(&database)?;
+    let tls = reader.tls()?;
+    let node_listen = reader.node_listen(tls.as_ref(), &database, node_url.is_some() || redis.is_some())?;
     let node_url = match (node_url, &redis) {
-        (None, Some(_)) => reader.node_url_by_default(&listen, &media, media_shared),
+        (None, Some(_)) => {
+            let for_nodes = if node_listen.is_empty() { &listen } else { &node_listen };
+            reader.node_url_by_default(for_nodes, &media, media_shared)
+        }
         (node_url, _) => node_url,
     };
-    let jwt_secret = reader.optional("jwt_secret", values::secret)?;
-    reader.optional(
-        "jwks_url",
-        values::not_yet(&["https", "http"], "https://id.example.com/.well-known/jwks.json"),
-    )?;
-    let issuer = reader.optional("jwt_issuer", values::words)?;
-    let audience = reader.optional("jwt_audience", values::words)?;
+    let trusted_proxies = reader.with_default("trusted_proxies", network::trusted_proxies)?;
+    let jwt = reader.jwt()?;
     let sessions = reader.sessions()?;
-    let api_keys = reader.optional("api_key", values::api_keys)?.unwrap_or_default();
-    let is_short = |secret: &Secret| secret.expose().len() < limits::SECRET_BYTES_ADVISED;
-    if jwt_secret.as_ref().is_some_and(is_short) {
-        reader.notes.push(advice_on_length(setting("jwt_secret").variables[0]));
-    }
-    if api_keys.iter().any(is_short) {
-        reader.notes.push(advice_on_length(setting("api_key").variables[0]));
-    }
+    let api_keys = reader.api_keys()?;
     let settings = Settings {
         listen,
+        node_listen,
+        tls,
+        trusted_proxies,
         public_url,
         frontend_origins,
         node_url,
@@ -196,11 +201,7 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         media,
         media_shared,
         redis,
-        jwt: JwtSettings {
-            secret: jwt_secret,
-            issuer,
-            audience,
-        },
+        jwt,
         sessions,
         api_keys,
         directory: reader.with_default("directory", values::directory)?,
@@ -215,6 +216,9 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
             values::whole_number(limits::GROUP_MIN, limits::GROUP_MAX_HIGHEST),
         )?,
         rates: reader.with_default("rate_limits", values::rate_limits)?,
+        sockets_per_user: reader.with_default("sockets_per_user", values::most)?,
+        joined_conversations: reader.with_default("joined_conversations", values::most)?,
+        connections_per_address: reader.with_default("connections_per_address", values::most)?,
         max_image: reader.with_default("max_image", values::upload_bytes)?,
         max_video: reader.with_default("max_video", values::upload_bytes)?,
         media_quota: reader.with_default("media_quota", values::quota)?,

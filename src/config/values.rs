@@ -40,12 +40,19 @@ impl ListenAddr {
         matches!(self, ListenAddr::Exactly(address) if address.ip().is_loopback())
     }
 
-    /// A URL under which this machine reaches it.
-    pub fn url(self) -> String {
+    /// A URL under which this machine reaches it, by `http` or `https`.
+    pub fn url(self, scheme: &str) -> String {
         match self {
-            ListenAddr::Exactly(address) if !address.ip().is_unspecified() => format!("http://{address}"),
-            ListenAddr::Exactly(address) => format!("http://localhost:{}", address.port()),
-            ListenAddr::AllInterfaces(port) => format!("http://localhost:{port}"),
+            ListenAddr::Exactly(address) if !address.ip().is_unspecified() => format!("{scheme}://{address}"),
+            ListenAddr::Exactly(address) => format!("{scheme}://localhost:{}", address.port()),
+            ListenAddr::AllInterfaces(port) => format!("{scheme}://localhost:{port}"),
+        }
+    }
+
+    fn port(self) -> u16 {
+        match self {
+            ListenAddr::Exactly(address) => address.port(),
+            ListenAddr::AllInterfaces(port) => port,
         }
     }
 }
@@ -79,7 +86,7 @@ pub fn listen(text: &str) -> Result<Vec<ListenAddr>, Wrong> {
                 "write 127.0.0.1:5544, [::1]:5544 or, for all interfaces, *:5544",
             );
         };
-        if addresses.contains(&address) && address.url().rsplit(':').next() != Some("0") {
+        if addresses.contains(&address) && address.port() != 0 {
             return wrong("names an address twice", "name each once");
         }
         addresses.push(address);
@@ -451,6 +458,19 @@ pub fn whole_number(lowest: usize, highest: usize) -> impl Fn(&str) -> Result<us
     }
 }
 
+/// A whole number that bounds how many there may be at once, or `off`.
+pub fn most(text: &str) -> Result<Option<usize>, Wrong> {
+    match text.trim() {
+        "off" => Ok(None),
+        text => whole_number(1, limits::COUNT_HIGHEST)(text)
+            .map(Some)
+            .map_err(|wrong| Wrong {
+                mend: format!("{}, or off for as many as come", wrong.mend),
+                ..wrong
+            }),
+    }
+}
+
 /// `on` or `off`.
 pub fn switch(text: &str) -> Result<bool, Wrong> {
     match text.trim().to_ascii_lowercase().as_str() {
@@ -503,8 +523,8 @@ pub fn hosts(text: &str) -> Result<Vec<String>, Wrong> {
 
 /// `off`, or a list as `sends=20/s:60,uploads=off`; what it does not name keeps its default.
 pub fn rate_limits(text: &str) -> Result<RateLimits, Wrong> {
-    const MEND: &str =
-        "write off, or a list as sends=20/s:60,uploads=30/m,conversations=60/h,connections=10/s:50,requests=50/s:200";
+    const MEND: &str = "write off, or a list as sends=20/s:60,uploads=30/m,conversations=60/h,connections=10/s:50,requests=50/s:200,\
+         handshakes=50/s:1000,failures=60/m:100";
     if text.trim() == "off" {
         return Ok(RateLimits::OFF);
     }
@@ -520,6 +540,8 @@ pub fn rate_limits(text: &str) -> Result<RateLimits, Wrong> {
             "conversations" => &mut rates.conversations,
             "connections" => &mut rates.connections,
             "requests" => &mut rates.requests,
+            "handshakes" => &mut rates.handshakes,
+            "failures" => &mut rates.failures,
             _ => return wrong(format!("names {kind:?}, which is not a kind of rate"), MEND),
         };
         if named.contains(&kind) {
@@ -566,41 +588,8 @@ pub fn secret(text: &str) -> Result<Secret, Wrong> {
     Ok(Secret::new(text))
 }
 
-/// API keys: they travel in a header, so visible ASCII characters alone.
-pub fn api_keys(text: &str) -> Result<Vec<Secret>, Wrong> {
-    let keys = list(text);
-    if keys.is_empty() || !keys.iter().all(|key| key.bytes().all(|b| b.is_ascii_graphic())) {
-        return wrong(
-            "cannot be sent in a header",
-            "give ASCII letters and digits, as openssl rand -hex 32 makes them",
-        );
-    }
-    Ok(keys.into_iter().map(Secret::new).collect())
-}
-
-pub fn words(text: &str) -> Result<String, Wrong> {
-    Ok(text.trim().to_owned())
-}
-
 pub fn path(text: &str) -> Result<PathBuf, Wrong> {
     Ok(text.into())
-}
-
-/// Known by its form, and refused.
-pub fn not_yet(schemes: &'static [&'static str], form: &'static str) -> impl Fn(&str) -> Result<(), Wrong> {
-    move |text| {
-        let is_url = text
-            .split_once("://")
-            .is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty());
-        if is_url {
-            wrong("asks for what this version does not do yet", "leave it out")
-        } else {
-            wrong(
-                "has the wrong form, and asks for what this version does not do yet",
-                format!("leave it out (it would be {form})"),
-            )
-        }
-    }
 }
 
 /// What stands between commas, trimmed, without what is empty.

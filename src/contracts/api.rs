@@ -21,7 +21,7 @@ pub fn routes() -> Vec<Route> {
         route!(GET "/api/conversations" AsRequest list),
         route!(POST "/api/conversations" AsRequest open),
         route!(GET "/api/messages" AsRequest messages),
-        route!(POST "/api/messages" ByVerb send),
+        route!(POST "/api/messages" AsSend send),
         route!(PUT "/api/messages" AsRequest mark),
         route!(GET "/api/messages/conversations" AsRequest media_list),
     ]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::json::{Fields, id_of};
 use crate::{
     chat::{read::ReadTarget, send::SendRequest, typing::TypingTarget},
+    config::Secret,
     contracts::draft,
     model::{Contract, Error, MessageId, Result, Seq, UserId},
 };
@@ -22,24 +23,37 @@ pub enum Name {
     /// `typing` with `isTyping`.
     Typing,
     MarkRead,
+    Refresh,
 }
 
 /// What an event asks for.
 #[derive(Debug)]
 pub enum Command {
-    Join { conversation: String, after: Option<Seq> },
-    Leave { conversation: String },
-    JoinUserRoom { user: String },
+    Join {
+        conversation: String,
+        after: Option<Seq>,
+    },
+    Leave {
+        conversation: String,
+    },
+    JoinUserRoom {
+        user: String,
+    },
     Send(SendRequest),
-    Typing { target: TypingTarget, is_typing: bool },
+    Typing {
+        target: TypingTarget,
+        is_typing: bool,
+    },
     MarkRead(ReadTarget),
+    /// Goes on with this token.
+    Refresh(Secret),
 }
 
 /// A known event, before its payload is judged.
 #[derive(Debug)]
 pub struct Known {
     pub name: Name,
-    /// The contract whose event it is; `None` when the payload names no side at all and so tells nothing.
+    /// The contract whose event it is; `None` when it is every contract's, or names no side at all, and so tells nothing.
     pub contract: Option<Contract>,
 }
 
@@ -59,6 +73,11 @@ pub fn recognise(name: &str, payload: &Value) -> Option<Known> {
         "typing:start" => known(Name::TypingStart, Contract::Conversations),
         "typing:stop" => known(Name::TypingStop, Contract::Conversations),
         "message:read" => known(Name::MarkRead, Contract::Conversations),
+        // Every contract's, so it tells nothing, though it has a colon.
+        "auth:refresh" => Some(Known {
+            name: Name::Refresh,
+            contract: None,
+        }),
         "join-conversation" => known(Name::Join, Contract::PropertyChat),
         "leave-conversation" => known(Name::Leave, Contract::PropertyChat),
         "join_user_room" => known(Name::JoinUserRoom, Contract::MediaChat),
@@ -131,6 +150,9 @@ pub fn decode(name: Name, contract: Contract, payload: Value, caller: &UserId) -
         Name::JoinUserRoom => Ok(Command::JoinUserRoom {
             user: fields.required_id("userId")?,
         }),
+        Name::Refresh => fields
+            .required_text("token")
+            .map(|token| Command::Refresh(Secret::new(token))),
         Name::Send => draft::decode_fields(&fields).map(Command::Send),
         Name::TypingStart | Name::TypingStop => Ok(Command::Typing {
             target: TypingTarget::Conversation {

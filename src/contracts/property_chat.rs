@@ -16,7 +16,7 @@ pub fn routes() -> Vec<Route> {
         route!(POST "/chat" AsRequest open),
         route!(GET "/chat" AsRequest list),
         route!(GET "/chat/{id}/messages" AsRequest messages),
-        route!(POST "/chat/{id}/messages" ByVerb send),
+        route!(POST "/chat/{id}/messages" AsSend send),
     ]
 }
 

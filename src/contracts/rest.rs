@@ -2,8 +2,10 @@
 
 use std::{
     future::Future,
+    net::Ipv4Addr,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -13,7 +15,9 @@ use axum::{
     extract::{RawPathParams, Request, State},
     routing::{MethodFilter, on},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts};
+use hyper::body::{Body as HttpBody, Frame};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -26,10 +30,11 @@ use super::{
 };
 use crate::{
     chat::{Caller, Chat, People, upload::Uploads},
-    config::Settings,
+    config::{Scope, Settings},
     model::{Clock, Code, Error, Origin, Result, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
+        client::ClientAddress,
         http::{BodyFault, discard_unread, read_body},
         metrics::Metrics,
         origin::OriginPolicy,
@@ -71,12 +76,11 @@ impl Api {
         profile: &[(&'static str, &Option<String>)],
         lifetime: Duration,
     ) -> Result<(String, Timestamp)> {
-        let jwt = &self.settings.jwt;
-        let party = [("iss", &jwt.issuer), ("aud", &jwt.audience)];
+        let party = self.settings.jwt.party();
         let claims = party
-            .iter()
-            .chain(profile)
-            .filter_map(|(name, value)| Some((*name, value.as_ref()?.clone())));
+            .into_iter()
+            .chain(profile.iter().map(|(name, value)| (*name, (*value).clone())))
+            .filter_map(|(name, value)| Some((name, value?)));
         let now = self.clock.now().as_millis();
         let minted = token::mint(&self.secret, user.id.as_str(), claims, now, lifetime);
         let (token, ends_at) = minted.map_err(|fault| Error::invalid(fault.to_string()))?;
@@ -89,6 +93,8 @@ impl Api {
 pub enum Counted {
     /// The verb counts it itself.
     ByVerb,
+    /// As one that is a send: its refusals are counted as those of sends, whoever makes them.
+    AsSend,
     AsRequest,
 }
 
@@ -98,19 +104,28 @@ pub struct Route {
     /// In the router's words: `/chat/{id}/messages`.
     pub path: &'static str,
     pub counted: Counted,
+    /// What an API key needs for it; `None`: no key is asked for its scopes, and most such routes are for people alone.
+    pub scope: Option<Scope>,
     pub verb: Verb,
 }
 
 pub type Answer = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
 pub type Verb = fn(Call) -> Answer;
 
-/// Makes a route of an async function.
+/// Makes a route of an async function; with the scope that an API key needs for it, where the host application may call it.
 macro_rules! route {
     ($method:ident $path:literal $counted:ident $verb:path) => {
+        $crate::contracts::rest::Route {
+            scope: None,
+            ..$crate::contracts::rest::route!($method $path $counted $verb, scope Directory)
+        }
+    };
+    ($method:ident $path:literal $counted:ident $verb:path, scope $scope:ident) => {
         $crate::contracts::rest::Route {
             method: http::Method::$method,
             path: $path,
             counted: $crate::contracts::rest::Counted::$counted,
+            scope: Some($crate::config::Scope::$scope),
             verb: |call| Box::pin($verb(call)),
         }
     };
@@ -245,6 +260,12 @@ impl Call {
         std::mem::take(&mut *self.body.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
+    /// The body, for a verb that may refuse it before its end: what was not read of it by then is thrown away within a bound,
+    /// so that the refusal arrives.
+    pub fn lend_body(&self) -> Body {
+        Body::new(Lent(Arc::clone(&self.body)))
+    }
+
     /// The body as fields: a JSON object, or a form without files.
     pub async fn fields(&mut self) -> Result<Fields> {
         let body = self.take_body();
@@ -325,6 +346,22 @@ impl Call {
     }
 }
 
+/// A body that stays with its request.
+struct Lent(Arc<Mutex<Body>>);
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, axum::Error>>> {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *body).poll_frame(context)
+    }
+}
+
 pub(crate) fn body_error(fault: BodyFault) -> Error {
     match fault {
         BodyFault::TooLarge => Error::too_large(fault.to_string()),
@@ -339,6 +376,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
         method,
         path,
         counted,
+        scope,
         verb,
     } in routes
     {
@@ -351,7 +389,7 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 .iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
-            let is_held = request.uri().query().is_some_and(|query| query.contains("wait="));
+            let is_held = is_held(request.uri());
             let (parts, body) = request.into_parts();
             // Who waits to be asked for the body has sent none.
             let (is_sent, body) = (!parts.headers.contains_key(header::EXPECT), Arc::new(Mutex::new(body)));
@@ -359,11 +397,14 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
                 Arc::clone(&api),
                 path_parameters,
                 (parts, Arc::clone(&body)),
-                counted,
+                (counted, scope),
                 verb,
             )
             .await;
             if let Err(Error { code, .. }) = &outcome {
+                if counted == Counted::AsSend {
+                    api.chat.count_refused_send(*code);
+                }
                 tracing::debug!(%method, route = path, code = code.as_str(), "a request was refused");
                 let unread = std::mem::take(&mut *body.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
                 if is_sent {
@@ -383,17 +424,23 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
     router.with_state(api)
 }
 
+/// Who makes a request.
+pub async fn credential(api: &Api, request: &Parts) -> Result<Credential> {
+    let client = request.extensions.get::<ClientAddress>().copied();
+    // Whoever calls the router itself is this machine.
+    let ClientAddress(client) = client.unwrap_or(ClientAddress(Ipv4Addr::LOCALHOST.into()));
+    let now_ms = api.clock.now().as_millis();
+    api.authenticator.identify(&request.headers, now_ms, client).await
+}
+
 async fn answer(
     api: Arc<Api>,
     path: Vec<(String, String)>,
     (parts, body): (Parts, Arc<Mutex<Body>>),
-    counted: Counted,
+    (counted, scope): (Counted, Option<Scope>),
     verb: Verb,
 ) -> Result<Reply> {
-    let credential = api
-        .authenticator
-        .identify(&parts.headers, api.clock.now().as_millis())
-        .await?;
+    let credential = credential(&api, &parts).await?;
     let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
     if matches!(credential, Credential::Cookie(_)) && is_change && !api.origins.may_change_by_cookie(&parts.headers) {
         return Err(Error::forbidden(
@@ -401,7 +448,15 @@ async fn answer(
         ));
     }
     let (caller, user) = match &credential {
-        Credential::ApiKey => (Caller::Host, None),
+        Credential::ApiKey(scopes) => {
+            if let Some(scope) = scope.filter(|scope| !scopes.contains(*scope)) {
+                return Err(Error::forbidden(format!(
+                    "This API key may not do this: it needs the scope {}.",
+                    scope.as_str()
+                )));
+            }
+            (Caller::Host, None)
+        }
         Credential::Bearer(claims) | Credential::Cookie(claims) => {
             let user = api.chat.sign_in(&super::claims(claims)).await?;
             api.chat.requested(user.key);
@@ -414,7 +469,8 @@ async fn answer(
     if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {
         api.chat.count_request(user)?;
     }
-    verb(Call {
+    let held = is_held(&parts.uri).then(|| (Arc::clone(&api), credential.clone()));
+    let reply = verb(Call {
         api,
         caller,
         credential,
@@ -424,7 +480,17 @@ async fn answer(
         path,
         body,
     })
-    .await
+    .await;
+    if let Some((api, Credential::Bearer(claims) | Credential::Cookie(claims))) = &held {
+        // While it was held their sessions may have been ended: what has come since is not for them.
+        api.chat.sign_in(&super::claims(claims)).await?;
+    }
+    reply
+}
+
+/// May this request be held until something new arrives?
+fn is_held(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.contains("wait="))
 }
 
 /// A query that names somebody else as the one who asks is refused, on whatever route.

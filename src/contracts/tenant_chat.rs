@@ -15,7 +15,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         route!(GET "/api/chat/conversations" AsRequest list),
         route!(GET "/api/chat/messages/{conversation_id}" AsRequest messages),
-        route!(POST "/api/chat/messages" ByVerb send),
+        route!(POST "/api/chat/messages" AsSend send),
         route!(PUT "/api/chat/messages/{message_id}/read" AsRequest mark),
     ]
 }

@@ -131,7 +131,7 @@ async fn look(call: Call) -> Result<Reply> {
     })
 }
 
-async fn append(mut call: Call) -> Result<Reply> {
+async fn append(call: Call) -> Result<Reply> {
     let user = call.caller.user()?;
     if let Some(refused) = other_version(&call) {
         return Ok(refused);
@@ -144,8 +144,7 @@ async fn append(mut call: Call) -> Result<Reply> {
     }
     let offset = number(&call, &UPLOAD_OFFSET)?
         .ok_or_else(|| Error::invalid("Upload-Offset is missing: say from where these bytes are."))?;
-    let body = call.take_body();
-    let pieces = paced(body, Pace::default()).map(|piece| piece.map_err(body_error));
+    let pieces = paced(call.lend_body(), Pace::default()).map(|piece| piece.map_err(body_error));
     let resumed = call
         .api
         .uploads

@@ -16,12 +16,13 @@ use crate::{
 
 pub fn routes() -> Vec<Route> {
     vec![
-        route!(POST "/api/auth/socket-token" AsRequest issue_token),
-        route!(PUT "/v1/users/{id}" AsRequest put_user),
-        route!(PUT "/v1/listings/{id}" AsRequest put_listing),
-        route!(PATCH "/v1/conversations/{id}" AsRequest change_conversation),
-        route!(POST "/v1/conversations/{id}/participants" AsRequest put_participant),
-        route!(DELETE "/v1/conversations/{id}/participants/{user_id}" AsRequest remove_participant),
+        route!(POST "/api/auth/socket-token" AsRequest issue_token, scope Tokens),
+        route!(PUT "/v1/users/{id}" AsRequest put_user, scope Directory),
+        route!(DELETE "/v1/users/{id}/sessions" AsRequest end_sessions, scope Sessions),
+        route!(PUT "/v1/listings/{id}" AsRequest put_listing, scope Directory),
+        route!(PATCH "/v1/conversations/{id}" AsRequest change_conversation, scope Conversations),
+        route!(POST "/v1/conversations/{id}/participants" AsRequest put_participant, scope Conversations),
+        route!(DELETE "/v1/conversations/{id}/participants/{user_id}" AsRequest remove_participant, scope Conversations),
     ]
 }
 
@@ -34,7 +35,7 @@ async fn issue_token(mut call: Call) -> Result<Reply> {
             ));
         }
         Credential::Cookie(claims) => call.api.issue_session_token(call.person()?, claims.expires_at_ms)?,
-        Credential::ApiKey => {
+        Credential::ApiKey(_) => {
             let id = call.fields().await?.required_id("userId")?;
             let user = call.chat().mentioned_user(&id).await?;
             call.api.issue_token(&user)?
@@ -64,6 +65,11 @@ async fn put_user(mut call: Call) -> Result<Reply> {
     };
     let user = call.chat().put_user(call.caller, call.path("id"), patch).await?;
     Ok(Reply::ok(&Person::full(&user)))
+}
+
+async fn end_sessions(call: Call) -> Result<Reply> {
+    call.chat().end_sessions(call.caller, call.path("id")).await?;
+    Ok(Reply::NoContent)
 }
 
 #[derive(Serialize)]

@@ -131,12 +131,12 @@ struct Session<'a> {
 }
 
 /// Whose the cookie is. To be nobody is no fault here, where visitors begin as nobody.
-async fn session(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response<Body> {
+async fn session(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
     let answer = async {
-        let credential = api.authenticator.identify(&headers, api.clock.now().as_millis()).await;
-        let user = match &credential {
+        let (parts, _) = request.into_parts();
+        let user = match &rest::credential(&api, &parts).await {
             Ok(Credential::Cookie(claims) | Credential::Bearer(claims)) => api.chat.known_user(&claims.user_id).await?,
-            Ok(Credential::ApiKey) | Err(_) => None,
+            Ok(Credential::ApiKey(_)) | Err(_) => None,
         };
         Ok(Reply::ok(&Session {
             user: user.as_deref().map(Person::full),

@@ -66,6 +66,12 @@ impl Hub {
             .contains_key(&user)
     }
 
+    /// How many sockets a person has.
+    pub fn count_of(&self, user: UserKey) -> usize {
+        let shard = self.shard(user).read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        shard.get(&user).map_or(0, Vec::len)
+    }
+
     /// Calls `visit` with each socket of a person. The register is locked meanwhile: `visit` must not connect anyone.
     pub fn each_of(&self, user: UserKey, mut visit: impl FnMut(&Arc<LiveSocket>)) {
         let shard = self.shard(user).read().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -1,30 +1,36 @@
 //! A live socket: one person's one connection, the contract that it speaks, and what it has joined.
 
+mod patience;
 mod ties;
 
 use std::{
     collections::VecDeque,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicI64, AtomicU8, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use doorbell_socketio::Frame;
 
-use crate::model::{Contract, ConversationKey, Cut, Origin, Position, Seq, SessionId, UserKey, limits};
+use super::Farewell;
+use crate::model::{Contract, ConversationKey, Cut, Origin, Position, Seq, SessionId, Timestamp, UserKey};
+pub use patience::Budget;
 use ties::{Held, Ties};
 
 /// Where a live socket's frames go. Implemented by the transport.
 pub trait Outlet: Send + Sync {
-    /// News: counted against the bound of a slow reader, who is closed when it is passed. Returns how many bytes of
-    /// news wait now.
-    fn push(&self, frame: &Frame) -> usize;
+    /// News: counted against the bound of a slow reader, who is closed when it is passed.
+    fn push(&self, frame: &Frame);
+    /// Bytes of news that wait.
+    fn waiting(&self) -> usize;
     /// What was asked for: never dropped while the connection lives.
     fn answer(&self, frame: Frame);
-    /// Ends the connection, so that the client comes back by itself.
-    fn close(&self);
+    /// Tells the client why this side is about to end the connection. Not dropped, but where the connection takes nothing.
+    fn announce(&self, farewell: Farewell);
+    /// Tells it, and ends the connection: so that the client comes back by itself, or for good.
+    fn close(&self, farewell: Farewell);
 }
 
 /// Which of a person's sockets hear of something, by how they are tied to the conversation.
@@ -45,8 +51,7 @@ pub enum Pushed {
     /// The socket is not in the audience, or has gone.
     Not,
     Queued,
-    /// Queued; and much waits for this socket, and has not for long, so that its connection may just not have had its
-    /// turn. The publisher should take a breath.
+    /// Queued; and much waits for this socket, which takes it: see [`LiveSocket::is_to_be_waited_for`].
     Crowded,
 }
 
@@ -66,6 +71,8 @@ pub struct Who {
     /// Of this connection: unique on this node.
     pub number: i64,
     pub user: UserKey,
+    /// When the token was issued by which it came.
+    pub issued_at: Option<Timestamp>,
     /// `socket.id`, by which a REST request names the socket that it comes from.
     pub socket_id: String,
     /// What the changes that come from here are known by.
@@ -83,8 +90,13 @@ pub struct LiveSocket {
     /// When it came.
     pub since: Instant,
     contract: AtomicU8,
+    /// In milliseconds since the epoch, or [`NOT_TOLD`].
+    issued_at: AtomicI64,
     ties: Mutex<Ties>,
 }
+
+/// Its token does not say when it was issued, and counts as older than any that does.
+const NOT_TOLD: i64 = i64::MIN;
 
 /// No contract was named and no event has told one yet.
 const UNTOLD: u8 = u8::MAX;
@@ -100,6 +112,7 @@ impl LiveSocket {
             session: who.session,
             since: Instant::now(),
             contract: AtomicU8::new(contract.map_or(UNTOLD, |contract| contract as u8)),
+            issued_at: AtomicI64::new(who.issued_at.map_or(NOT_TOLD, Timestamp::as_millis)),
             ties: Mutex::default(),
         }
     }
@@ -130,8 +143,8 @@ impl LiveSocket {
     /// Gives the socket its way out, and lets go what waited for it.
     pub fn attach(&self, outlet: Box<dyn Outlet>) {
         let mut ties = self.ties();
-        if ties.is_given_up {
-            outlet.close();
+        if let Some(farewell) = ties.is_given_up {
+            outlet.close(farewell);
         }
         ties.outlet = Some(outlet);
         ties.was_attached = true;
@@ -186,13 +199,29 @@ impl LiveSocket {
         }
     }
 
-    /// Ends the connection, so that the client comes back by itself; one that has no way out yet as soon as it gets it.
-    pub fn close(&self) {
-        let mut ties = self.ties();
-        ties.is_given_up = true;
-        if let Some(outlet) = &ties.outlet {
-            outlet.close();
+    /// Ends the connection; one that has no way out yet as soon as it gets it.
+    pub fn close(&self, farewell: Farewell) {
+        self.ties().give_up(farewell);
+    }
+
+    /// Tells why this connection is about to end, for somebody else to end it.
+    pub fn announce(&self, farewell: Farewell) {
+        let ties = self.ties();
+        if let (Some(outlet), None) = (&ties.outlet, ties.is_given_up) {
+            outlet.announce(farewell);
         }
+    }
+
+    /// When the token was issued by which its client is known.
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        let at = self.issued_at.load(Ordering::Relaxed);
+        (at != NOT_TOLD).then_some(Timestamp(at))
+    }
+
+    /// Its client is known by another token from now on.
+    pub fn reissued(&self, at: Option<Timestamp>) {
+        let at = at.map_or(NOT_TOLD, Timestamp::as_millis);
+        self.issued_at.store(at, Ordering::Relaxed);
     }
 
     pub fn has_joined(&self, conversation: ConversationKey) -> bool {
@@ -204,10 +233,10 @@ impl LiveSocket {
         self.ties().hears(audience, conversation, seq)
     }
 
-    /// Would one more join be over the limit?
-    pub fn is_full(&self, conversation: ConversationKey) -> bool {
+    /// Would a join be one more than `most`?
+    pub fn is_full(&self, conversation: ConversationKey, most: usize) -> bool {
         let ties = self.ties();
-        ties.joined.len() >= limits::JOINED_CONVERSATIONS && !ties.joined.contains_key(&conversation)
+        ties.joined.len() >= most && !ties.joined.contains_key(&conversation)
     }
 
     pub fn join_user_room(&self) {
@@ -260,6 +289,12 @@ impl LiveSocket {
         };
         ties.hold(held, frame.len());
         Pushed::Queued
+    }
+
+    /// Should the publisher wait, before it tells more, until less waits for this socket? `waited`: how long it has waited
+    /// for it just now. A reader who is slow is not waited for.
+    pub fn is_to_be_waited_for(&self, waited: Duration) -> bool {
+        self.ties().is_to_be_waited_for(waited)
     }
 
     /// Other news of a conversation, if this socket is in the audience.

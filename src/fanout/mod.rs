@@ -4,9 +4,11 @@
 //! present and shared by all who get it.
 
 pub mod bus;
+mod farewell;
 pub mod hub;
 pub mod live;
 
 pub use bus::Bus;
+pub use farewell::Farewell;
 pub use hub::Hub;
-pub use live::{Audience, LiveSocket, News, Outlet, Pushed, Who};
+pub use live::{Audience, Budget, LiveSocket, News, Outlet, Pushed, Who};

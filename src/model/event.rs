@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{
+    clock::Timestamp,
     conversation::{Conversation, Read},
     id::{ListingKey, UserKey},
     message::Message,
@@ -51,4 +52,9 @@ pub enum Fact {
     /// An entry of the directory says something else now.
     UserChanged(UserKey),
     ListingChanged(ListingKey),
+    /// All sessions of a user were ended: what was issued up to this time identifies nobody.
+    SessionsEnded {
+        user: UserKey,
+        at: Timestamp,
+    },
 }

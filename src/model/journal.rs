@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::{
+    clock::Timestamp,
     conversation::Read,
     event::{Fact, Origin},
     id::{ConversationKey, ListingKey, Seq, UserKey},
@@ -57,6 +58,10 @@ pub enum Note {
     },
     UserChanged(UserKey),
     ListingChanged(ListingKey),
+    SessionsEnded {
+        user: UserKey,
+        at: Timestamp,
+    },
 }
 
 impl Fact {
@@ -88,6 +93,7 @@ impl Fact {
             },
             Fact::UserChanged(user) => Note::UserChanged(*user),
             Fact::ListingChanged(listing) => Note::ListingChanged(*listing),
+            Fact::SessionsEnded { user, at } => Note::SessionsEnded { user: *user, at: *at },
         }
     }
 }

@@ -25,11 +25,24 @@ pub const BODY_TIME: Duration = Duration::from_secs(30);
 pub const DISCARDED_BODY_BYTES: usize = 4 * BODY_BYTES;
 /// How long that may take.
 pub const DISCARDED_BODY_TIME: Duration = Duration::from_secs(5);
+/// A connection that ends with an answer is read for so long and so far, and what comes is thrown away: closing over bytes
+/// that were not read resets the connection, and the answer is lost to a client that is still writing.
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
+pub const LINGER_BYTES: usize = 4 * BODY_BYTES;
+/// A TLS handshake is over within this time, as headers are.
+pub const TLS_HANDSHAKE_TIME: Duration = HEADER_TIME;
+/// The files of the certificate are looked at so often: whoever renews them does so days before the end.
+pub const CERTIFICATE_LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// Longest file of a certificate or key.
+pub const CERTIFICATE_FILE_BYTES: u64 = 1024 * 1024;
 /// A client that takes nothing of its answer for so long is closed: it holds memory and a place among the connections.
 pub const ANSWER_STALL_TIME: Duration = Duration::from_secs(60);
 /// Connections open at once, of all kinds. At 4 to 6 KB each they stay under 1 GB; the operating system's limit of
 /// open files may be lower and then decides.
 pub const OPEN_CONNECTIONS: usize = 100_000;
+/// Connections that one address may have open at once, unless `DOORBELL_CONNECTIONS_PER_ADDRESS` says otherwise: more than
+/// any office or carrier has behind one address, and a tenth of all, so that one address alone takes nobody's place.
+pub const CONNECTIONS_PER_ADDRESS: usize = 10_000;
 /// Connections that the operating system keeps waiting until they are accepted. It may allow fewer (on Linux
 /// `net.core.somaxconn`, 4,096 by default).
 pub const WAITING_CONNECTIONS: u32 = 16_384;
@@ -69,10 +82,31 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub const WAITING_PUSH_BYTES: usize = 1024 * 1024;
 /// Age of the oldest push that waits, above which its reader is closed: longer behind is not live.
 pub const WAITING_PUSH_TIME: Duration = Duration::from_secs(10);
+/// So long everybody's news wait for one reader, for whom a quarter of [`WAITING_PUSH_BYTES`] waits, in each
+/// [`READERS_PERIOD`]: 40 MB at 20 MB/s, which is what a node that catches up may have for somebody in a lively room ...
+pub const READER_WAIT: Duration = Duration::from_secs(2);
+/// ... and for all of them: news are late then, but not for long. Who does not keep up all the same is closed alone.
+pub const READERS_WAIT: Duration = Duration::from_secs(3);
+pub const READERS_PERIOD: Duration = Duration::from_secs(10);
+/// A reader who does not take `READER_PART_BYTES` in so long is slow, and is not waited for: a program that is about to read
+/// has its turn by then, also on a busy machine.
+pub const READER_LULL: Duration = Duration::from_millis(250);
+pub const READER_PART_BYTES: u64 = 64 * 1024;
 /// Events of one socket under way at once; then its connection is not read until one is answered.
 pub const EVENTS_UNDER_WAY: usize = 256;
-/// Conversations that one socket may have joined. A person's open pages need a handful.
+/// From telling a client why its connection ends to the end. One that polls hears what it is told only if the end comes by
+/// a later poll: the stock client passes over what stands before it in the same one.
+pub const FAREWELL_TIME: Duration = Duration::from_millis(100);
+/// Conversations that one socket may have joined, unless `DOORBELL_JOINED_CONVERSATIONS` says otherwise. A person's open
+/// pages need a handful.
 pub const JOINED_CONVERSATIONS: usize = 1_000;
+/// Sockets that a user may have open at once on one node, unless `DOORBELL_SOCKETS_PER_USER` says otherwise: a browser that
+/// restores fifty tabs, whose fifty sockets of before were not yet noticed to be dead. Each may hold `WAITING_PUSH_BYTES`.
+pub const SOCKETS_PER_USER: usize = 100;
+/// Largest value of these settings; what is more is meant to be `off`.
+pub const COUNT_HIGHEST: usize = 1_000_000;
+/// Networks of trusted proxies that may be configured: each is looked at for each request that comes through one.
+pub const TRUSTED_PROXIES: usize = 100;
 
 // A request that is handed over to the node that has its session.
 
@@ -222,6 +256,34 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Clocks of two machines may differ by so much when `exp` and `nbf` are judged.
 pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
+/// Issuers, or audiences, or sets of public keys that may be configured: each token is compared with all of them.
+pub const TOKEN_ISSUERS: usize = 16;
+/// Keys of one issuer. Providers have two to six; a token without a `kid` is tried with each.
+pub const JWKS_KEYS: usize = 32;
+/// Longest document of public keys: 32 keys of 8,192 bits with their certificates.
+pub const JWKS_BYTES: usize = 256 * 1024;
+/// Shortest and longest modulus of an RSA key: shorter ones are broken (RFC 7518, section 3.3), longer ones cost too much.
+pub const RSA_BITS_MIN: usize = 2_048;
+pub const RSA_BITS_MAX: usize = 8_192;
+/// An issuer's keys are looked at again after as long as its answer says (`max-age`), within these bounds: a key that was
+/// taken back counts for a day at most, and an answer that says nothing is good for an hour.
+pub const JWKS_KEPT_MIN: Duration = Duration::from_secs(5 * 60);
+pub const JWKS_KEPT: Duration = Duration::from_secs(60 * 60);
+pub const JWKS_KEPT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Between two questions that tokens with unknown keys cause: who makes such tokens up cannot flood the issuer.
+pub const JWKS_ASK_PAUSE: Duration = Duration::from_secs(10);
+/// Between two tries while the issuer does not answer, at first and at most.
+pub const JWKS_RETRY_MIN: Duration = Duration::from_secs(1);
+pub const JWKS_RETRY_MAX: Duration = Duration::from_secs(60);
+/// Connecting to an issuer, and the whole of a question: somebody's sign-in waits for it.
+pub const JWKS_CONNECT_TIME: Duration = Duration::from_secs(2);
+pub const JWKS_ASK_TIME: Duration = Duration::from_secs(5);
+/// Keys of the host application's servers; a request's key is compared with all of them.
+pub const API_KEYS: usize = 100;
+/// Longest file of such keys.
+pub const API_KEYS_FILE_BYTES: u64 = 64 * 1024;
+/// How often it is looked at.
+pub const API_KEYS_LOOK: Duration = Duration::from_secs(2);
 /// A shared secret shorter than this can be guessed offline from one token (RFC 7518, section 3.2): start warns.
 pub const SECRET_BYTES_ADVISED: usize = 32;
 /// Longest session of NextAuth or Auth.js, its pieces put together: 16 pieces as those packages cut them.
@@ -365,6 +427,11 @@ pub struct RateLimits {
     pub connections: Option<Rate>,
     /// All other requests: a page that loads an inbox and its histories at once.
     pub requests: Option<Rate>,
+    /// By address, before anybody has signed in: handshakes of Socket.IO. A university behind one address comes back after
+    /// a restart; at 50 a second a flood of them takes a two-hundredth of a core.
+    pub handshakes: Option<Rate>,
+    /// By address: credentials that are none. Nobody mistypes a token, so they are a fault of a deployment or guesses.
+    pub failures: Option<Rate>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -379,6 +446,8 @@ impl RateLimits {
         conversations: None,
         connections: None,
         requests: None,
+        handshakes: None,
+        failures: None,
     };
 }
 
@@ -390,6 +459,8 @@ impl Default for RateLimits {
             conversations: Some(Rate::new(60, HOUR, 60)),
             connections: Some(Rate::new(10, SECOND, 50)),
             requests: Some(Rate::new(50, SECOND, 200)),
+            handshakes: Some(Rate::new(50, SECOND, 1_000)),
+            failures: Some(Rate::new(60, MINUTE, 100)),
         }
     }
 }

@@ -22,6 +22,16 @@ pub struct User {
     pub host_put_at: Option<Timestamp>,
     /// When the newest token whose claims were taken over was issued.
     pub claims_issued_at: Option<Timestamp>,
+    /// When all of their sessions were last ended; `None` for someone to whom that never happened.
+    pub sessions_ended_at: Option<Timestamp>,
+}
+
+impl User {
+    /// Is what was issued at this time still good? A token or session that does not say when it was issued is not, once
+    /// sessions were ended: nobody can tell that it came later.
+    pub fn honours(&self, issued_at: Option<Timestamp>) -> bool {
+        self.sessions_ended_at.is_none() || issued_at > self.sessions_ended_at
+    }
 }
 
 /// What changes in an entry: an outer `None` keeps a field, `Some(None)` empties it.

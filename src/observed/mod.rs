@@ -78,6 +78,12 @@ impl Observed {
             "kind",
             counters.limited().map(|(kind, count)| (kind.as_str(), count)),
         )?;
+        lines.counters(
+            "over_limit",
+            "Refusals of one more than there may be at once, by kind.",
+            "kind",
+            counters.over().map(|(bounded, count)| (bounded.as_str(), count)),
+        )?;
         lines.counter(
             "conversations_opened",
             "Conversations that did not exist before.",
@@ -200,6 +206,12 @@ impl Observed {
             None,
             &stats.batch_writes,
             1.0,
+        )?;
+        lines.gauge(
+            "store_writable",
+            "1 while what is sent can be stored, else 0.",
+            None,
+            &i64::from(!stats.is_failing.load(Relaxed)),
         )?;
         lines.gauge(
             "writer_queue_depth",

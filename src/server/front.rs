@@ -3,17 +3,21 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body};
-use doorbell_socketio::{Handler, Owner, Server};
+use doorbell_socketio::{Handler, Hold, Owner, Server};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower_service::Service;
 
-use crate::transport::{handover::Handover, origin::OriginPolicy};
+use crate::transport::{
+    client::ClientAddress, handover::Handover, headers, http::ConnectionPlace, limit::AddressLimits,
+    origin::OriginPolicy,
+};
 
 pub(super) struct Front<H: Handler> {
     pub router: Router,
     pub engine: Server<H>,
     pub origins: Arc<OriginPolicy>,
+    pub addresses: Arc<AddressLimits>,
     /// `None` where there is one node.
     pub handover: Option<Arc<Handover>>,
     /// Ends the ids of this node's resumable uploads, where there are several nodes.
@@ -26,6 +30,7 @@ impl<H: Handler> Clone for Front<H> {
             router: self.router.clone(),
             engine: self.engine.clone(),
             origins: Arc::clone(&self.origins),
+            addresses: Arc::clone(&self.addresses),
             handover: self.handover.clone(),
             upload_name: self.upload_name.clone(),
         }
@@ -33,20 +38,36 @@ impl<H: Handler> Clone for Front<H> {
 }
 
 impl<H: Handler> Front<H> {
-    pub(super) async fn answer(mut self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub(super) async fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let mut response = self.answered(request, peer).await;
+        headers::protect(response.headers_mut());
+        response
+    }
+
+    async fn answered(mut self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         if let Some(preflight) = self.origins.preflight(request.method(), request.headers()) {
             return preflight;
+        }
+        if let Some(place) = request.extensions().get::<ConnectionPlace>() {
+            let hold = Hold(place.hold());
+            request.extensions_mut().insert(hold);
         }
         if let Some(handover) = &self.handover
             && let Some(peer) = handover.received(&mut request)
         {
+            request.extensions_mut().insert(ClientAddress(peer.ip()));
+            if let Some(place) = request.extensions().get::<ConnectionPlace>() {
+                place.is_of_node();
+            }
             // As it is: the node that the client has reached puts on the headers of CORS.
             if upload_of(request.uri().path()).is_some() {
                 return self.route(request).await;
             }
             return self.engine.serve(request, peer).await.map(Body::new);
         }
-        let headers = request.headers().clone();
+        let peer = self.addresses.client(peer, request.headers());
+        request.extensions_mut().insert(ClientAddress(peer.ip()));
+        let asked = request.headers().clone();
         let mut response = match request.uri().path() {
             "/socket.io" | "/socket.io/" | "/api/socketio" | "/api/socketio/" => self.socket(request, peer).await,
             path => match (self.upload_elsewhere(path), &self.handover) {
@@ -54,7 +75,7 @@ impl<H: Handler> Front<H> {
                 _ => self.route(request).await,
             },
         };
-        self.origins.decorate(&headers, response.headers_mut());
+        self.origins.decorate(&asked, response.headers_mut());
         response
     }
 

@@ -248,6 +248,9 @@ pub trait Store: Send + Sync + 'static {
     /// Those that exist, in any order.
     async fn users(&self, keys: &[UserKey]) -> Result<Vec<User>>;
     fn put_last_seen(&self, user: UserKey, at: Timestamp) -> Pending<()>;
+    /// Ends all sessions of a user, who gets an entry if there is none: those of live sockets are forgotten, and whatever
+    /// was issued up to this moment, which is returned, identifies nobody any more. It only rises.
+    fn end_sessions(&self, id: UserId) -> Pending<(UserKey, Timestamp)>;
 
     /// Makes or changes an entry. With an empty patch: makes one where there is none, and changes nothing.
     fn put_listing(&self, id: ListingId, patch: ListingPatch) -> Pending<Listing>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::token::TokenFault;
-use crate::model::UserId;
+use crate::model::{UserId, limits};
 
 /// A JSON object in which no name stands twice: of two `sub`, this verifier and another one may take different ones.
 pub struct ObjectWithoutRepeats(pub Map<String, Value>);
@@ -52,10 +52,12 @@ pub fn judge_times(claims: &Map<String, Value>, leeway: Duration, now_ms: i64) -
     Ok(expires_at_ms)
 }
 
-/// `iat` in milliseconds, never later than now.
+/// `iat` in milliseconds, never later than now. One that is later than clocks may differ is none: whoever was signed out
+/// would come back with it as soon as its time had come.
 pub fn issued_at_ms(claims: &Map<String, Value>, now_ms: i64) -> Result<Option<i64>, TokenFault> {
     let issued_at_ms = optional_time(claims, "iat", "its iat is not a number")?;
-    Ok(issued_at_ms.map(|at| at.min(now_ms)))
+    let latest_ms = now_ms.saturating_add(limits::TOKEN_LEEWAY.as_millis() as i64);
+    Ok(issued_at_ms.filter(|at| *at <= latest_ms).map(|at| at.min(now_ms)))
 }
 
 fn optional_time(claims: &Map<String, Value>, name: &str, otherwise: &'static str) -> Result<Option<i64>, TokenFault> {

@@ -9,24 +9,30 @@ use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Instant, sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
+use super::{
+    limit::{AddressLimits, OpenConnection},
+    metrics::Metrics,
+    origin::FORWARDED_PROTO,
+};
 use crate::config::ListenAddr;
 use crate::model::limits;
 
@@ -37,6 +43,9 @@ pub struct HttpLimits {
     pub header_bytes: usize,
     /// A client that takes nothing of an answer for so long is closed.
     pub answer_stall_time: Duration,
+    /// A client that is still writing when it is answered and closed has so long to take its answer.
+    pub linger_time: Duration,
+    pub tls_handshake_time: Duration,
     pub open_connections: usize,
 }
 
@@ -46,6 +55,8 @@ impl Default for HttpLimits {
             header_time: limits::HEADER_TIME,
             header_bytes: limits::HEADER_BYTES,
             answer_stall_time: limits::ANSWER_STALL_TIME,
+            linger_time: limits::LINGER_TIME,
+            tls_handshake_time: limits::TLS_HANDSHAKE_TIME,
             open_connections: limits::OPEN_CONNECTIONS,
         }
     }
@@ -53,9 +64,57 @@ impl Default for HttpLimits {
 
 /// A place among the open connections, in the extensions of every request. It is free again when its connection ends and
 /// no clone is left: whoever takes a connection over by an upgrade keeps a clone as long as the connection lives.
-#[derive(Debug, Clone)]
-pub struct ConnectionPlace {
-    _permit: Arc<OwnedSemaphorePermit>,
+#[derive(Clone)]
+pub struct ConnectionPlace(Arc<Place>);
+
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    of_address: Mutex<Option<OpenConnection>>,
+}
+
+impl ConnectionPlace {
+    /// It is another node's, whose clients have been counted where they came, and does not count by its address any more.
+    pub fn is_of_node(&self) {
+        let mut of_address = self.0.of_address.lock().unwrap_or_else(PoisonError::into_inner);
+        *of_address = None;
+    }
+
+    /// The same place, for whoever does not know what it is that they keep.
+    pub fn hold(&self) -> Arc<dyn std::any::Any + Send + Sync> {
+        Arc::clone(&self.0) as Arc<dyn std::any::Any + Send + Sync>
+    }
+}
+
+/// A socket to listen on, and the TLS that is spoken there.
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listener {
+    /// `tls`: `None` for HTTP as it is.
+    pub fn new(socket: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        Listener { socket, tls }
+    }
+}
+
+/// Who watches over connections as they come.
+#[derive(Clone)]
+pub struct Gate {
+    pub addresses: Arc<AddressLimits>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Gate {
+    /// A place for a connection from `peer`, or what it is told.
+    fn place(&self, peer: SocketAddr, places: &Arc<Semaphore>) -> Result<ConnectionPlace, RefusalText> {
+        let of_address = self.addresses.open(peer.ip()).ok_or(TOO_MANY_OF_ADDRESS)?;
+        let permit = Arc::clone(places).try_acquire_owned().map_err(|_| TOO_MANY)?;
+        Ok(ConnectionPlace(Arc::new(Place {
+            _permit: permit,
+            of_address: Mutex::new(Some(of_address)),
+        })))
+    }
 }
 
 /// Opens the sockets to listen on. The error names the address.
@@ -106,8 +165,13 @@ pub fn connections_that_fit(most: usize) -> usize {
 
 /// Serves until `drain` turns true (or its sender is gone): then accepts no more, lets requests under way finish, and
 /// returns when all connections that were not upgraded are closed. How long that may take is the caller's to bound.
-pub async fn serve<S, F>(listeners: Vec<TcpListener>, service: S, limits: HttpLimits, drain: watch::Receiver<bool>)
-where
+pub async fn serve<S, F>(
+    listeners: Vec<Listener>,
+    service: S,
+    limits: HttpLimits,
+    gate: Gate,
+    drain: watch::Receiver<bool>,
+) where
     S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
@@ -115,15 +179,15 @@ where
     let refusals = Arc::new(Semaphore::new(limits::REFUSALS_AT_ONCE));
     // Every connection holds a sender; when the last is gone, `recv` answers.
     let (alive, mut all_closed) = mpsc::channel::<()>(1);
-    for listener in listeners {
+    for Listener { socket, tls } in listeners {
         let (service, places, refusals) = (service.clone(), Arc::clone(&places), Arc::clone(&refusals));
-        let (mut drain, alive) = (drain.clone(), alive.clone());
+        let (mut drain, alive, gate) = (drain.clone(), alive.clone(), gate.clone());
         tokio::spawn(async move {
             loop {
                 let accepted = tokio::select! {
                     biased;
                     () = turned_true(&mut drain) => break,
-                    accepted = listener.accept() => accepted,
+                    accepted = socket.accept() => accepted,
                 };
                 let (stream, peer) = match accepted {
                     Ok(accepted) => accepted,
@@ -135,19 +199,45 @@ where
                 // Small packets leave at once: a chat waits for each of them. A connection that is already gone again
                 // shows itself when it is read.
                 let _ = stream.set_nodelay(true);
-                match Arc::clone(&places).try_acquire_owned() {
-                    Ok(permit) => {
-                        let place = ConnectionPlace {
-                            _permit: Arc::new(permit),
-                        };
-                        let connection = connection(stream, peer, place, service.clone(), limits, drain.clone());
-                        let alive = alive.clone();
+                // Who is refused by TLS is closed: to be told why they would have to be let in first.
+                let place = match gate.place(peer, &places) {
+                    Ok(place) => place,
+                    Err(refusal) => {
+                        if tls.is_none() {
+                            refuse(stream, &refusals, refusal);
+                        }
+                        continue;
+                    }
+                };
+                let (service, drain, alive) = (service.clone(), drain.clone(), alive.clone());
+                match tls.clone() {
+                    None => {
+                        let connection = connection(stream, peer, place, service, limits, drain);
                         tokio::spawn(async move {
                             connection.await;
                             drop(alive);
                         });
                     }
-                    Err(_) => refuse(stream, &refusals),
+                    Some(tls) => {
+                        let metrics = Arc::clone(&gate.metrics);
+                        tokio::spawn(async move {
+                            match timeout(limits.tls_handshake_time, tls.accept(stream)).await {
+                                Ok(Ok(stream)) => {
+                                    let service = move |request, peer| service(told_of_tls(request), peer);
+                                    connection(stream, peer, place, service, limits, drain).await;
+                                }
+                                Ok(Err(error)) => {
+                                    metrics.tls_failed.inc();
+                                    tracing::debug!(%peer, %error, "no TLS with this client");
+                                }
+                                Err(_) => {
+                                    metrics.tls_failed.inc();
+                                    tracing::debug!(%peer, "a TLS handshake took too long");
+                                }
+                            }
+                            drop(alive);
+                        });
+                    }
                 }
             }
         });
@@ -175,8 +265,26 @@ async fn rest_after(error: &io::Error) {
     }
 }
 
+/// Says of a request that came by TLS what a proxy before this server would say, for all who look for it there.
+fn told_of_tls<B>(mut request: Request<B>) -> Request<B> {
+    let headers = request.headers_mut();
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+    request
+}
+
+/// Status line and body of what a client is told that finds no place.
+type RefusalText = (&'static str, &'static str);
+const TOO_MANY: RefusalText = (
+    "503 Service Unavailable",
+    r#"{"error":"Too many connections; try again in 2 s.","code":"UNAVAILABLE","retryAfterMs":2000}"#,
+);
+const TOO_MANY_OF_ADDRESS: RefusalText = (
+    "429 Too Many Requests",
+    r#"{"error":"Too many connections from this address; try again in 2 s.","code":"RATE_LIMITED","retryAfterMs":2000}"#,
+);
+
 /// Tells a client that there is no place now, and when to come again. Stock clients do.
-fn refuse(mut stream: TcpStream, refusals: &Arc<Semaphore>) {
+fn refuse(mut stream: TcpStream, refusals: &Arc<Semaphore>, text: RefusalText) {
     let Ok(permit) = Arc::clone(refusals).try_acquire_owned() else {
         return;
     };
@@ -186,7 +294,7 @@ fn refuse(mut stream: TcpStream, refusals: &Arc<Semaphore>) {
         let mut buffer = [0; 4096];
         let _ = timeout(Duration::from_secs(1), async {
             let _ = stream.read(&mut buffer).await;
-            let _ = stream.write_all(refusal().as_bytes()).await;
+            let _ = stream.write_all(refusal(text).as_bytes()).await;
             let _ = stream.shutdown().await;
             while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
         })
@@ -195,23 +303,23 @@ fn refuse(mut stream: TcpStream, refusals: &Arc<Semaphore>) {
     });
 }
 
-fn refusal() -> String {
-    const BODY: &str = r#"{"error":"Too many connections; try again in 2 s.","code":"UNAVAILABLE"}"#;
+fn refusal((status, body): RefusalText) -> String {
     format!(
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{BODY}",
-        BODY.len()
+        "HTTP/1.1 {status}\r\nRetry-After: 2\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n\
+         X-Content-Type-Options: nosniff\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
     )
 }
 
-async fn connection<S, F>(
-    stream: TcpStream,
+async fn connection<I, S, F>(
+    stream: I,
     peer: SocketAddr,
     place: ConnectionPlace,
     service: S,
     limits: HttpLimits,
     mut drain: watch::Receiver<bool>,
 ) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
@@ -231,16 +339,15 @@ async fn connection<S, F>(
         .max_header_size(limits.header_bytes)
         .max_headers(limits::HEADER_COUNT)
         .max_buf_size(limits::HTTP_BUFFER_BYTES.max(limits.header_bytes));
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let mut connection = pin!(connection);
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut is_draining = false;
     let mut stall_check = Instant::now() + limits.answer_stall_time;
     let ended = loop {
         tokio::select! {
-            ended = connection.as_mut() => break ended,
+            ended = &mut connection => break ended,
             () = turned_true(&mut drain), if !is_draining => {
                 is_draining = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
             () = tokio::time::sleep_until(stall_check) => {
                 if taken.is_stalled_for(limits.answer_stall_time) {
@@ -251,10 +358,36 @@ async fn connection<S, F>(
             }
         }
     };
-    if let Err(error) = ended {
+    if let Err(error) = &ended {
         // A client that goes away, or sends nonsense, is no event of ours.
         tracing::debug!(%peer, %error, "connection ended");
+        if error.is_timeout() {
+            return;
+        }
     }
+    // An upgraded connection is somebody else's by now.
+    if let Some(parts) = connection.into_parts() {
+        linger(parts.io.into_inner(), limits.linger_time).await;
+    }
+}
+
+/// Ends what is written, and throws away what still comes, until the client ends as well or its time is over.
+async fn linger<I: AsyncRead + AsyncWrite + Unpin>(mut stream: I, time: Duration) {
+    let rest = async {
+        stream.shutdown().await?;
+        let mut chunk = vec![0; 16 * 1024];
+        let mut left = limits::LINGER_BYTES;
+        while left > 0 {
+            match stream.read(&mut chunk).await? {
+                0 => return Ok(()),
+                read => left = left.saturating_sub(read),
+            }
+        }
+        // It writes on and on. What it sends now waits in the kernel's buffers, and it has time to look for its answer.
+        std::future::pending::<io::Result<()>>().await
+    };
+    // However it ends: the answer was written before.
+    let _ = timeout(time, rest).await;
 }
 
 /// When the connection last took something of an answer; `None` while a request is under way in the server.
@@ -262,15 +395,15 @@ async fn connection<S, F>(
 /// After an answer's end the time stands until the next request. That does no harm to a client that has read it all: it is
 /// idle then, and closed by the header timeout long before.
 #[derive(Default)]
-struct Taken(std::sync::Mutex<Option<Instant>>);
+struct Taken(Mutex<Option<Instant>>);
 
 impl Taken {
     fn set(&self, at: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = at;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
     fn is_stalled_for(&self, time: Duration) -> bool {
-        let last = *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_some_and(|at| at.elapsed() >= time)
     }
 }

@@ -4,10 +4,18 @@ use super::*;
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
+use crate::{
+    config::{TlsSettings, TrustedProxies},
+    model::limits::RateLimits,
+    transport::{metrics::Page, tls::Certificate},
+};
+
 const SMALL: HttpLimits = HttpLimits {
     header_time: Duration::from_millis(300),
     header_bytes: limits::HEADER_BYTES,
     answer_stall_time: Duration::from_millis(600),
+    linger_time: Duration::from_millis(500),
+    tls_handshake_time: Duration::from_millis(300),
     open_connections: 50,
 };
 
@@ -36,6 +44,11 @@ async fn answer(request: Request<Incoming>, _peer: SocketAddr) -> Response<Body>
         return switching.body(Body::empty()).unwrap();
     }
     match request.uri().path() {
+        "/scheme" => {
+            let scheme = crate::transport::origin::request_scheme(request.headers());
+            Response::new(Body::from(scheme))
+        }
+        "/refused" => Response::builder().status(413).body(Body::from("because")).unwrap(),
         "/slow" => {
             sleep(Duration::from_millis(500)).await;
             Response::new(Body::from("slow"))
@@ -59,12 +72,35 @@ async fn answer(request: Request<Incoming>, _peer: SocketAddr) -> Response<Body>
 }
 
 async fn start(limits: HttpLimits) -> Server {
+    start_with(limits, usize::MAX, None).await
+}
+
+/// A gate that nobody is exempt from.
+fn gate(most_of_address: usize) -> Gate {
+    let metrics = Arc::new(Metrics::new(&mut Page::new()));
+    let addresses = AddressLimits::new(
+        TrustedProxies::default(),
+        &RateLimits::OFF,
+        most_of_address,
+        Arc::clone(&metrics),
+    );
+    Gate {
+        addresses: Arc::new(addresses),
+        metrics,
+    }
+}
+
+async fn start_with(limits: HttpLimits, most_of_address: usize, tls: Option<TlsAcceptor>) -> Server {
     let listeners = bind(&[ListenAddr::Exactly((Ipv4Addr::LOCALHOST, 0).into())])
         .await
         .unwrap();
     let address = listeners[0].local_addr().unwrap();
     let (drain, drained) = watch::channel(false);
-    let served = tokio::spawn(serve(listeners, answer, limits, drained));
+    let listeners = listeners
+        .into_iter()
+        .map(|socket| Listener::new(socket, tls.clone()))
+        .collect();
+    let served = tokio::spawn(serve(listeners, answer, limits, gate(most_of_address), drained));
     Server { address, drain, served }
 }
 
@@ -348,6 +384,162 @@ async fn a_connection_too_many_is_told_to_come_back_and_may() {
     let mut stream = server.connect().await;
     stream.write_all(request).await.unwrap();
     assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_address_with_too_many_connections_is_told_so_and_others_have_theirs() {
+    let server = start_with(SMALL, 2, None).await;
+    let request = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = server.connect().await;
+        stream.write_all(request).await.unwrap();
+        assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 200"));
+        open.push(stream);
+    }
+    let refused = server.ask(request).await;
+    assert!(
+        refused.starts_with("HTTP/1.1 429") && refused.contains("Retry-After: 2"),
+        "{refused}"
+    );
+    assert!(refused.contains(r#""code":"RATE_LIMITED""#), "{refused}");
+    let from_elsewhere = TcpSocket::new_v4().unwrap();
+    from_elsewhere.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
+    let mut other = from_elsewhere.connect(server.address).await.unwrap();
+    other.write_all(request).await.unwrap();
+    assert!(read_some(&mut other).await.starts_with("HTTP/1.1 200"));
+    drop(open);
+    sleep(Duration::from_millis(100)).await;
+    let mut stream = server.connect().await;
+    stream.write_all(request).await.unwrap();
+    assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn whoever_goes_on_writing_after_a_refusal_hears_of_it() {
+    let server = start(SMALL).await;
+    let mut stream = server.connect().await;
+    let head = b"POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    // As a client that looks for an answer now and then: far more than is thrown away before the end.
+    let begun = Instant::now();
+    while begun.elapsed() < SMALL.linger_time / 2 {
+        let piece = timeout(Duration::from_millis(20), stream.write_all(&[b'x'; 100_000])).await;
+        assert!(!matches!(piece, Ok(Err(_))), "the connection was reset: {piece:?}");
+    }
+    let answer = read_to_close(&mut stream).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 413") && answer.ends_with("because"),
+        "{answer:?}"
+    );
+    assert!(begun.elapsed() < SMALL.linger_time * 3);
+}
+
+#[tokio::test]
+async fn whoever_writes_without_end_after_a_refusal_is_closed_in_time() {
+    let server = start(SMALL).await;
+    let mut stream = server.connect().await;
+    let head = b"POST /refused HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let begun = Instant::now();
+    while stream.write_all(&[b'x'; 1_000]).await.is_ok() && begun.elapsed() < Duration::from_secs(5) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(begun.elapsed() < SMALL.linger_time * 4, "{:?}", begun.elapsed());
+}
+
+/// A certificate for `chat.example` in a folder, and a client that trusts it.
+fn certified(folder: &std::path::Path) -> (TlsSettings, tokio_rustls::TlsConnector) {
+    let made = rcgen::generate_simple_self_signed(["chat.example".to_owned()]).unwrap();
+    let settings = TlsSettings {
+        certificate: folder.join("cert.pem"),
+        key: folder.join("key.pem"),
+    };
+    std::fs::write(&settings.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&settings.key, made.signing_key.serialize_pem()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // A session that goes on shows no certificate.
+    config.resumption = rustls::client::Resumption::disabled();
+    (settings, tokio_rustls::TlsConnector::from(Arc::new(config)))
+}
+
+type TlsClient = tokio_rustls::client::TlsStream<TcpStream>;
+
+async fn by_tls(server: &Server, connector: &tokio_rustls::TlsConnector) -> io::Result<TlsClient> {
+    connector
+        .connect("chat.example".try_into().unwrap(), server.connect().await)
+        .await
+}
+
+async fn ask_scheme(stream: &mut TlsClient) -> String {
+    let request = b"GET /scheme HTTP/1.1\r\nHost: a\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut buffer = [0; 4096];
+    let read = timeout(Duration::from_secs(5), stream.read(&mut buffer))
+        .await
+        .unwrap()
+        .unwrap();
+    String::from_utf8_lossy(&buffer[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_to_new_clients_and_open_connections_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, old_client) = certified(folder.path());
+    let certificate = Certificate::load(settings).unwrap();
+    let patient = HttpLimits {
+        header_time: Duration::from_secs(30),
+        tls_handshake_time: Duration::from_secs(10),
+        ..SMALL
+    };
+    let server = start_with(patient, 50, Some(certificate.acceptor().unwrap())).await;
+    let mut open = by_tls(&server, &old_client).await.unwrap();
+    assert_eq!(open.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert!(ask_scheme(&mut open).await.ends_with("https"));
+    let (_, new_client) = certified(folder.path());
+    assert_eq!(certificate.look_again(), Ok(true));
+    assert!(by_tls(&server, &old_client).await.is_err(), "the old one is gone");
+    assert!(
+        ask_scheme(&mut by_tls(&server, &new_client).await.unwrap())
+            .await
+            .ends_with("https")
+    );
+    assert!(ask_scheme(&mut open).await.ends_with("https"), "it was not dropped");
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_does_not_come_frees_its_place_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (settings, client) = certified(folder.path());
+    let certificate = Certificate::load(settings).unwrap();
+    let one_place = HttpLimits {
+        open_connections: 1,
+        tls_handshake_time: Duration::from_secs(1),
+        ..SMALL
+    };
+    let server = start_with(one_place, 50, Some(certificate.acceptor().unwrap())).await;
+    let mut silent = server.connect().await;
+    let begun = Instant::now();
+    sleep(Duration::from_millis(50)).await;
+    assert!(by_tls(&server, &client).await.is_err(), "it counts as a connection");
+    assert_eq!(read_to_close(&mut silent).await, "");
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    // Plain HTTP on this port is no TLS.
+    let mut plain = server.connect().await;
+    plain.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let mut bytes = Vec::new();
+    let _ = plain.read_to_end(&mut bytes).await;
+    assert!(!String::from_utf8_lossy(&bytes).contains("200 OK"));
+    let mut stream = by_tls(&server, &client).await.unwrap();
+    assert!(ask_scheme(&mut stream).await.ends_with("https"));
 }
 
 #[tokio::test]

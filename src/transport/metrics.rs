@@ -107,6 +107,38 @@ impl HandoverOutcome {
     }
 }
 
+/// What an address had too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressLimit {
+    Handshakes,
+    /// Sign-ins that failed.
+    Failures,
+    /// Connections open at once.
+    Connections,
+}
+
+impl AddressLimit {
+    pub const ALL: [AddressLimit; 3] = [
+        AddressLimit::Handshakes,
+        AddressLimit::Failures,
+        AddressLimit::Connections,
+    ];
+
+    /// As metrics show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AddressLimit::Handshakes => "handshakes",
+            AddressLimit::Failures => "failures",
+            AddressLimit::Connections => "connections",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Limited {
+    kind: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HandedOver {
     outcome: &'static str,
@@ -117,6 +149,9 @@ pub struct Metrics {
     http_requests: Family<Answered, Counter>,
     http_request: Histogram,
     handed_over: Family<HandedOver, Counter>,
+    address_limited: Family<Limited, Counter>,
+    /// TLS handshakes that came to nothing.
+    pub tls_failed: Counter,
     /// Requests and WebSockets of sessions on other nodes that are under way.
     pub handovers_open: Gauge,
     /// Events whose name no contract has.
@@ -130,6 +165,8 @@ impl Metrics {
             http_requests: Family::default(),
             http_request: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
             handed_over: Family::default(),
+            address_limited: Family::default(),
+            tls_failed: Counter::default(),
             handovers_open: Gauge::default(),
             unknown_events: Counter::default(),
         };
@@ -160,6 +197,20 @@ impl Metrics {
             "Requests and WebSockets of sessions on other nodes that are under way",
             metrics.handovers_open.clone(),
         );
+        registry.register(
+            "address_limited",
+            "Refusals of what one address had too much of, by kind",
+            metrics.address_limited.clone(),
+        );
+        registry.register(
+            "tls_handshakes_failed",
+            "TLS handshakes that came to nothing",
+            metrics.tls_failed.clone(),
+        );
+        for limit in AddressLimit::ALL {
+            let labels = Limited { kind: limit.as_str() };
+            drop(metrics.address_limited.get_or_create(&labels));
+        }
         for outcome in HandoverOutcome::ALL {
             // From 0 on, so that the first one is a rise.
             let labels = HandedOver {
@@ -176,6 +227,12 @@ impl Metrics {
             outcome: outcome.as_str(),
         };
         self.handed_over.get_or_create(&labels).inc();
+    }
+
+    /// Counts a refusal of what one address had too much of.
+    pub fn address_limited(&self, limit: AddressLimit) {
+        let labels = Limited { kind: limit.as_str() };
+        self.address_limited.get_or_create(&labels).inc();
     }
 
     /// `route` is the method and the pattern that matched (`GET /chat/{id}/messages`) or [`NO_ROUTE`], never the path:

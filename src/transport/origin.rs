@@ -153,10 +153,12 @@ impl OriginPolicy {
     }
 }
 
+/// Says by which scheme a browser reached the proxy in front, or this server's own TLS.
+pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// The scheme by which a browser reached us: a proxy that ends TLS says so in `X-Forwarded-Proto`. Nobody gains by
 /// inventing it: it only ever tells `https` from `http` of the same host, and pages cannot set it.
 pub fn request_scheme(headers: &HeaderMap) -> &'static str {
-    const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     let first = headers
         .get(FORWARDED_PROTO)
         .and_then(|value| value.to_str().ok())

@@ -117,8 +117,12 @@ test('whoever connects is told once of each peer who is there, and of nobody els
 test('a list of tenant-chat says who is online', async () => {
   const { ann, bob } = await pair();
   await server.socket(bob, { contract: 'media-chat' });
-  const row = good(await server.api(ann).get('/api/chat/conversations'))[0];
-  has(row.participants.find((p) => p._id === bob.id), { online: true });
+  for (const _ of server.nodes) {
+    await eventually('who is online is listed so, at each node', async () => {
+      const row = good(await server.api(ann).get('/api/chat/conversations'))[0];
+      return row.participants.find((p) => p._id === bob.id).online === true;
+    });
+  }
 });
 
 test('typing crosses the contracts, to the others alone', async () => {

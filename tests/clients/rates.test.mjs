@@ -119,6 +119,8 @@ test('a group with somebody unknown in a closed directory is refused at no cost'
     assert.equal(answer.body.code, 'NOT_FOUND', answer.text);
   }
   for (const _ of range(2)) await closed.group(ann, [bob, cem]);
+  // The other node hears of it in a moment.
+  await wait(300);
   const beyond = await closed.api(ann).post('/api/conversations', { isGroup: true, title: 'x', participantIds: [bob.id, cem.id] });
   assert.equal(beyond.body.code, 'RATE_LIMITED', beyond.text);
 });

@@ -162,10 +162,28 @@ test('what cannot become an attachment ends as soon as its bytes show it, and le
   assert.deepEqual(left.filter((name) => ids.some((id) => name.startsWith(id))), []);
 });
 
+test('a refusal arrives although the bytes are still on their way, and the connection stays', async (t) => {
+  const ada = await server.person('ada');
+  const tus = new Tus(ada);
+  const clip = video(3 * MiB);
+  status(await tus.begin(clip.length), 201);
+  for (const node of server.nodes) {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    const ask = (method, headers, body) =>
+      new Promise((resolve, reject) => {
+        const req = http.request(node.url + tus.path, { method, agent, headers: { ...tus.api.headers, ...headers } }, (answer) => answer.resume().on('end', () => resolve([answer.statusCode, req.reusedSocket])));
+        req.on('error', reject).end(body);
+      });
+    assert.deepEqual(await ask('PATCH', { ...bytesOf, 'upload-offset': '1', 'content-length': String(clip.length - 1) }, clip.subarray(1)), [409, false]);
+    assert.deepEqual(await ask('HEAD', TUS), [200, true]);
+  }
+});
+
 test('one request at a time writes to an upload, and a browser of an allowed page may use it', async () => {
   const ada = await server.person('ada');
   const tus = new Tus(ada);
-  const clip = video(400_000);
+  const clip = video(3 * MiB);
   status(await tus.begin(clip.length), 201);
   const answers = await Promise.all(range(8).map(() => tus.add(0, clip)));
   assert.equal(answers.filter(({ status: s }) => s === 204).length, 1, answers.map(({ status: s }) => s).join());

@@ -146,21 +146,8 @@ test('a name of whatever characters is one name, and no header or folder', async
   }
 });
 
-/**
- * Sends a form piece by piece, without saying how long it will be, until it is answered. A server that refuses closes while
- * more is on its way, and then TCP may take the answer along with the connection: so such a client tries again.
- */
-async function stream(base, user, pieces, options) {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await streamOnce(base, user, pieces(), options);
-    } catch (error) {
-      if (!['EPIPE', 'ECONNRESET'].includes(error.code) || attempt === 10) throw error;
-    }
-  }
-}
-
-function streamOnce(base, user, pieces, { name, headers } = {}) {
+/** Sends a form piece by piece, without saying how long it will be, until it is answered. */
+function stream(base, user, pieces, { name, headers } = {}) {
   const { type, head, end } = formAround(name);
   return new Promise((resolve, reject) => {
     const req = http.request(`${base}/api/upload`, { method: 'POST', agent: false, headers: { authorization: `Bearer ${user.token}`, 'content-type': type, ...headers } });
@@ -199,9 +186,9 @@ test('what is too large is refused as soon as it is, whatever was said of its le
   const base = server.next();
   good(await upload(ada, 'just.png', noise(1800, 1900)), 201);
   const picture = Buffer.concat([png(10, 10), Buffer.alloc(11 * MiB)]);
-  refusal(await stream(base, ada, () => [picture]), 413, 'TOO_LARGE');
-  refusal(await stream(base, ada, () => forever(Buffer.alloc(64 * 1024, 'text '))), 413, 'TOO_LARGE');
-  refusal(await stream(base, ada, function* () { yield mp4Head(4_000_000_000); yield* forever(Buffer.alloc(64 * 1024)); }), 413, 'TOO_LARGE');
+  refusal(await stream(base, ada, [picture]), 413, 'TOO_LARGE');
+  refusal(await stream(base, ada, forever(Buffer.alloc(64 * 1024, 'text '))), 413, 'TOO_LARGE');
+  refusal(await stream(base, ada, (function* () { yield mp4Head(4_000_000_000); yield* forever(Buffer.alloc(64 * 1024)); })()), 413, 'TOO_LARGE');
   // Said beforehand: not a byte of it is asked for.
   const link = tcp(new URL(base).port);
   await link.open;
@@ -243,7 +230,7 @@ test('a video of 100 MB goes up and down without being in memory', { timeout: 12
     const before = node.residentBytes;
     const watch = setInterval(() => (most = Math.max(most, node.residentBytes - before)), 20);
     try {
-      const stored = good(await stream(node.url, ada, () => videoPieces(size)), 201);
+      const stored = good(await stream(node.url, ada, videoPieces(size)), 201);
       has(stored, { fileSize: size, fileType: 'video/mp4' });
       // A reader that stops for a while, and then jumps, as a player does.
       const answer = await fetch(here(stored.url, alone));

@@ -44,3 +44,4 @@ pub use handler::{Accept, Connecting, Event, Handler, Reason, Refusal, Refused, 
 pub use owner::{IdSuffix, InvalidSuffix, Owner};
 pub use server::{Body, Counters, Server};
 pub use socket::{AckError, Socket};
+pub use wire::Hold;

@@ -8,7 +8,7 @@ use crate::{
     session::Shared,
     task::Task,
     upgrade,
-    wire::{WebSocket, Wire},
+    wire::{Hold, WebSocket, Wire},
 };
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
@@ -169,6 +169,7 @@ impl<H: Handler> Server<H> {
             Ok(response) => response,
             Err(refused) => return *refused,
         };
+        let hold = parts.extensions.get::<Hold>().cloned();
         let upgrade = hyper::upgrade::on(Request::from_parts(parts, ()));
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
@@ -179,7 +180,7 @@ impl<H: Handler> Server<H> {
                     drop(shared);
                     let packet = polling::open_packet(&session, &[]);
                     session.answer(Frame::text("", &packet));
-                    Task::new(session, Wire::WebSocket(WebSocket::new(upgraded))).await;
+                    Task::new(session, Wire::WebSocket(WebSocket::new(upgraded, hold))).await;
                 }
                 Err(error) => drop(no_random(&error)),
             }
@@ -192,12 +193,13 @@ impl<H: Handler> Server<H> {
             Ok(response) => response,
             Err(refused) => return *refused,
         };
+        let hold = parts.extensions.get::<Hold>().cloned();
         let upgrade = hyper::upgrade::on(Request::from_parts(parts, ()));
         let session = Arc::clone(session);
         if upgrade::claim(&session) {
-            tokio::spawn(upgrade::probe(session, upgrade));
+            tokio::spawn(upgrade::probe(session, upgrade, hold));
         } else {
-            tokio::spawn(upgrade::turn_away(session, upgrade));
+            tokio::spawn(upgrade::turn_away(session, upgrade, hold));
         }
         response
     }

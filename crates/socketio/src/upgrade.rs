@@ -10,7 +10,7 @@ use crate::{
     server::{answer, protocol_error},
     session::Session,
     websocket::{Incoming, close, close_frame},
-    wire::WebSocket,
+    wire::{Hold, WebSocket},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -82,8 +82,12 @@ pub(crate) fn claim<H: Handler>(session: &Arc<Session<H>>) -> bool {
 }
 
 /// Moves a claimed session to the WebSocket that `upgrade` becomes, or gives the claim back.
-pub(crate) async fn probe<H: Handler>(session: Arc<Session<H>>, upgrade: hyper::upgrade::OnUpgrade) {
-    let moved = tokio::time::timeout(session.server.config.upgrade_timeout, probed(&session, upgrade)).await;
+pub(crate) async fn probe<H: Handler>(
+    session: Arc<Session<H>>,
+    upgrade: hyper::upgrade::OnUpgrade,
+    hold: Option<Hold>,
+) {
+    let moved = tokio::time::timeout(session.server.config.upgrade_timeout, probed(&session, upgrade, hold)).await;
     if moved != Ok(true) {
         session.with(|outbox| {
             if let Some(polling) = outbox.polling.as_mut() {
@@ -94,9 +98,9 @@ pub(crate) async fn probe<H: Handler>(session: Arc<Session<H>>, upgrade: hyper::
     }
 }
 
-async fn probed<H: Handler>(session: &Arc<Session<H>>, upgrade: hyper::upgrade::OnUpgrade) -> bool {
+async fn probed<H: Handler>(session: &Arc<Session<H>>, upgrade: hyper::upgrade::OnUpgrade, hold: Option<Hold>) -> bool {
     let Ok(upgraded) = upgrade.await else { return false };
-    let mut socket = Box::new(WebSocket::new(upgraded));
+    let mut socket = Box::new(WebSocket::new(upgraded, hold));
     let limit = session.server.config.max_payload;
     loop {
         let text = socket.next(limit, |incoming| match incoming {
@@ -143,10 +147,14 @@ fn hand_over<H: Handler>(session: &Arc<Session<H>>, socket: Box<WebSocket>) -> b
 }
 
 /// Accepts a WebSocket that has no session to go to, and closes it, as the reference does.
-pub(crate) async fn turn_away<H: Handler>(session: Arc<Session<H>>, upgrade: hyper::upgrade::OnUpgrade) {
+pub(crate) async fn turn_away<H: Handler>(
+    session: Arc<Session<H>>,
+    upgrade: hyper::upgrade::OnUpgrade,
+    hold: Option<Hold>,
+) {
     let closed = async {
         if let Ok(upgraded) = upgrade.await {
-            let mut socket = WebSocket::new(upgraded);
+            let mut socket = WebSocket::new(upgraded, hold);
             let _ = socket.send(&close_frame(close::NORMAL)).await;
         }
     };

@@ -12,6 +12,17 @@ use tokio::{
     net::TcpStream,
 };
 
+/// Whatever the caller of [`Server::serve`](crate::Server::serve) puts into the extensions of a request as this is kept for
+/// as long as the WebSocket lives that the request turns into: a place among its connections, say.
+#[derive(Clone)]
+pub struct Hold(pub std::sync::Arc<dyn std::any::Any + Send + Sync>);
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Hold(..)")
+    }
+}
+
 /// Size of the buffer that each thread reads into. A connection holds bytes of its own only while a frame is incomplete.
 pub(crate) const READ_BUFFER: usize = 64 << 10;
 
@@ -30,6 +41,7 @@ pub(crate) struct WebSocket {
     pub decoder: Decoder,
     /// Bytes that are no complete frame yet, or were not handled because reading is paused.
     pub pending: Vec<u8>,
+    _hold: Option<Hold>,
 }
 
 impl std::fmt::Debug for WebSocket {
@@ -39,7 +51,7 @@ impl std::fmt::Debug for WebSocket {
 }
 
 impl WebSocket {
-    pub fn new(upgraded: hyper::upgrade::Upgraded) -> Self {
+    pub fn new(upgraded: hyper::upgrade::Upgraded, hold: Option<Hold>) -> Self {
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
                 let stream = parts.io.into_inner();
@@ -51,12 +63,14 @@ impl WebSocket {
                     stream: Stream::Tcp(stream),
                     decoder: Decoder::default(),
                     pending: parts.read_buf.to_vec(),
+                    _hold: hold,
                 }
             }
             Err(upgraded) => Self {
                 stream: Stream::Other(Box::new(TokioIo::new(upgraded))),
                 decoder: Decoder::default(),
                 pending: Vec::new(),
+                _hold: hold,
             },
         }
     }

@@ -5,23 +5,21 @@ use std::sync::{
     atomic::{AtomicI64, Ordering::SeqCst},
 };
 
-use doorbell_socketio::Frame;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::{
     chat::{
-        Caller, Claims, MediaPolicy, People, Policy, Render,
+        Caller, Claims, MediaPolicy, Policy,
         history::MessagePage,
+        nodes::tests::Plain,
         page::SeqPage,
-        render::{News, Whose},
         send::{SendRequest, Sent},
     },
-    fanout::{Audience, Bus},
+    fanout::Bus,
     model::{
-        Clock, Code, Contract, Conversation, Entry, MediaType, Message, MessageKind, NodeKey, Timestamp, User, UserId,
-        conversation::Read,
+        Clock, Code, MediaType, MessageKind, NodeKey, Timestamp, UserId,
         limits::{Rate, RateLimits},
     },
     store::{Store, Window, sqlite},
@@ -37,33 +35,6 @@ impl Clock for TestClock {
 
 pub(in crate::chat) const HOUR: i64 = 60 * 60 * 1_000;
 const QUOTA: u64 = 1_000_000;
-
-/// Nobody listens on a live socket here.
-struct Silent;
-
-impl Render for Silent {
-    fn audience(&self, _: Contract, _: News, _: Whose) -> Audience {
-        Audience::Nobody
-    }
-    fn message(&self, _: Contract, _: &Conversation, _: &Message, _: &People, _: Option<UserKey>) -> Frame {
-        Frame::event("message", "")
-    }
-    fn read(&self, _: Contract, _: &Conversation, _: &Read, _: &People) -> Frame {
-        Frame::event("read", "")
-    }
-    fn typing(&self, _: Contract, _: &Conversation, _: UserKey, _: &People, _: bool) -> Frame {
-        Frame::event("typing", "")
-    }
-    fn presence(&self, _: Contract, _: &User, _: bool, _: Option<Timestamp>) -> Option<Frame> {
-        None
-    }
-    fn list_contract(&self) -> Contract {
-        Contract::Conversations
-    }
-    fn entry(&self, _: &Entry, _: UserKey, _: &People) -> Frame {
-        Frame::event("entry", "")
-    }
-}
 
 pub(in crate::chat) struct World {
     _folder: TempDir,
@@ -89,6 +60,8 @@ impl World {
             open_directory: true,
             group_max: 10,
             rates,
+            sockets_per_user: None,
+            joined_conversations: None,
             recovery_window: limits::RECOVERY_WINDOW,
             media: MediaPolicy {
                 links: links.clone(),
@@ -100,7 +73,7 @@ impl World {
             store.clone(),
             (NodeKey(1), Bus::alone()),
             clock.clone(),
-            Box::new(Silent),
+            Box::new(Plain),
             policy,
         );
         tokio::spawn(Arc::clone(&chat).publish(news));

@@ -18,7 +18,7 @@ use crate::{
         render::{News, Whose},
         typing::TypingTarget,
     },
-    fanout::{Audience, Bus, LiveSocket, Outlet, bus::tests::server::Server},
+    fanout::{Audience, Bus, Farewell, LiveSocket, Outlet, bus::tests::server::Server},
     model::{
         Contract, Conversation, Entry, Message, NodeKey, Role, User, UserId,
         clock::SystemClock,
@@ -70,14 +70,17 @@ fn presence(user: UserKey, online: bool) -> Frame {
 pub(in crate::chat) struct Screen(Arc<Mutex<Vec<Frame>>>);
 
 impl Outlet for Screen {
-    fn push(&self, frame: &Frame) -> usize {
+    fn push(&self, frame: &Frame) {
         self.answer(frame.clone());
+    }
+    fn waiting(&self) -> usize {
         0
     }
     fn answer(&self, frame: Frame) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
     }
-    fn close(&self) {}
+    fn announce(&self, _: Farewell) {}
+    fn close(&self, _: Farewell) {}
 }
 
 impl Screen {
@@ -123,6 +126,8 @@ impl World {
                 open_directory: true,
                 group_max: 10,
                 rates,
+                sockets_per_user: None,
+                joined_conversations: None,
                 recovery_window: limits::RECOVERY_WINDOW,
                 media: MediaPolicy {
                     links: Arc::new(Links::new(LinkKey::new("a key"), String::new(), clock.clone())),
@@ -170,6 +175,7 @@ impl World {
 
     async fn connect(&self, node: usize, user: UserKey) -> (Arc<LiveSocket>, Screen) {
         let coming = Coming {
+            issued_at: None,
             user,
             contract: Some(Contract::TenantChat),
             socket_id: user.0.to_string(),

@@ -46,6 +46,8 @@ impl World {
             open_directory: true,
             group_max: 10,
             rates: RateLimits::OFF,
+            sockets_per_user: None,
+            joined_conversations: None,
             recovery_window: limits::RECOVERY_WINDOW,
             media: MediaPolicy {
                 links: Arc::new(Links::new(LinkKey::new("a key"), String::new(), clock.clone())),
@@ -139,14 +141,17 @@ impl Line {
 }
 
 impl Outlet for Line {
-    fn push(&self, frame: &Frame) -> usize {
+    fn push(&self, frame: &Frame) {
         if *frame == Frame::event("message", "") {
             *self.0.1.lock().unwrap() += 1;
         }
+    }
+    fn waiting(&self) -> usize {
         0
     }
     fn answer(&self, _: Frame) {}
-    fn close(&self) {
+    fn announce(&self, _: Farewell) {}
+    fn close(&self, _: Farewell) {
         self.0.0.store(true, SeqCst);
     }
 }
@@ -154,6 +159,7 @@ impl Outlet for Line {
 impl World {
     async fn connect(&self) -> Line {
         let coming = Coming {
+            issued_at: None,
             user: self.people[1],
             contract: Some(Contract::TenantChat),
             socket_id: "a socket".into(),

@@ -6,11 +6,15 @@ use super::View;
 use crate::model::{Attachment, AttachmentId, Conversation, Message, Variant};
 
 /// A message's first file, as the contracts with one file a message show it. All are `None` of a message without.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub struct FirstFile<'a> {
+    #[serde(rename = "fileUrl", skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    #[serde(rename = "fileName", skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
+    #[serde(rename = "fileSize", skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    #[serde(rename = "fileType", skip_serializing_if = "Option::is_none")]
     pub media_type: Option<&'a str>,
 }
 

@@ -46,14 +46,8 @@ pub struct PropertyMessage<'a> {
     sender_id: Option<&'a UserId>,
     content: &'a str,
     message_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_size: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_type: Option<&'a str>,
+    #[serde(flatten)]
+    file: FirstFile<'a>,
     is_read: bool,
     created_at: Timestamp,
     sender: Option<PropertyPerson<'a>>,
@@ -62,7 +56,6 @@ pub struct PropertyMessage<'a> {
 
 impl<'a> PropertyMessage<'a> {
     pub fn new(conversation: &'a Conversation, message: &'a Message, view: View<'a>) -> Self {
-        let file = FirstFile::of(conversation, message, view);
         PropertyMessage {
             id: message_id(conversation, message.seq),
             chat_id: &conversation.id,
@@ -74,10 +67,7 @@ impl<'a> PropertyMessage<'a> {
                 MessageKind::Video => "VIDEO",
                 MessageKind::File => "FILE",
             },
-            file_url: file.url,
-            file_name: file.name,
-            file_size: file.size,
-            file_type: file.media_type,
+            file: FirstFile::of(conversation, message, view),
             is_read: message.read_at.is_some(),
             created_at: message.created_at,
             sender: PropertyPerson::of(message.sender, view),

@@ -18,14 +18,8 @@ pub struct TenantMessage<'a> {
     recipient: Option<&'a UserId>,
     content: &'a str,
     r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_size: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file_type: Option<&'a str>,
+    #[serde(flatten)]
+    file: FirstFile<'a>,
     read: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -34,7 +28,6 @@ pub struct TenantMessage<'a> {
 
 impl<'a> TenantMessage<'a> {
     pub fn new(conversation: &'a Conversation, message: &'a Message, view: View<'a>) -> Self {
-        let file = FirstFile::of(conversation, message, view);
         TenantMessage {
             id: message_id(conversation, message.seq),
             conversation_id: &conversation.id,
@@ -46,10 +39,7 @@ impl<'a> TenantMessage<'a> {
                 MessageKind::Image => "image",
                 MessageKind::Video | MessageKind::File => "file",
             },
-            file_url: file.url,
-            file_name: file.name,
-            file_size: file.size,
-            file_type: file.media_type,
+            file: FirstFile::of(conversation, message, view),
             read: message.read_at.is_some(),
             created_at: message.created_at,
             updated_at: message.created_at,

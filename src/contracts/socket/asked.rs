@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use doorbell_socketio::{Frame, Turn};
+use doorbell_socketio::{Frame, Socket, Turn};
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -25,10 +25,13 @@ use crate::{
 /// An event on its way through.
 pub(super) struct Asked {
     pub(super) sockets: Arc<Sockets>,
+    pub(super) socket: Socket<Sockets>,
     pub(super) live: Arc<LiveSocket>,
     pub(super) user_id: UserId,
     /// Whose event it is: the acknowledgement is in its shape.
     pub(super) contract: Contract,
+    /// Its refusal is that of a send.
+    pub(super) is_send: bool,
     pub(super) ack: Option<u64>,
     pub(super) event: String,
     pub(super) client_message_id: Option<String>,
@@ -48,6 +51,7 @@ impl Asked {
                 None => Turn::Done,
             };
         };
+        self.is_send = known.name == Name::Send;
         match known.contract {
             Some(contract) => {
                 self.contract = contract;
@@ -69,7 +73,10 @@ impl Asked {
         if is_counted && let Err(error) = self.sockets.chat.count_request(self.live.user) {
             return Turn::Answer(self.refuse(&error));
         }
-        let named = event::named_conversation(&payload);
+        // A token names no conversation, whatever it looks like.
+        let named = (known.name != Name::Refresh)
+            .then(|| event::named_conversation(&payload))
+            .flatten();
         match event::decode(known.name, self.contract, payload, &self.user_id) {
             Ok(command) => self.run(command),
             Err(error) if error.code == Code::Forbidden => Turn::Answer(self.refuse(&error)),
@@ -128,6 +135,11 @@ impl Asked {
             Command::Typing { target, is_typing } => Turn::Prepare(Box::pin(async move {
                 let outcome = self.sockets.chat.typing(self.caller(), target, is_typing).await;
                 Turn::Answer(self.done(outcome.map(|()| json!({ "ok": true }))))
+            })),
+            Command::Refresh(token) => Turn::Prepare(Box::pin(async move {
+                let refreshed = self.sockets.refresh(&self.socket, &token).await;
+                let answer = refreshed.map(|ends_at| json!({ "ok": true, "expiresAt": ends_at }));
+                Turn::Answer(self.done(answer))
             })),
             Command::JoinUserRoom { user } => Turn::Prepare(Box::pin(async move {
                 let outcome = self.sockets.chat.join_user_room(&self.live, &user).await;
@@ -248,6 +260,9 @@ impl Asked {
 
     /// The refusal as acknowledgement, and as the error event that the socket's contract has.
     fn refuse(&self, error: &Error) -> Vec<Frame> {
+        if self.is_send {
+            self.sockets.chat.count_refused_send(error.code);
+        }
         tracing::debug!(user = %self.user_id, event = self.event, code = error.code.as_str(), "an event was refused");
         let name = match self.live.spoken() {
             Contract::MediaChat | Contract::TenantChat => "message_error",

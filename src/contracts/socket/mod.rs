@@ -4,7 +4,7 @@ mod asked;
 mod endings;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,12 +14,12 @@ use std::{
 
 use doorbell_socketio::{Accept, Connecting, Event, Frame, Handler, Reason, Refusal, Refused, Socket, Turn};
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use self::asked::Asked;
 pub use self::endings::{Endings, close_ended};
+use self::{asked::Asked, endings::End};
 use super::{json, shape::Person};
 use crate::{
     chat::{
@@ -27,13 +27,15 @@ use crate::{
         arrive::{Absence, Coming, Past},
         presence::Departure,
     },
-    fanout::{LiveSocket, Outlet},
-    model::{Clock, Code, Contract, Cut, SessionId, User, UserId, limits},
+    config::Secret,
+    fanout::{Farewell, LiveSocket, Outlet},
+    model::{Clock, Code, Contract, Cut, Error, Result, SessionId, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
-        auth::Authenticator,
+        auth::{Authenticator, Denied},
+        limit::AddressLimits,
         metrics::Metrics,
         origin::{OriginPolicy, OriginVerdict},
-        token::TokenFault,
+        token::{Claims, TokenFault},
     },
 };
 
@@ -41,6 +43,7 @@ use crate::{
 pub struct Sockets {
     pub chat: Arc<Chat>,
     pub authenticator: Arc<Authenticator>,
+    pub addresses: Arc<AddressLimits>,
     pub origins: Arc<OriginPolicy>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
@@ -56,6 +59,8 @@ pub struct Handshake {
     is_api_path: bool,
     /// Its handlers take the arguments of the contract, and not one more.
     is_strict: bool,
+    /// Where the client is.
+    client: IpAddr,
 }
 
 /// What is kept for a connected socket.
@@ -63,7 +68,7 @@ pub struct Connected {
     live: Arc<LiveSocket>,
     user_id: UserId,
     /// When its token ends.
-    ends_at: Instant,
+    end: End,
     /// What it is told beside what is replayed.
     absence: Absence,
     connected: AtomicBool,
@@ -83,7 +88,9 @@ impl Handler for Sockets {
     type Session = Handshake;
     type Socket = Connected;
 
-    fn handshake(self: &Arc<Self>, request: &Parts, _peer: SocketAddr) -> std::result::Result<Handshake, Refusal> {
+    fn handshake(self: &Arc<Self>, request: &Parts, peer: SocketAddr) -> std::result::Result<Handshake, Refusal> {
+        let client = peer.ip();
+        self.addresses.take_handshake(client).map_err(too_many_handshakes)?;
         if self.origins.judge_request(&request.headers) == OriginVerdict::Foreign {
             return Err(Refusal::forbidden(
                 "This origin is not allowed; the server's FRONTEND_URL names those that are.",
@@ -96,6 +103,7 @@ impl Handler for Sockets {
                 .and_then(|query| query.get("contract").map(str::to_owned)),
             is_api_path: request.uri.path().starts_with("/api/"),
             is_strict: is_strict(&request.headers),
+            client,
         })
     }
 
@@ -119,9 +127,11 @@ impl Handler for Sockets {
     fn event(self: &Arc<Self>, socket: &Socket<Self>, event: Event) -> Turn {
         let asked = Asked {
             sockets: Arc::clone(self),
+            socket: socket.clone(),
             live: Arc::clone(&socket.state().live),
             user_id: socket.state().user_id.clone(),
             contract: Contract::MediaChat,
+            is_send: false,
             ack: event.ack,
             event: event.name,
             client_message_id: None,
@@ -146,8 +156,11 @@ impl Handler for Sockets {
 struct Way(Socket<Sockets>);
 
 impl Outlet for Way {
-    fn push(&self, frame: &Frame) -> usize {
+    fn push(&self, frame: &Frame) {
         self.0.push(frame);
+    }
+
+    fn waiting(&self) -> usize {
         self.0.waiting_push_bytes()
     }
 
@@ -155,8 +168,24 @@ impl Outlet for Way {
         self.0.answer(frame);
     }
 
-    fn close(&self) {
-        self.0.close();
+    fn announce(&self, farewell: Farewell) {
+        let (code, message) = (farewell.code(), farewell.message());
+        let reason = json!({ "code": code, "message": message });
+        self.0.answer(Frame::event("disconnect:reason", &reason));
+    }
+
+    fn close(&self, farewell: Farewell) {
+        self.announce(farewell);
+        match farewell.is_for_good() {
+            true => self.0.disconnect(),
+            false => {
+                let socket = self.0.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(limits::FAREWELL_TIME).await;
+                    socket.close();
+                });
+            }
+        }
     }
 }
 
@@ -181,36 +210,31 @@ impl Sockets {
             None => Value::Null,
         };
         let token = match auth.get("token") {
-            Some(Value::String(token)) => token.strip_prefix("Bearer ").unwrap_or(token),
+            Some(Value::String(token)) => bare(token),
             _ => "",
         };
-        let now = self.clock.now();
-        let claims = self
-            .authenticator
-            .verify(token, now.as_millis())
-            .await
-            .map_err(|fault| unauthenticated(&fault))?;
-        let left_ms = claims.expires_at_ms - now.as_millis();
-        // Without the leeway that requests have: a socket is closed at the end of its token, and would come straight back.
-        if left_ms <= 0 {
-            return Err(unauthenticated(&TokenFault::Expired));
-        }
+        let client = connecting.session.client;
+        let (claims, ends_at) = self.verify(token, client).await.map_err(|denied| match denied {
+            Denied::Fault(fault) => unauthenticated(&fault),
+            Denied::TooMany(_) => Refused::CloseTransport,
+        })?;
+        let claims = super::claims(&claims);
         let contract = self.contract(&auth, &connecting.session)?;
-        let left = Duration::from_millis(left_ms.unsigned_abs()).min(limits::TOKEN_LIFETIME_MAX);
-        let user = self
-            .chat
-            .sign_in(&super::claims(&claims))
-            .await
-            .map_err(|error| match error.code {
-                Code::Unavailable | Code::RateLimited => Refused::CloseTransport,
-                _ => refused(&error.message, error.code.as_str()),
-            })?;
+        let user = self.chat.sign_in(&claims).await.map_err(|error| match error.code {
+            Code::Unauthenticated => unauthenticated(&SESSIONS_ENDED),
+            Code::Unavailable | Code::RateLimited => Refused::CloseTransport,
+            _ => refused(&error.message, error.code.as_str()),
+        })?;
         // Waiting helps: so the transport is closed, and the stock client comes back by itself.
         self.chat
             .count_connection(user.key)
             .map_err(|_| Refused::CloseTransport)?;
+        if !self.chat.has_room_for_socket(user.key) {
+            return Err(Refused::CloseTransport);
+        }
         let coming = Coming {
             user: user.key,
+            issued_at: claims.issued_at,
             contract,
             socket_id: connecting.socket_id,
             recovery: past(&auth, &connecting.session),
@@ -218,6 +242,11 @@ impl Sockets {
         // Only where the store does not answer, which waiting helps as well.
         let arrived = self.chat.arrive(coming).await.map_err(|_| Refused::CloseTransport)?;
         let live = arrived.live;
+        if !self.chat.has_room_for_sockets(user.key) {
+            self.chat.gone_before_connecting(&live);
+            return Err(Refused::CloseTransport);
+        }
+        self.chat.judge_again(&live).await;
         let mut greeting = greeting(live.told(), &user, &live.socket_id);
         let mut fields = serde_json::Map::new();
         if let (Some(session), Some(offset)) = (live.session, &arrived.offset) {
@@ -234,12 +263,44 @@ impl Sockets {
             state: Connected {
                 live,
                 user_id: user.id.clone(),
-                ends_at: Instant::now() + left,
+                end: End::at(ends_at),
                 absence: arrived.absence,
                 connected: AtomicBool::new(false),
                 chat: Arc::clone(&self.chat),
             },
         })
+    }
+
+    /// What a token says, and when the socket ends that goes by it: without the leeway that requests have, since a socket is
+    /// closed at the end of its token, and would come straight back.
+    async fn verify(&self, token: &str, client: IpAddr) -> std::result::Result<(Claims, Instant), Denied> {
+        let now_ms = self.clock.now().as_millis();
+        let claims = self.authenticator.verify(token, now_ms, client).await?;
+        let left_ms = claims.expires_at_ms - now_ms;
+        if left_ms <= 0 {
+            return Err(Denied::Fault(TokenFault::Expired));
+        }
+        let left = Duration::from_millis(left_ms.unsigned_abs()).min(limits::TOKEN_LIFETIME_MAX);
+        Ok((claims, Instant::now() + left))
+    }
+
+    /// Lets a socket go on by another token of the same user, whose end it has from then on.
+    async fn refresh(&self, socket: &Socket<Sockets>, token: &Secret) -> Result<Timestamp> {
+        let connected = socket.state();
+        let (claims, ends_at) = self.verify(bare(token.expose()), socket.session().client).await?;
+        // First, so that nobody gets an entry, or is told whether there is one, by somebody else's socket.
+        if claims.user_id != connected.user_id.as_str() {
+            return Err(Error::forbidden(
+                "This token is another user's; connect anew to be somebody else.",
+            ));
+        }
+        let expires_at = Timestamp(claims.expires_at_ms);
+        let claims = super::claims(&claims);
+        self.chat.sign_in(&claims).await?;
+        self.endings.move_to(connected, ends_at);
+        connected.live.reissued(claims.issued_at);
+        self.chat.judge_again(&connected.live).await;
+        Ok(expires_at)
     }
 
     /// The contract that the configuration fixes, else that the client names, else that the path tells.
@@ -285,6 +346,14 @@ fn is_strict(headers: &HeaderMap) -> bool {
     }
 }
 
+/// The answer to a handshake, from which the stock client comes back by itself.
+fn too_many_handshakes(wait: RetryAfter) -> Refusal {
+    let error = Error::rate_limited("new connections from this address", wait.0);
+    let body = json!({ "error": error.message, "code": error.code, "retryAfterMs": wait.milliseconds() });
+    Refusal::json(StatusCode::TOO_MANY_REQUESTS, &body)
+        .with_header(header::RETRY_AFTER, HeaderValue::from(wait.seconds()))
+}
+
 /// For what waiting will not change: the stock client stays away.
 fn refused(message: &str, code: &str) -> Refused {
     Refused::Error {
@@ -293,9 +362,16 @@ fn refused(message: &str, code: &str) -> Refused {
     }
 }
 
+/// As the chat says it of a person whom the token names, in the words of a handshake.
+const SESSIONS_ENDED: TokenFault = TokenFault::Invalid("all sessions of its user were ended after it was issued");
+
+fn bare(token: &str) -> &str {
+    token.strip_prefix("Bearer ").unwrap_or(token)
+}
+
 fn unauthenticated(fault: &TokenFault) -> Refused {
     // Waiting helps: so the stock client must come back by itself.
-    if let TokenFault::SiteUnavailable(_) = fault {
+    if let TokenFault::Unavailable(_) = fault {
         return Refused::CloseTransport;
     }
     Refused::Error {

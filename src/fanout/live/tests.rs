@@ -11,14 +11,17 @@ use super::*;
 struct Recorder(Arc<Mutex<Vec<Frame>>>);
 
 impl Outlet for Recorder {
-    fn push(&self, frame: &Frame) -> usize {
+    fn push(&self, frame: &Frame) {
         self.0.lock().unwrap().push(frame.clone());
+    }
+    fn waiting(&self) -> usize {
         0
     }
     fn answer(&self, frame: Frame) {
         self.0.lock().unwrap().push(frame);
     }
-    fn close(&self) {}
+    fn announce(&self, _: Farewell) {}
+    fn close(&self, _: Farewell) {}
 }
 
 const HERE: ConversationKey = ConversationKey(1);
@@ -33,6 +36,7 @@ fn socket() -> (LiveSocket, Recorder) {
 
 fn new() -> LiveSocket {
     let who = Who {
+        issued_at: None,
         number: 1,
         user: UserKey(1),
         socket_id: "s".into(),
@@ -155,11 +159,13 @@ fn only_the_first_telling_counts() {
 struct Closed(Arc<AtomicBool>);
 
 impl Outlet for Closed {
-    fn push(&self, _: &Frame) -> usize {
+    fn push(&self, _: &Frame) {}
+    fn waiting(&self) -> usize {
         0
     }
     fn answer(&self, _: Frame) {}
-    fn close(&self) {
+    fn announce(&self, _: Farewell) {}
+    fn close(&self, _: Farewell) {
         self.0.store(true, SeqCst);
     }
 }
@@ -169,11 +175,11 @@ fn what_is_to_be_closed_before_it_has_its_way_out_is_closed_when_it_gets_it() {
     for is_given_up in [true, false] {
         let (socket, outlet) = (new(), Closed::default());
         if is_given_up {
-            socket.close();
+            socket.close(Farewell::Behind);
         }
         socket.attach(Box::new(outlet.clone()));
         assert_eq!(outlet.0.load(SeqCst), is_given_up);
-        socket.close();
+        socket.close(Farewell::Behind);
         assert!(outlet.0.load(SeqCst));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use doorbell_socketio::Frame;
 
-use super::{Audience, Outlet, Pushed};
+use super::{super::Farewell, Audience, Outlet, Pushed, patience::Patience};
 use crate::model::{ConversationKey, Cut, Position, Seq, limits};
 
 #[derive(Default)]
@@ -17,10 +17,10 @@ pub(super) struct Ties {
     /// The way out was there once.
     pub(super) was_attached: bool,
     /// The connection is to end, if need be as soon as it gets its way out.
-    pub(super) is_given_up: bool,
-    /// Breaths that were taken for this socket, and since when they are counted.
-    breaths: u32,
-    breaths_since: Option<Instant>,
+    pub(super) is_given_up: Option<Farewell>,
+    /// Bytes of news that were pushed in all.
+    pushed_bytes: u64,
+    patience: Patience,
     /// With the end of the history that was answered to the join: what lies below is no news, however late it comes.
     pub(super) joined: HashMap<ConversationKey, Seq>,
     pub(super) user_room: bool,
@@ -49,28 +49,28 @@ pub(super) enum Held {
 
 /// So much waiting for one socket is more than a burst of messages: a quarter of what closes it.
 const CROWDED_BYTES: usize = limits::WAITING_PUSH_BYTES / 4;
-/// Breaths for one socket in a period. A reader that needs more is slow itself; the others do not wait for it.
-const BREATHS: u32 = 100;
-const BREATHS_PERIOD: Duration = Duration::from_secs(10);
 
 impl Ties {
     pub(super) fn push(&mut self, frame: &Frame) -> Pushed {
         let Some(outlet) = &self.outlet else { return Pushed::Not };
-        if outlet.push(frame) < CROWDED_BYTES {
-            return Pushed::Queued;
-        }
-        let now = Instant::now();
-        if self
-            .breaths_since
-            .is_none_or(|since| now.duration_since(since) > BREATHS_PERIOD)
-        {
-            (self.breaths, self.breaths_since) = (0, Some(now));
-        }
-        self.breaths += 1;
-        match self.breaths <= BREATHS {
+        outlet.push(frame);
+        self.pushed_bytes += frame.len() as u64;
+        match self.is_to_be_waited_for(Duration::ZERO) {
             true => Pushed::Crowded,
             false => Pushed::Queued,
         }
+    }
+
+    /// Does much wait for a reader who takes it? `waited`: how long it was waited for just now.
+    pub(super) fn is_to_be_waited_for(&mut self, waited: Duration) -> bool {
+        let Some(outlet) = &self.outlet else { return false };
+        let waiting = outlet.waiting();
+        if waiting < CROWDED_BYTES {
+            self.patience.rest();
+            return false;
+        }
+        let taken = self.pushed_bytes.saturating_sub(waiting as u64);
+        self.patience.lasts(Instant::now(), taken, waited)
     }
 
     /// As if it waited in the connection's own queue: over the bound the connection is closed.
@@ -78,8 +78,19 @@ impl Ties {
         self.held_bytes += bytes;
         if self.held_bytes <= limits::WAITING_PUSH_BYTES {
             self.held.push_back(held);
-        } else if let Some(outlet) = &self.outlet {
-            outlet.close();
+        } else if self.outlet.is_some() {
+            self.give_up(Farewell::SlowConsumer);
+        }
+    }
+
+    /// The connection ends, once, and for the first reason.
+    pub(super) fn give_up(&mut self, farewell: Farewell) {
+        if self.is_given_up.is_some() {
+            return;
+        }
+        self.is_given_up = Some(farewell);
+        if let Some(outlet) = &self.outlet {
+            outlet.close(farewell);
         }
     }
 
@@ -87,11 +98,9 @@ impl Ties {
         if self.joining > 0 || !self.was_attached {
             return;
         }
-        if self.held_bytes > limits::WAITING_PUSH_BYTES
-            && let Some(outlet) = &self.outlet
-        {
+        if self.held_bytes > limits::WAITING_PUSH_BYTES {
             // Something was not held: there is no way on but to come back.
-            outlet.close();
+            self.give_up(Farewell::SlowConsumer);
         }
         self.held_bytes = 0;
         for held in std::mem::take(&mut self.held) {

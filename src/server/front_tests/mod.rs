@@ -31,11 +31,12 @@ use tokio::{
 use self::client::{Answer, Got, WebSocket, begin, finish, http, in_time, until};
 use super::*;
 use crate::{
-    config::ListenAddr,
-    model::limits,
+    config::{ListenAddr, TrustedProxies},
+    model::limits::{self, RateLimits},
     transport::{
         handover::{ClusterKey, HANDED_OVER, HandoverLimits, Nodes},
-        http::{HttpLimits, bind, serve},
+        http::{Gate, HttpLimits, Listener, bind, serve},
+        limit::AddressLimits,
         metrics::{Metrics, Page},
     },
 };
@@ -91,10 +92,14 @@ impl Nodes for Addresses {
     }
 }
 
+/// Above what a test has open at once.
+const CONNECTIONS_OF_ADDRESS: usize = 200;
+
 /// A node in a runtime of its own, so that it can go as by `kill -9`.
 struct TestNode {
     address: SocketAddr,
     engine: Server<App>,
+    of_addresses: Arc<AddressLimits>,
     /// Requests that have reached it.
     arrived: Arc<AtomicUsize>,
     page: Page,
@@ -119,11 +124,18 @@ impl TestNode {
             let address = listeners[0].local_addr().unwrap();
             addresses.put(&name, address);
             let mut page = Page::new();
+            let metrics = Arc::new(Metrics::new(&mut page));
+            let of_addresses = Arc::new(AddressLimits::new(
+                TrustedProxies::default(),
+                &RateLimits::OFF,
+                CONNECTIONS_OF_ADDRESS,
+                Arc::clone(&metrics),
+            ));
             let handover = Handover::new(
                 addresses,
                 ClusterKey::new("shared by the nodes"),
                 limits,
-                Arc::new(Metrics::new(&mut page)),
+                Arc::clone(&metrics),
                 draining.clone(),
             );
             let config = Config {
@@ -135,6 +147,7 @@ impl TestNode {
                 router: Router::new(),
                 engine: engine.clone(),
                 origins: Arc::new(OriginPolicy::new(None, None)),
+                addresses: Arc::clone(&of_addresses),
                 handover: Some(Arc::new(handover)),
                 upload_name: None,
             };
@@ -144,13 +157,22 @@ impl TestNode {
                 counted.fetch_add(1, SeqCst);
                 front.clone().answer(request, peer)
             };
-            let served = tokio::spawn(serve(listeners, answer, HttpLimits::default(), draining));
-            (address, engine, arrived, page, served)
+            let gate = Gate {
+                addresses: Arc::clone(&of_addresses),
+                metrics,
+            };
+            let listeners = listeners
+                .into_iter()
+                .map(|socket| Listener::new(socket, None))
+                .collect();
+            let served = tokio::spawn(serve(listeners, answer, HttpLimits::default(), gate, draining));
+            (address, engine, of_addresses, arrived, page, served)
         });
-        let (address, engine, arrived, page, served) = started.await.unwrap();
+        let (address, engine, of_addresses, arrived, page, served) = started.await.unwrap();
         TestNode {
             address,
             engine,
+            of_addresses,
             arrived,
             page,
             drain,

@@ -166,3 +166,21 @@ async fn more_at_once_than_there_are_places_for_are_sent_away_for_a_moment() {
     until("the place is free", || cluster.a.engine.connections() == 0).await;
     is_unknown_session(&http(cluster.b.address, "GET", &polling(&sid), b"").await);
 }
+
+#[tokio::test]
+async fn connections_of_another_node_do_not_use_up_those_of_its_address() {
+    let cluster = cluster().await;
+    let mut sockets = Vec::new();
+    // All clients have come to `b`, and each has a connection of `b` to `a` as well.
+    for _ in 0..10 {
+        sockets.push(cluster.upgraded().await);
+    }
+    until("the clients have their WebSockets alone", || {
+        cluster.b.of_addresses.open_connections() == sockets.len()
+    })
+    .await;
+    until("nothing but tunnels is left", || {
+        cluster.a.of_addresses.open_connections() == 0
+    })
+    .await;
+}

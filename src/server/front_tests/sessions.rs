@@ -192,3 +192,26 @@ async fn a_websocket_whose_ends_say_nothing_is_given_up() {
     assert_eq!(socket.next().await, Got::End);
     until("the end of the session", || cluster.a.engine.connections() == 0).await;
 }
+
+#[tokio::test]
+async fn a_websocket_counts_among_the_connections_of_its_address_until_it_ends() {
+    let cluster = cluster().await;
+    let held = || cluster.a.of_addresses.open_connections();
+    // One that began by polling has its place, too.
+    let answer = http(cluster.a.address, "GET", "/socket.io/?EIO=4&transport=polling", b"").await;
+    let packet: Value = serde_json::from_str(answer.body.strip_prefix('0').unwrap()).unwrap();
+    let mut moved = WebSocket::open(cluster.a.address, &websocket(packet["sid"].as_str().unwrap())).await;
+    moved.send("2probe").await;
+    assert_eq!(moved.text().await, "3probe");
+    moved.send("5").await;
+    until("the request that began it has ended", || held() == 1).await;
+    let mut open = Vec::new();
+    for _ in 1..CONNECTIONS_OF_ADDRESS {
+        open.push(WebSocket::open(cluster.a.address, "/socket.io/?EIO=4&transport=websocket").await);
+    }
+    assert_eq!(held(), CONNECTIONS_OF_ADDRESS);
+    assert_eq!(http(cluster.a.address, "GET", "/healthz", b"").await.status, 429);
+    drop(open.pop());
+    until("its place is free", || held() < CONNECTIONS_OF_ADDRESS).await;
+    assert_eq!(http(cluster.a.address, "GET", "/healthz", b"").await.status, 404);
+}

@@ -124,6 +124,37 @@ pub async fn last_seen_only_rises(fixture: Fixture) {
     }
 }
 
+pub async fn what_was_issued_before_the_end_of_all_sessions_counts_no_more(mut fixture: Fixture) {
+    let bea = put(&fixture, "Anna", claims(-5)).await;
+    assert!(bea.honours(None) && bea.honours(Some(Timestamp(0))));
+    let (user, at) = fixture.store.end_sessions(user_id("anna")).await.unwrap();
+    assert_eq!((user, at), (bea.key, TestClock::START));
+    let told = fixture.news();
+    assert!(
+        matches!(told.last(), Some(Fact::SessionsEnded { user, at }) if (*user, *at) == (bea.key, TestClock::START)),
+        "{told:?}"
+    );
+    let anna = fixture.store.user_by_id(&user_id("anna")).await.unwrap().unwrap();
+    for (issued_at, counts) in [(None, false), (Some(-1), false), (Some(0), false), (Some(1), true)] {
+        let issued_at = issued_at.map(|millis| TestClock::START.plus_millis(millis));
+        assert_eq!(anna.honours(issued_at), counts, "{issued_at:?}");
+    }
+    // Who was shut out says no more what they are like.
+    assert_eq!(put(&fixture, "Mallory", claims(0)).await.name.as_deref(), Some("Anna"));
+    assert_eq!(
+        put(&fixture, "Anna again", claims(1)).await.name.as_deref(),
+        Some("Anna again")
+    );
+    // The clock goes back: nothing that was ended is opened by that.
+    fixture.clock.move_by(-10_000);
+    let (_, again) = fixture.store.end_sessions(user_id("anna")).await.unwrap();
+    assert_eq!(again, TestClock::START);
+    // Somebody whom nobody has met: their tokens may come yet.
+    let (stranger, _) = fixture.store.end_sessions(user_id("stranger")).await.unwrap();
+    let stranger = fixture.store.users(&[stranger]).await.unwrap().pop().unwrap();
+    assert!(stranger.id == user_id("stranger") && !stranger.honours(None));
+}
+
 pub async fn a_listing_is_changed_and_found(fixture: Fixture) {
     let anna = fixture.user("anna").await;
     let id = ListingId::parse("flat-1").unwrap();

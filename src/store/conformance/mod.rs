@@ -57,6 +57,8 @@ macro_rules! suite {
             directory::newer_claims_win_over_older_ones_and_equal_ones_apply_again
             directory::a_mention_makes_an_entry_and_changes_nothing
             directory::last_seen_only_rises
+            directory::what_was_issued_before_the_end_of_all_sessions_counts_no_more
+            sessions::whoever_comes_back_after_the_end_of_all_sessions_begins_anew
             directory::a_listing_is_changed_and_found
             conversations::two_people_have_one_conversation_a_listing_and_one_without
             conversations::whoever_asks_again_finds_what_the_other_opened

@@ -339,6 +339,29 @@ pub async fn a_forgotten_session_is_gone(fixture: Fixture) {
     assert_eq!(resume(&fixture, anna, first).await.expect("a session").joined, []);
 }
 
+pub async fn whoever_comes_back_after_the_end_of_all_sessions_begins_anew(fixture: Fixture) {
+    let (anna, bea) = (fixture.user("anna").await, fixture.user("bea").await);
+    let conversation = fixture.direct(anna, bea).await;
+    let (holder_of_annas, other) = (holder(&fixture, 1).await, SessionId(7));
+    open(&fixture, ID, anna, holder_of_annas).await;
+    open(&fixture, other, bea, holder_of_annas).await;
+    join(&fixture, holder_of_annas, conversation, 3).await;
+    suspend(&fixture, ID, holder_of_annas, up_to(11)).await;
+    fixture.store.end_sessions(user_id("anna")).await.unwrap();
+    assert_eq!(resume(&fixture, anna, holder_of_annas).await, None);
+    assert_eq!(fixture.count("session_room").await, 0);
+    assert!(
+        resume_within(&fixture, other, bea, holder_of_annas, WINDOW)
+            .await
+            .is_some(),
+        "another's goes on"
+    );
+    // What its connection still asks for changes nothing.
+    join(&fixture, holder_of_annas, conversation, 4).await;
+    suspend(&fixture, ID, holder_of_annas, up_to(12)).await;
+    assert_eq!(resume(&fixture, anna, holder_of_annas).await, None);
+}
+
 pub async fn the_sweep_takes_what_is_over_and_nothing_else(fixture: Fixture) {
     let [anna, bea] = fixture.users().await;
     let room = fixture.direct(anna, bea).await;

@@ -91,6 +91,7 @@ pub(in crate::store) const TABLES: &[Table] = &[
                 same("last_seen_at", Integer),
                 same("host_put_at", Integer),
                 same("claims_issued_at", Integer),
+                same("sessions_ended_at", Integer),
             ],
         )
     },

@@ -29,12 +29,17 @@ pub(super) const CONNECT_TIME: Duration = Duration::from_millis(1_500);
 /// learn that the database is gone.
 pub(super) const TRANSACTION_TIME: Duration = Duration::from_secs(3);
 
-/// A node that stops in the middle (a machine that sleeps) must not keep the others from what it has locked.
-pub(super) const BEGIN_WRITING: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = 3000";
+/// What a transaction that writes begins with. A node that stops in the middle (a machine that sleeps), or gave up waiting,
+/// must not keep the others from what it has locked: the server gives up after [`TRANSACTION_TIME`] as well.
+macro_rules! begin_writing {
+    () => {
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = 3000; \
+         SET LOCAL statement_timeout = 3000"
+    };
+}
+pub(super) const BEGIN_WRITING: &str = begin_writing!();
 /// For a database that does not flush its commits by itself: an acknowledgement means flushed to the disk.
-pub(super) const BEGIN_WRITING_FLUSHED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = 3000; \
-     SET LOCAL synchronous_commit = on";
+pub(super) const BEGIN_WRITING_FLUSHED: &str = concat!(begin_writing!(), "; SET LOCAL synchronous_commit = on");
 pub(super) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// Why a statement failed.

@@ -1,6 +1,9 @@
 //! Conversations: how one is found or made, and how it is loaded with those who are or were in it.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tokio_postgres::Row;
@@ -137,8 +140,31 @@ pub(super) async fn lock(connection: &Connection, key: ConversationKey) -> Done<
     Ok(Some(Locked { last_news }))
 }
 
+/// Locks all of these, in the order of their keys, as every transaction does with all that it writes in: two of them never
+/// wait for each other in a circle. The last news of each.
+pub(super) async fn lock_all(
+    connection: &Connection,
+    keys: &HashSet<ConversationKey>,
+) -> Done<HashMap<ConversationKey, Position>> {
+    let keys: Vec<i64> = keys.iter().map(|key| key.0).collect();
+    let rows = connection
+        .rows(
+            "SELECT news_slot, news_number, key FROM doorbell.conversation WHERE key = ANY ($1)
+             ORDER BY key FOR NO KEY UPDATE",
+            &[&keys],
+        )
+        .await?;
+    let mut last_news = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(position) = position_of(row)? {
+            last_news.insert(ConversationKey(row.try_get(2)?), position);
+        }
+    }
+    Ok(last_news)
+}
+
 /// The position in the first two columns, if there is one.
-pub(super) fn position_of(row: &Row) -> Done<Option<Position>> {
+fn position_of(row: &Row) -> Done<Option<Position>> {
     let (slot, number): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
     Ok(slot.zip(number).map(|(slot, number)| Position { slot, number }))
 }

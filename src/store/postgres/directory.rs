@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     model::{Fact, Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
-    store::rules::directory::{PutListing, PutUser, shows_otherwise},
+    store::rules::directory::{EndSessions, PutListing, PutUser, shows_otherwise},
 };
 
 macro_rules! user_columns {
     () => {
-        "SELECT key, id, name, email, image, role, last_seen_at, host_put_at, claims_issued_at FROM doorbell.app_user"
+        "SELECT key, id, name, email, image, role, last_seen_at, host_put_at, claims_issued_at, sessions_ended_at
+         FROM doorbell.app_user"
     };
 }
 
@@ -42,6 +43,7 @@ fn user_of(row: &Row) -> Done<User> {
         last_seen_at: row.try_get::<_, Option<i64>>(6)?.map(Timestamp),
         host_put_at: row.try_get::<_, Option<i64>>(7)?.map(Timestamp),
         claims_issued_at: row.try_get::<_, Option<i64>>(8)?.map(Timestamp),
+        sessions_ended_at: row.try_get::<_, Option<i64>>(9)?.map(Timestamp),
     })
 }
 
@@ -132,6 +134,43 @@ impl Write for PutUser {
             writing.news.tell(None, Fact::UserChanged(entry.key))?;
         }
         Ok(entry)
+    }
+}
+
+#[async_trait]
+impl Write for EndSessions {
+    type Outcome = (UserKey, Timestamp);
+
+    async fn apply(&self, writing: &mut Writing<'_>) -> Done<(UserKey, Timestamp)> {
+        let (connection, id) = (writing.connection, self.id.as_str());
+        connection
+            .execute(
+                "INSERT INTO doorbell.app_user (id) VALUES ($1) ON CONFLICT (id) DO NOTHING",
+                &[&id],
+            )
+            .await?;
+        let stored = user_of(&connection.one(USER_TO_CHANGE, &[&id]).await?)?;
+        let (user, at) = (stored.key, Self::moment(stored.sessions_ended_at, writing.now));
+        connection
+            .execute(
+                "UPDATE doorbell.app_user SET sessions_ended_at = $2 WHERE key = $1",
+                &[&user.0, &at.0],
+            )
+            .await?;
+        // Whoever comes back begins anew. Locked in the order of their ids, as every batch of sessions does.
+        connection
+            .execute(
+                "WITH gone AS (
+                     DELETE FROM doorbell.session WHERE id IN (
+                         SELECT id FROM doorbell.session WHERE user_key = $1 ORDER BY id FOR UPDATE)
+                     RETURNING id
+                 )
+                 DELETE FROM doorbell.session_room WHERE session IN (SELECT id FROM gone)",
+                &[&user.0],
+            )
+            .await?;
+        writing.news.tell(None, Fact::SessionsEnded { user, at })?;
+        Ok((user, at))
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{
     connection::{Connection, Done},
-    conversations, participation,
+    participation,
     writer::{Write, Writing},
 };
 use crate::{
@@ -29,8 +29,8 @@ impl Write for Mark {
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<Marked> {
         let connection = writing.connection;
-        let locked = conversations::lock(connection, self.conversation).await?;
-        let Some(participation) = participation::find(connection, self.reader, self.conversation).await? else {
+        let (locked, participation) = participation::lock(connection, self.reader, self.conversation).await?;
+        let Some(participation) = participation else {
             return Ok(Marked::NotParticipant);
         };
         let sees = match self.up_to {
@@ -47,30 +47,33 @@ impl Write for Mark {
             Own::AllBut(all, span) => all - count_own(connection, &participation, span).await?,
         };
         let at = writing.now.max(participation.latest_at);
-        connection
-            .execute(
-                "UPDATE doorbell.participant SET read_seq = $3, sent_at_read = $4, read_at = $5
-                 WHERE user_key = $1 AND conversation = $2",
-                &[
-                    &self.reader.0,
-                    &self.conversation.0,
-                    &advance.to,
-                    &(participation.sent_at_read + own),
-                    &at.0,
-                ],
-            )
-            .await?;
-        // Not `updated_at`: that somebody has read does not change the conversation.
-        if at > participation.latest_at {
+        let sent_at_read = participation.sent_at_read + own;
+        let mark = async {
             connection
                 .execute(
-                    "UPDATE doorbell.conversation SET latest_at = $2 WHERE key = $1",
-                    &[&self.conversation.0, &at.0],
+                    "UPDATE doorbell.participant SET read_seq = $3, sent_at_read = $4, read_at = $5
+                     WHERE user_key = $1 AND conversation = $2",
+                    &[&self.reader.0, &self.conversation.0, &advance.to, &sent_at_read, &at.0],
                 )
-                .await?;
-        }
-        pass(connection, self.conversation, self.reader, advance, at).await?;
-        let newest = newest_of_others(connection, self.conversation, self.reader, advance).await?;
+                .await
+        };
+        // Not `updated_at`: that somebody has read does not change the conversation.
+        let pass_time = async {
+            match at > participation.latest_at {
+                true => {
+                    let statement = "UPDATE doorbell.conversation SET latest_at = $2 WHERE key = $1";
+                    connection.execute(statement, &[&self.conversation.0, &at.0]).await
+                }
+                false => Ok(()),
+            }
+        };
+        // None needs what another finds: together they take few ways to the server.
+        let ((), (), (), newest) = tokio::try_join!(
+            mark,
+            pass_time,
+            pass(connection, self.conversation, self.reader, advance, at),
+            newest_of_others(connection, self.conversation, self.reader, advance),
+        )?;
         let read = self.read(advance, own, newest, at);
         let fact = Fact::Read {
             read: read.clone(),

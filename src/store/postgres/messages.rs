@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use super::{
     attachments,
     connection::{Connection, Done, Failure},
-    conversations, marks, participation,
+    marks, participation,
     text::{text, text_or_null},
     writer::{Write, Writing},
 };
@@ -141,8 +141,8 @@ impl Write for Draft {
 
     async fn apply(&self, writing: &mut Writing<'_>) -> Done<Appended> {
         let connection = writing.connection;
-        let locked = conversations::lock(connection, self.conversation).await?;
-        let Some(participation) = participation::find(connection, self.sender, self.conversation).await? else {
+        let (locked, participation) = participation::lock(connection, self.sender, self.conversation).await?;
+        let Some(participation) = participation else {
             return Ok(Appended::NotParticipant);
         };
         if let Some(client_message_id) = &self.client_message_id
@@ -176,23 +176,11 @@ async fn find_known(connection: &Connection, draft: &Draft, client_message_id: &
             &[&client_message_id, &draft.sender.0, &draft.conversation.0],
         )
         .await?;
-    match known {
-        None => Ok(None),
-        Some(row) => repeat_of(connection, draft, row.try_get(0)?, row.try_get(1)?).await,
-    }
-}
-
-/// What a draft is whose client's id is that of the message at `seq`, with this digest.
-pub(super) async fn repeat_of(
-    connection: &Connection,
-    draft: &Draft,
-    seq: Seq,
-    digest: &[u8],
-) -> Done<Option<Appended>> {
-    if digest != draft.digest {
+    let Some(row) = known else { return Ok(None) };
+    if row.try_get::<_, &[u8]>(1)? != draft.digest {
         return Ok(Some(Appended::Conflict));
     }
-    let message = find(connection, draft.conversation, seq).await?;
+    let message = find(connection, draft.conversation, row.try_get(0)?).await?;
     Ok(message.map(|message| Appended::Repeat(message.into())))
 }
 

@@ -14,6 +14,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_first.sql"),
     include_str!("../../../migrations/postgres/0002_journal.sql"),
     include_str!("../../../migrations/postgres/0003_attachments.sql"),
+    include_str!("../../../migrations/postgres/0004_ended_sessions.sql"),
 ];
 
 /// For all steps together, and for waiting until another node has taken them.

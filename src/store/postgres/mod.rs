@@ -35,6 +35,7 @@ mod settings;
 mod slots;
 pub(super) mod text;
 mod tls;
+mod transaction;
 mod trouble;
 // These tests start real servers; no runtime's worker waits in them.
 #[cfg(test)]
@@ -61,7 +62,7 @@ use super::{
     Actor, Appended, Changed, Comments, Completed, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked,
     Pending, Result, Store, Window,
     rules::{
-        directory::{PutListing, PutUser},
+        directory::{EndSessions, PutListing, PutUser},
         marks::Mark,
         members::{ChangeConversation, PutMember, RemoveMember},
     },
@@ -150,7 +151,7 @@ impl PostgresStore {
             clock,
             facts,
             stats: stats.clone(),
-            trouble: Arc::default(),
+            trouble: Arc::new(trouble::Trouble::new(stats.clone())),
             outgrown: Arc::clone(&outgrown),
             queue_max: options.queue_max.max(1),
             batch_max: options.batch_max.max(1),
@@ -206,6 +207,10 @@ impl Store for PostgresStore {
         self.queues.put_by(user, directory::PutLastSeen { user, at })
     }
 
+    fn end_sessions(&self, id: UserId) -> Pending<(UserKey, Timestamp)> {
+        self.queues.put_by(id.clone(), EndSessions { id })
+    }
+
     fn put_listing(&self, id: ListingId, patch: ListingPatch) -> Pending<Listing> {
         self.queues.put_by(id.clone(), PutListing { id, patch })
     }
@@ -226,9 +231,9 @@ impl Store for PostgresStore {
         asked: UserKey,
         listing: Option<ListingKey>,
     ) -> Pending<(Arc<Conversation>, bool)> {
-        let pair = (asker.min(asked), asker.max(asked));
+        let key = (asker.min(asked), asker.max(asked), listing);
         self.queues
-            .put_by(pair, conversations::OpenOneToOne { asker, asked, listing })
+            .put_by(key, conversations::OpenOneToOne { asker, asked, listing })
     }
 
     fn open_group(&self, creator: UserKey, title: Option<String>, others: Vec<UserKey>) -> Pending<Arc<Conversation>> {

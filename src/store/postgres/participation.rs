@@ -3,7 +3,10 @@
 
 use tokio_postgres::Row;
 
-use super::connection::{Connection, Done};
+use super::{
+    connection::{Connection, Done},
+    conversations::{self, Locked},
+};
 use crate::{
     model::{ConversationKey, Seq, Timestamp, UserKey},
     store::rules::participation::{Participation, Span},
@@ -34,6 +37,19 @@ pub(super) async fn find(
 ) -> Done<Option<Participation>> {
     let row = connection.row(FIND, &[&user.0, &conversation.0]).await?;
     row.as_ref().map(of).transpose()
+}
+
+/// Locks the conversation, and finds how it stands then, in one way to the server.
+pub(super) async fn lock(
+    connection: &Connection,
+    user: UserKey,
+    conversation: ConversationKey,
+) -> Done<(Option<Locked>, Option<Participation>)> {
+    tokio::try_join!(
+        biased;
+        conversations::lock(connection, conversation),
+        find(connection, user, conversation),
+    )
 }
 
 pub(super) fn of(row: &Row) -> Done<Participation> {

@@ -106,6 +106,15 @@ impl Order {
         }
     }
 
+    /// The conversation that it is bound to.
+    pub(super) fn conversation(&self) -> Option<ConversationKey> {
+        match self {
+            Order::Append(queued) => Some(queued.write.conversation),
+            Order::Other(conversation, _) => *conversation,
+            Order::Session(_) | Order::Close => None,
+        }
+    }
+
     pub(super) fn answer(self, committed: Result<()>) {
         match self {
             Order::Append(queued) => queued.settle(committed),
@@ -116,9 +125,15 @@ impl Order {
     }
 }
 
+/// An order, and the hash of what it is bound to: of those with the same hash none overtakes another.
+pub(super) struct Keyed {
+    pub(super) key: u64,
+    pub(super) order: Order,
+}
+
 /// The ways in to the writers.
 pub(super) struct Queues {
-    pub(super) writers: Vec<mpsc::Sender<Order>>,
+    pub(super) writers: Vec<mpsc::Sender<Keyed>>,
     /// True when the writer has ended.
     pub(super) ended: Vec<watch::Receiver<bool>>,
     pub(super) stats: Arc<Stats>,
@@ -193,12 +208,12 @@ impl Queues {
     }
 
     fn push<T>(&self, key: impl Hash, order: Order, pending: Pending<T>) -> Pending<T> {
-        // The same in every process, though nothing depends on it.
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
-        let writer = &self.writers[(hash % self.writers.len() as u64) as usize];
+        // The same in every process: the writers of all of them lock in its order.
+        let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let writer = &self.writers[(key % self.writers.len() as u64) as usize];
         // Counted first: the writer may take it before this goes on.
         self.stats.queued.fetch_add(1, Relaxed);
-        let refusal = match writer.try_send(order) {
+        let refusal = match writer.try_send(Keyed { key, order }) {
             Ok(()) => return pending,
             Err(TrySendError::Full(_)) => {
                 self.stats.refused.fetch_add(1, Relaxed);
@@ -214,7 +229,11 @@ impl Queues {
     pub(super) async fn close(&self) {
         for writer in &self.writers {
             // An error means that it has ended already.
-            let _ = writer.send(Order::Close).await;
+            let end = Keyed {
+                key: 0,
+                order: Order::Close,
+            };
+            let _ = writer.send(end).await;
         }
         for ended in &self.ended {
             // An error means that the other end is gone, and the task with it.

@@ -1,18 +1,21 @@
 //! Failed writes, as the operator is told of them: a database that is gone once, whatever the number of writers and sends.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use super::connection::Failure;
-use crate::store::sqlite::trouble;
+use crate::store::sqlite::{stats::Stats, trouble};
 
 /// The memory that all writers share.
-#[derive(Default)]
 pub(super) struct Trouble(Mutex<trouble::Trouble>);
 
 impl Trouble {
+    pub(super) fn new(stats: Arc<Stats>) -> Self {
+        Trouble(Mutex::new(trouble::Trouble::new(stats)))
+    }
+
     /// So many writes were refused.
     pub(super) fn failed(&self, failure: &Failure, writes: u64) {
         match is_of_the_database(failure) {

@@ -7,6 +7,7 @@
 //! the client's id when the message is sent again.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -19,27 +20,25 @@ use tokio::{
 use tokio_postgres::error::SqlState;
 
 use super::{
-    batch,
     connection::{Config, Connection, Done, Failure, TRANSACTION_TIME},
     news::News,
     outgrown::Outgrown,
-    queue::{Job, Order, Queues},
-    sessions::{self, SessionWrite},
+    queue::{Keyed, Order, Queues},
     slots::Lease,
+    transaction::Transaction,
     trouble::Trouble,
 };
 use crate::{
-    model::{Clock, Session, Timestamp},
-    store::{Draft, Facts, Result, StoreError, sqlite::Stats},
+    model::{Clock, Timestamp},
+    store::{Facts, Result, StoreError, sqlite::Stats},
 };
 
 /// Between two tries to connect, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
-/// Writes other than sends and those of sessions in one transaction. Each takes several ways to the server: with more of
-/// them a slow one could not end in time, and all would be refused.
+/// Writes that take statements of their own, in one transaction: it locks what all of them write in.
 const SINGLES_MAX: usize = 64;
-/// How often a write is applied again that another node's write made impossible (a deadlock).
+/// How often a transaction is applied again that another's made impossible (a deadlock).
 const COLLISIONS_MAX: usize = 5;
 
 /// A change of the database, told apart from how it is queued and answered.
@@ -94,6 +93,11 @@ impl Work {
                 work: self.clone(),
                 line: Line::Up(connection),
                 lease: Lease::new(holder),
+                pace: Pace {
+                    orders: self.batch_max,
+                    singles: SINGLES_MAX,
+                },
+                put_off: VecDeque::new(),
             };
             tokio::spawn(async move {
                 writer.work(receiver).await;
@@ -134,47 +138,74 @@ impl From<Broken> for StoreError {
     }
 }
 
+/// How much goes into one transaction: less once there was too much, more again when all is well.
+struct Pace {
+    orders: usize,
+    singles: usize,
+}
+
+impl Pace {
+    fn slow_down(&mut self, too_much: &Transaction) {
+        self.orders = (too_much.len() / 2).max(1);
+        self.singles = (too_much.singles() / 2).max(1);
+    }
+
+    fn speed_up(&mut self, orders_max: usize) {
+        self.orders = (self.orders * 2).min(orders_max);
+        self.singles = (self.singles * 2).min(SINGLES_MAX);
+    }
+}
+
 struct Writer {
     work: Work,
     line: Line,
     lease: Lease,
+    pace: Pace,
+    /// Taken from the queue, and put off until the next transaction: fewer than go into one.
+    put_off: VecDeque<Keyed>,
 }
 
 impl Writer {
-    async fn work(mut self, mut orders: mpsc::Receiver<Order>) {
+    async fn work(mut self, mut queue: mpsc::Receiver<Keyed>) {
         let mut open = true;
-        while open {
-            // All ways in are gone: the store was dropped without being closed.
-            let Some(first) = orders.recv().await else { break };
-            let mut batch = Vec::new();
-            let mut singles = 0;
-            let mut next = Some(first);
-            while let Some(order) = next {
-                if matches!(order, Order::Close) {
-                    open = false;
-                    break;
-                }
-                singles += usize::from(matches!(order, Order::Other(..)));
-                batch.push(order);
-                self.work.stats.queued.fetch_sub(1, Relaxed);
-                if batch.len() >= self.work.batch_max || singles >= SINGLES_MAX {
-                    break;
-                }
-                next = orders.try_recv().ok();
+        while open || !self.put_off.is_empty() {
+            let mut orders = Vec::new();
+            while orders.len() < self.pace.orders {
+                let next = match self.put_off.pop_front() {
+                    Some(next) => next,
+                    None if !open => break,
+                    None => {
+                        let next = match orders.is_empty() {
+                            true => queue.recv().await,
+                            false => queue.try_recv().ok(),
+                        };
+                        // All ways in are gone: the store was dropped without being closed.
+                        open = next.is_some() || !orders.is_empty();
+                        let Some(next) = next else { break };
+                        if matches!(next.order, Order::Close) {
+                            open = false;
+                            break;
+                        }
+                        self.work.stats.queued.fetch_sub(1, Relaxed);
+                        next
+                    }
+                };
+                orders.push(next);
             }
-            if !batch.is_empty() {
-                self.commit(batch).await;
+            if !orders.is_empty() {
+                self.commit(orders).await;
             }
             if matches!(self.line, Line::Down { .. }) {
                 // Nobody waits behind a database that is gone.
-                while let Ok(order) = orders.try_recv() {
-                    match order {
+                for keyed in std::mem::take(&mut self.put_off) {
+                    self.refuse(keyed.order);
+                }
+                while let Ok(keyed) = queue.try_recv() {
+                    match keyed.order {
                         Order::Close => open = false,
                         order => {
                             self.work.stats.queued.fetch_sub(1, Relaxed);
-                            let failure = self.down().failure;
-                            self.work.trouble.failed(&failure, 1);
-                            order.answer(Err(failure.into()));
+                            self.refuse(order);
                         }
                     }
                 }
@@ -187,52 +218,76 @@ impl Writer {
         }
     }
 
-    /// Stores a batch and answers it. When it fails, its writes are tried one by one, in order, so that one bad write
-    /// fails alone.
-    async fn commit(&mut self, mut batch: Vec<Order>) {
-        let outcome = self.transaction(&mut batch).await;
+    fn refuse(&self, order: Order) {
+        let failure = self.down().failure;
+        self.work.trouble.failed(&failure, 1);
+        order.answer(Err(failure.into()));
+    }
+
+    /// Stores these orders, or as many as there is time for, and answers them. When that fails, they are tried one by one,
+    /// so that one bad write fails alone.
+    async fn commit(&mut self, orders: Vec<Keyed>) {
+        let (mut transaction, put_off) = Transaction::of(orders, self.pace.singles);
+        self.put_off = put_off.into_iter().chain(std::mem::take(&mut self.put_off)).collect();
+        let outcome = self.persist(&mut transaction).await;
         match outcome {
-            Ok(()) => answer_all(batch, &Ok(())),
-            Err(broken) if broken.may_go_again => {
-                if batch.len() > 1 {
-                    tracing::debug!(writes = batch.len(), error = %broken.failure, "a batch failed and is tried one by one");
+            Ok(()) => {
+                let late = transaction.take_late();
+                self.pace.speed_up(self.work.batch_max);
+                if !late.is_empty() {
+                    self.pace.singles = transaction.singles();
                 }
-                self.work.stats.retried.fetch_add(batch.len() as u64, Relaxed);
-                for order in batch {
-                    self.commit_alone(order).await;
+                self.put_off = late.into_iter().chain(std::mem::take(&mut self.put_off)).collect();
+                transaction.answer(&Ok(()));
+            }
+            Err(broken) if broken.may_go_again => {
+                if transaction.len() > 1 {
+                    tracing::debug!(writes = transaction.len(), error = %broken.failure, "a batch failed and is tried one by one");
+                }
+                self.work.stats.retried.fetch_add(transaction.len() as u64, Relaxed);
+                for keyed in transaction.into_orders() {
+                    self.commit_alone(keyed).await;
                 }
             }
             Err(broken) => {
-                self.work.trouble.failed(&broken.failure, batch.len() as u64);
-                answer_all(batch, &Err(broken.into()));
+                if matches!(broken.failure, Failure::TooLate) {
+                    self.pace.slow_down(&transaction);
+                }
+                self.work.trouble.failed(&broken.failure, transaction.len() as u64);
+                transaction.answer(&Err(broken.into()));
             }
         }
     }
 
-    async fn commit_alone(&mut self, order: Order) {
-        let mut order = [order];
-        let mut outcome = self.transaction(&mut order).await;
-        for _ in 0..COLLISIONS_MAX {
-            match &outcome {
-                Err(broken) if is_collision(&broken.failure) => outcome = self.transaction(&mut order).await,
-                _ => break,
-            }
-        }
+    async fn commit_alone(&mut self, keyed: Keyed) {
+        let (mut transaction, _) = Transaction::of(vec![keyed], 1);
+        let outcome = self.persist(&mut transaction).await;
         if let Err(broken) = &outcome {
             self.work.trouble.failed(&broken.failure, 1);
         }
-        let [order] = order;
-        order.answer(outcome.map_err(StoreError::from));
+        transaction.answer(&outcome.map_err(StoreError::from));
+    }
+
+    /// Again, where another's transaction made it impossible.
+    async fn persist(&mut self, transaction: &mut Transaction) -> Result<(), Broken> {
+        let mut outcome = self.transaction(transaction).await;
+        for _ in 0..COLLISIONS_MAX {
+            match &outcome {
+                Err(broken) if is_collision(&broken.failure) => outcome = self.transaction(transaction).await,
+                _ => break,
+            }
+        }
+        outcome
     }
 
     /// One transaction; its facts are handed on before this returns.
-    async fn transaction(&mut self, orders: &mut [Order]) -> Result<(), Broken> {
+    async fn transaction(&mut self, transaction: &mut Transaction) -> Result<(), Broken> {
         self.connect().await?;
         let Line::Up(connection) = &mut self.line else {
             return Err(self.down());
         };
         let started = Instant::now();
-        let applied = apply(connection, &mut self.lease, &self.work, orders).await;
+        let applied = transaction.apply(connection, &mut self.lease, &self.work).await;
         let mut lost_answer = false;
         let outcome = match applied {
             Ok((news, end)) => match connection.run(&end).await {
@@ -276,7 +331,7 @@ impl Writer {
         self.work.trouble.succeeded();
         let stats = &self.work.stats;
         stats.commit_microseconds.observe(started.elapsed().as_micros() as u64);
-        stats.batch_writes.observe(orders.len() as u64);
+        stats.batch_writes.observe(transaction.applied() as u64);
         if !facts.is_empty() {
             // Waits while the receiver is slow. Without a receiver nobody wants to know.
             let _ = self.work.facts.send(facts).await;
@@ -338,100 +393,6 @@ impl Writer {
             is_uncertain: false,
         }
     }
-}
-
-fn answer_all(orders: Vec<Order>, committed: &Result<()>) {
-    for order in orders {
-        order.answer(committed.clone());
-    }
-}
-
-/// Begins a transaction and applies the writes, in an order that keeps that of each conversation and each session: many
-/// sends in one statement, then the rest, and the sessions at last. Its news, and the statement that ends it.
-async fn apply(
-    connection: &mut Connection,
-    lease: &mut Lease,
-    work: &Work,
-    orders: &mut [Order],
-) -> Done<(News, String)> {
-    connection.allow(TRANSACTION_TIME);
-    let slot = lease.slot(connection).await?;
-    connection.allow(TRANSACTION_TIME);
-    let mut news = if orders.iter().any(Order::has_news) {
-        let last = lease.begin(connection, work.begin, slot).await?;
-        News::new(slot, Some(last))
-    } else {
-        connection.run(work.begin).await?;
-        News::new(slot, None)
-    };
-    let connection = &*connection;
-    let clock = &*work.clock;
-    let together = sends_that_go_together(orders);
-    if !together.is_empty() {
-        let now = clock.now();
-        let drafts: Vec<&Draft> = together
-            .iter()
-            .filter_map(|place| match &orders[*place] {
-                Order::Append(queued) => Some(&queued.write),
-                _ => None,
-            })
-            .collect();
-        let outcomes = batch::append(connection, &mut news, &drafts, now).await?;
-        for (place, outcome) in together.iter().zip(outcomes) {
-            if let Order::Append(queued) = &mut orders[*place] {
-                queued.outcome = Some(outcome);
-            }
-        }
-    }
-    for (place, order) in orders.iter_mut().enumerate() {
-        let mut writing = Writing {
-            connection,
-            now: clock.now(),
-            news: &mut news,
-        };
-        match order {
-            Order::Append(_) if together.binary_search(&place).is_ok() => {}
-            Order::Append(queued) => queued.apply(&mut writing).await?,
-            Order::Other(_, job) => job.apply(&mut writing).await?,
-            Order::Session(_) | Order::Close => {}
-        }
-    }
-    let mut of_sessions: Vec<(&SessionWrite, &mut Option<Session>)> = orders
-        .iter_mut()
-        .filter_map(|order| match order {
-            Order::Session(queued) => {
-                let queued = &mut **queued;
-                Some((&queued.write, &mut queued.outcome))
-            }
-            _ => None,
-        })
-        .collect();
-    if !of_sessions.is_empty() {
-        sessions::apply(connection, &mut of_sessions).await?;
-    }
-    let end = news.commit(lease.is_held())?;
-    Ok((news, end))
-}
-
-/// The places of the sends before which nothing else of their conversation waits, if there are enough of them. Those with
-/// attachments, which are few, go by themselves.
-fn sends_that_go_together(orders: &[Order]) -> Vec<usize> {
-    let mut touched = std::collections::HashSet::new();
-    let mut places = Vec::new();
-    for (place, order) in orders.iter().enumerate() {
-        match order {
-            Order::Append(queued) if !queued.write.attachments.is_empty() => {
-                touched.insert(queued.write.conversation);
-            }
-            Order::Append(queued) if !touched.contains(&queued.write.conversation) => places.push(place),
-            Order::Other(Some(conversation), _) => drop(touched.insert(*conversation)),
-            _ => {}
-        }
-    }
-    if places.len() < batch::WORTH_IT {
-        places.clear();
-    }
-    places
 }
 
 /// Did another transaction make this one impossible?

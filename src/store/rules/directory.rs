@@ -25,6 +25,7 @@ impl PutUser {
             last_seen_at: None,
             host_put_at: None,
             claims_issued_at: None,
+            sessions_ended_at: None,
         }
     }
 
@@ -43,7 +44,10 @@ impl PutUser {
             UserSource::Host => true,
             // A token that does not say when it was issued counts as older than any that does.
             UserSource::Claims { issued_at } => {
-                (entry.host_put_at.is_none() || issued_at > entry.host_put_at) && issued_at >= entry.claims_issued_at
+                // Who was shut out changes nothing any more, also where another node has not heard of it yet.
+                entry.honours(issued_at)
+                    && (entry.host_put_at.is_none() || issued_at > entry.host_put_at)
+                    && issued_at >= entry.claims_issued_at
             }
             UserSource::Mention => false,
         }
@@ -79,6 +83,18 @@ pub(in crate::store) fn shows_otherwise(stored: &User, entry: &User) -> bool {
         ..user.clone()
     };
     shown(stored) != shown(entry)
+}
+
+/// Ends all sessions of a user, who gets an entry if there is none.
+pub(in crate::store) struct EndSessions {
+    pub(in crate::store) id: UserId,
+}
+
+impl EndSessions {
+    /// From when on the user's sessions count again. A clock that was set back opens nothing that was ended.
+    pub(in crate::store) fn moment(stored: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        stored.map_or(now, |stored| stored.max(now))
+    }
 }
 
 pub(in crate::store) struct PutListing {

@@ -78,6 +78,10 @@ enum StoredNote<'a> {
     CommentAdded(&'a str),
     UserChanged(i64),
     ListingChanged(i64),
+    SessionsEnded {
+        user: i64,
+        at: i64,
+    },
 }
 
 /// All 64 bits are random: as a number of varying length they would take ten bytes.
@@ -135,6 +139,7 @@ impl<'a> StoredNote<'a> {
             Note::CommentAdded { post_id } => StoredNote::CommentAdded(post_id),
             Note::UserChanged(user) => StoredNote::UserChanged(user.0),
             Note::ListingChanged(listing) => StoredNote::ListingChanged(listing.0),
+            Note::SessionsEnded { user, at } => StoredNote::SessionsEnded { user: user.0, at: at.0 },
         }
     }
 
@@ -191,6 +196,10 @@ impl<'a> StoredNote<'a> {
             },
             StoredNote::UserChanged(user) => Note::UserChanged(UserKey(user)),
             StoredNote::ListingChanged(listing) => Note::ListingChanged(ListingKey(listing)),
+            StoredNote::SessionsEnded { user, at } => Note::SessionsEnded {
+                user: UserKey(user),
+                at: Timestamp(at),
+            },
         }
     }
 }
@@ -271,6 +280,10 @@ mod tests {
             any::<String>().prop_map(|post_id| Note::CommentAdded { post_id }),
             user().prop_map(Note::UserChanged),
             any::<i64>().prop_map(|listing| Note::ListingChanged(ListingKey(listing))),
+            (user(), any::<i64>()).prop_map(|(user, at)| Note::SessionsEnded {
+                user,
+                at: Timestamp(at)
+            }),
         ]
     }
 

@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{
     model::{Fact, Listing, ListingId, ListingKey, Timestamp, User, UserId, UserKey},
-    store::rules::directory::{PutListing, PutUser, shows_otherwise},
+    store::rules::directory::{EndSessions, PutListing, PutUser, shows_otherwise},
 };
 
 macro_rules! user_columns {
     () => {
-        "SELECT key, id, name, email, image, role, last_seen_at, host_put_at, claims_issued_at FROM user"
+        "SELECT key, id, name, email, image, role, last_seen_at, host_put_at, claims_issued_at, sessions_ended_at FROM user"
     };
 }
 
@@ -34,6 +34,7 @@ fn user_of(row: &Row<'_>) -> rusqlite::Result<User> {
         last_seen_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
         host_put_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
         claims_issued_at: row.get::<_, Option<i64>>(8)?.map(Timestamp),
+        sessions_ended_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
     })
 }
 
@@ -115,6 +116,32 @@ impl Write for PutUser {
             }
         }
         Ok(entry)
+    }
+}
+
+impl Write for EndSessions {
+    type Outcome = (UserKey, Timestamp);
+
+    fn apply(&self, writing: &mut Writing<'_>) -> rusqlite::Result<(UserKey, Timestamp)> {
+        let connection = writing.connection;
+        connection
+            .statement("INSERT INTO user (id) VALUES (?1) ON CONFLICT (id) DO NOTHING")?
+            .execute([self.id.as_str()])?;
+        let (user, ended_at) = connection
+            .statement("SELECT key, sessions_ended_at FROM user WHERE id = ?1")?
+            .query_row([self.id.as_str()], |row| {
+                Ok((UserKey(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(Timestamp)))
+            })?;
+        let at = Self::moment(ended_at, writing.now);
+        connection
+            .statement("UPDATE user SET sessions_ended_at = ?2 WHERE key = ?1")?
+            .execute([user.0, at.0])?;
+        // Whoever comes back begins anew.
+        connection
+            .statement("DELETE FROM session WHERE user = ?1")?
+            .execute([user.0])?;
+        writing.facts.push(Fact::SessionsEnded { user, at });
+        Ok((user, at))
     }
 }
 

@@ -103,7 +103,7 @@ impl Export {
             "SELECT name, value FROM setting WHERE name <> 'probe' ORDER BY name",
             // Sums of remainders, since sums of times would not fit into 64 bits.
             "SELECT count(*), min(id), max(id), sum(last_seen_at % 1000003), sum(host_put_at % 1000003),
-                    sum(claims_issued_at % 1000003) FROM user",
+                    sum(claims_issued_at % 1000003), sum(sessions_ended_at % 1000003) FROM user",
             "SELECT count(*), min(id), max(id) FROM listing",
             "SELECT count(*), min(id), max(id), sum(last_seq), sum(arrivals), sum(updated_at % 1000003) FROM conversation",
             "SELECT count(*), sum(read_seq), sum(sent), sum(kept_seq), sum(is_admin), sum(left_at % 1000003)

@@ -12,6 +12,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_first.sql"),
     include_str!("../../../migrations/sqlite/0002_journal_and_sessions.sql"),
     include_str!("../../../migrations/sqlite/0003_attachments.sql"),
+    include_str!("../../../migrations/sqlite/0004_ended_sessions.sql"),
 ];
 /// The schema of this binary.
 pub(super) const KNOWN: u32 = STEPS.len() as u32;

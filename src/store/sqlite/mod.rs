@@ -52,7 +52,7 @@ use super::{
     Actor, Appended, Changed, Comments, Completed, Draft, Facts, History, Inbox, InboxCursor, JournalEnds, Marked,
     Pending, Result, Store, Window,
     rules::{
-        directory::{PutListing, PutUser},
+        directory::{EndSessions, PutListing, PutUser},
         marks::Mark,
         members::{ChangeConversation, PutMember, RemoveMember},
     },
@@ -119,7 +119,7 @@ impl SqliteStore {
             last_number,
             checkpoints,
             stats: stats.clone(),
-            trouble: trouble::Trouble::default(),
+            trouble: trouble::Trouble::new(stats.clone()),
             batch_max: options.batch_max.max(1),
             lock,
         };
@@ -162,6 +162,10 @@ impl Store for SqliteStore {
 
     fn put_last_seen(&self, user: UserKey, at: Timestamp) -> Pending<()> {
         self.queue.put(directory::PutLastSeen { user, at })
+    }
+
+    fn end_sessions(&self, id: UserId) -> Pending<(UserKey, Timestamp)> {
+        self.queue.put(EndSessions { id })
     }
 
     fn put_listing(&self, id: ListingId, patch: ListingPatch) -> Pending<Listing> {

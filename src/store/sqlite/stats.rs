@@ -1,6 +1,6 @@
 //! What the writer can be watched by: counters and histograms that whoever serves the metrics reads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Upper bounds of the buckets of both histograms: powers of four.
 pub const BOUNDS: [u64; 12] = [
@@ -46,6 +46,8 @@ pub struct Stats {
     pub queued: AtomicU64,
     /// Writes refused since the queue was full.
     pub refused: AtomicU64,
+    /// The store as a whole cannot be written.
+    pub is_failing: AtomicBool,
     /// Transactions that failed.
     pub failed: AtomicU64,
     /// Writes that were tried again alone.

@@ -2,10 +2,13 @@
 
 use std::{
     fmt::Display,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use rusqlite::ErrorCode;
+
+use super::stats::Stats;
 
 /// So long nothing must have failed before trouble counts as over. On a full disk small writes still succeed between
 /// large ones that fail, and each of them would be told as a recovery.
@@ -18,6 +21,8 @@ const TARGET: &str = "doorbell::store";
 #[derive(Default)]
 pub(in crate::store) struct Trouble {
     now: Option<Failing>,
+    /// Where it is shown.
+    stats: Arc<Stats>,
 }
 
 struct Failing {
@@ -27,6 +32,10 @@ struct Failing {
 }
 
 impl Trouble {
+    pub(in crate::store) fn new(stats: Arc<Stats>) -> Self {
+        Trouble { now: None, stats }
+    }
+
     /// A write failed, tried alone.
     pub(super) fn failed(&mut self, error: &rusqlite::Error, at: Instant) {
         if !is_of_the_disk(error) {
@@ -45,6 +54,7 @@ impl Trouble {
             }
             None => {
                 tracing::warn!(target: TARGET, %error, "the store cannot be written; what is sent is refused until it can");
+                self.stats.is_failing.store(true, Relaxed);
                 self.now = Some(Failing {
                     since: at,
                     last: at,
@@ -58,6 +68,7 @@ impl Trouble {
     pub(in crate::store) fn succeeded(&mut self, at: Instant) {
         let over = self.now.take_if(|failing| at.duration_since(failing.last) >= QUIET);
         if let Some(Failing { since, refused, .. }) = over {
+            self.stats.is_failing.store(false, Relaxed);
             let seconds = at.duration_since(since).as_secs();
             tracing::warn!(target: TARGET, seconds, refused, "the store can be written again");
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{
         TcpStream,
         tcp::{ReadHalf, WriteHalf},
@@ -26,7 +26,7 @@ pub(super) async fn join(
     owner: OnUpgrade,
     peer: SocketAddr,
     limits: HandoverLimits,
-    mut drain: watch::Receiver<bool>,
+    drain: watch::Receiver<bool>,
 ) {
     let upgraded = async { tokio::try_join!(client, owner) };
     let (client, owner) = match timeout(limits.upgrade_time, upgraded).await {
@@ -34,13 +34,33 @@ pub(super) async fn join(
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "a WebSocket was not handed over"),
         Err(_) => return tracing::debug!(%peer, "a WebSocket was not handed over in time"),
     };
-    let (Some((mut client, from_client)), Some((mut owner, from_owner))) = (stream(client), stream(owner)) else {
-        return tracing::error!("a WebSocket cannot be handed over: its connection is no TCP connection");
+    let Ok((mut owner, from_owner)) = stream(owner) else {
+        return tracing::error!("a WebSocket cannot be handed over: its owner's connection is no TCP connection");
     };
-    let (client_reads, client_writes) = client.split();
     let (owner_reads, owner_writes) = owner.split();
-    let to_owner = pass_on(client_reads, owner_writes, from_client, limits.silence);
-    let to_client = pass_on(owner_reads, client_writes, from_owner, limits.silence);
+    match stream(client) {
+        Ok((mut client, from_client)) => {
+            let (client_reads, client_writes) = client.split();
+            let to_owner = pass_on(client_reads, owner_writes, from_client, limits.silence);
+            let to_client = pass_on(owner_reads, client_writes, from_owner, limits.silence);
+            join_ways(to_owner, to_client, limits, drain).await;
+        }
+        // TLS keeps buffers of its own anyway.
+        Err(client) => {
+            let (client_reads, client_writes) = tokio::io::split(TokioIo::new(client));
+            let to_owner = pass_on_buffered(client_reads, owner_writes, Bytes::new(), limits.silence);
+            let to_client = pass_on_buffered(owner_reads, client_writes, from_owner, limits.silence);
+            join_ways(to_owner, to_client, limits, drain).await;
+        }
+    }
+}
+
+async fn join_ways(
+    to_owner: impl Future<Output = ()>,
+    to_client: impl Future<Output = ()>,
+    limits: HandoverLimits,
+    mut drain: watch::Receiver<bool>,
+) {
     tokio::pin!(to_owner, to_client);
     // What has ended on one side is told to the other, which has a moment to say its last.
     tokio::select! {
@@ -50,14 +70,14 @@ pub(super) async fn join(
     }
 }
 
-/// The connection, and what was read of it already.
-fn stream(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+/// The connection, and what was read of it already; what it was where it is no TCP connection.
+fn stream(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>()?;
     let stream = parts.io.into_inner();
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    Some((stream, parts.read_buf))
+    Ok((stream, parts.read_buf))
 }
 
 /// Copies until the end, an error, or too long a silence; then says so to whom it writes.
@@ -76,6 +96,34 @@ async fn pass_on(from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut rest: Bytes, sil
             Ok(Some(unwritten)) => rest = unwritten,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => rest = Bytes::new(),
             Ok(None) | Err(_) => break,
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+/// As [`pass_on`], over connections that cannot be tried: a buffer is held all the time.
+async fn pass_on_buffered(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    first: Bytes,
+    silence: Duration,
+) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut written = first.to_vec();
+    loop {
+        let passed = timeout(silence, async {
+            to.write_all(&written).await?;
+            to.flush().await
+        });
+        if !written.is_empty() && !matches!(passed.await, Ok(Ok(()))) {
+            break;
+        }
+        match timeout(silence, from.read(&mut chunk)).await {
+            Ok(Ok(read @ 1..)) => {
+                written.clear();
+                written.extend_from_slice(&chunk[..read]);
+            }
+            _ => break,
         }
     }
     let _ = to.shutdown().await;

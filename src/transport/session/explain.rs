@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     super::{
         claim::{ObjectWithoutRepeats, judge_times},
+        explain::Explanation,
         token::{Claims, TokenFault},
     },
     Sessions, claims,
@@ -19,37 +20,6 @@ use crate::{
     config::{OTHER_KINDS, is_of_another_kind},
     model::{Timestamp, limits},
 };
-
-/// One rule, and how it went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    pub rule: &'static str,
-    pub passed: bool,
-    /// What was found; where the rule refuses, how to mend it. Holds no secret and no contents but the person's id.
-    pub sentence: String,
-}
-
-/// All rules that were asked, up to the one that decided.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Explanation {
-    pub steps: Vec<Step>,
-    /// Who it is, where it is taken.
-    pub claims: Option<Claims>,
-}
-
-impl Explanation {
-    fn passed(&mut self, rule: &'static str, sentence: impl Into<String>) {
-        self.push(rule, true, sentence.into());
-    }
-
-    fn refused(&mut self, rule: &'static str, sentence: impl Into<String>) {
-        self.push(rule, false, sentence.into());
-    }
-
-    fn push(&mut self, rule: &'static str, passed: bool, sentence: String) {
-        self.steps.push(Step { rule, passed, sentence });
-    }
-}
 
 impl Sessions {
     /// `text`: the whole of a `Cookie` header, or a cookie's value alone, which then may be that of any configured name. A

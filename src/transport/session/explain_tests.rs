@@ -1,7 +1,8 @@
 //! What an operator is told of a session that is refused.
 
 use super::{
-    Explanation, Sessions,
+    super::explain::Explanation,
+    Sessions,
     forge::{AUTH_JS, NEXT_AUTH, NOW, NOW_MS, Recipe, named, person, sessions, settings},
     vectors::{self, AUTH_JS_5, AUTH_JS_5_SECURE, NEXT_AUTH_4},
 };

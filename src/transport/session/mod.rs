@@ -24,8 +24,6 @@ mod vectors;
 
 use http::HeaderMap;
 
-pub use explain::{Explanation, Step};
-
 use self::{
     cookie::{Candidate, candidates},
     jwe::Jwe,
@@ -84,8 +82,9 @@ impl Sessions {
     }
 
     /// The session of a request's cookies; `None` where there is none, or no setting says how to read one. Of several that
-    /// may be one, the first that holds counts: a stale cookie under another name is no reason to refuse a good one.
-    pub async fn read(&self, headers: &HeaderMap, now_ms: i64) -> Option<Result<Claims, TokenFault>> {
+    /// may be one, the first that holds counts: a stale cookie under another name is no reason to refuse a good one. Unless
+    /// `may_ask`, the site is not asked, and what is kept of its answers has to do.
+    pub async fn read(&self, headers: &HeaderMap, now_ms: i64, may_ask: bool) -> Option<Result<Claims, TokenFault>> {
         if self.keys.is_empty() && self.site.is_none() {
             return None;
         }
@@ -93,7 +92,7 @@ impl Sessions {
         for name in &self.names {
             for found in candidates(name, cookie::pairs(headers)) {
                 let outcome = match found {
-                    Ok(candidate) => self.read_cookie(&candidate, now_ms).await,
+                    Ok(candidate) => self.read_cookie(&candidate, now_ms, may_ask).await,
                     Err(fault) => Err(TokenFault::Invalid(fault.reason())),
                 };
                 match outcome {
@@ -105,18 +104,21 @@ impl Sessions {
         nearest.map(Err)
     }
 
-    async fn read_cookie(&self, candidate: &Candidate<'_>, now_ms: i64) -> Result<Claims, TokenFault> {
+    async fn read_cookie(&self, candidate: &Candidate<'_>, now_ms: i64, may_ask: bool) -> Result<Claims, TokenFault> {
         let value = candidate.value();
         // Without a secret, the site can read its sessions of either kind.
         let is_for_site = !jwe::is_jwe(&value) || self.keys.is_empty();
         match &self.site {
+            Some(site) if is_for_site && !may_ask && !site.knows(&candidate.as_sent(), now_ms) => {
+                Err(TokenFault::Unavailable("its site is not asked"))
+            }
             Some(site) if is_for_site => match site.ask(&candidate.as_sent(), now_ms).await {
                 // It was kept for a moment, in which it may have ended.
                 Answer::SignedIn(claims) if claims.expires_at_ms <= now_ms => Err(TokenFault::Expired),
                 Answer::SignedIn(claims) => Ok(Claims::clone(&claims)),
                 Answer::SignedOut => Err(TokenFault::Invalid("its site says that nobody is signed in by it")),
                 Answer::Unfit(fault) => Err(fault),
-                Answer::Failed(reason) => Err(TokenFault::SiteUnavailable(reason)),
+                Answer::Failed(reason) => Err(TokenFault::Unavailable(reason)),
             },
             None if is_for_site => Err(TokenFault::Invalid(
                 "it is a session that only its site can read, and no site is configured",
@@ -144,7 +146,7 @@ fn nearer(known: Option<TokenFault>, other: TokenFault) -> TokenFault {
         TokenFault::Missing => 0,
         TokenFault::Invalid(_) => 1,
         TokenFault::Expired => 2,
-        TokenFault::SiteUnavailable(_) => 3,
+        TokenFault::Unavailable(_) => 3,
     };
     match known {
         Some(known) if rank(&known) >= rank(&other) => known,

@@ -16,14 +16,17 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, header};
 use quick_cache::sync::Cache;
-use reqwest::{Client, redirect::Policy};
+use reqwest::Client;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::{
-    super::token::{Claims, TokenFault},
+    super::{
+        outbound::{self, Unanswered},
+        token::{Claims, TokenFault},
+    },
     claims::{self, SiteVerdict},
 };
 use crate::model::limits;
@@ -106,18 +109,7 @@ impl Site {
             true => address.to_owned(),
             false => format!("{address}{ROUTE}"),
         };
-        let builder = Client::builder()
-            .user_agent(concat!("doorbell/", env!("CARGO_PKG_VERSION")))
-            // Whoever answers elsewhere is not the site; and the cookie is for the site alone.
-            .redirect(Policy::none())
-            .connect_timeout(limits::SESSION_CONNECT_TIME)
-            .timeout(ask_time);
-        let builder = match address.starts_with("https:") {
-            true => builder,
-            // Without TLS a machine without certificates is no fault.
-            false => builder.tls_certs_only([]),
-        };
-        let client = builder.build().map_err(|error| {
+        let client = outbound::client(&address, limits::SESSION_CONNECT_TIME, ask_time).map_err(|error| {
             format!(
                 "The site at DOORBELL_SESSION_URL cannot be asked ({error}); install the system's root certificates."
             )
@@ -139,6 +131,12 @@ impl Site {
 
     pub fn address(&self) -> &str {
         &self.asking.address
+    }
+
+    /// Is there an answer to this cookie, or one under way? It is asked as with [`ask`](Self::ask).
+    pub fn knows(&self, cookie: &str, now_ms: i64) -> bool {
+        let digest: [u8; 32] = Sha256::digest(cookie).into();
+        self.answers.get(&digest).is_some_and(|kept| kept.holds(now_ms))
     }
 
     /// `cookie`: a value of the `Cookie` header that holds the session and nothing else.
@@ -214,24 +212,18 @@ impl Asking {
             // of another name; behind the site's own TLS it could not tell.
             request = request.header(FORWARDED_PROTO, "https");
         }
-        let mut response = request.send().await.map_err(|error| match error.is_timeout() {
-            true => "its site does not answer in time",
-            false => "its site cannot be reached",
-        })?;
-        if response.status() != StatusCode::OK {
-            return Err(match response.status().is_redirection() {
-                true => "its site answers with a redirection",
-                false => "its site answers with an error",
-            });
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| "its site breaks its answer off")? {
-            if body.len() + chunk.len() > limits::SESSION_ANSWER_BYTES {
-                return Err("its site gives an answer that is too long");
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        let answered = async {
+            let response = outbound::ok(request.send().await)?;
+            outbound::body(response, limits::SESSION_ANSWER_BYTES).await
+        };
+        answered.await.map_err(|fault| match fault {
+            Unanswered::Late => "its site does not answer in time",
+            Unanswered::Unreachable => "its site cannot be reached",
+            Unanswered::Redirection => "its site answers with a redirection",
+            Unanswered::Status => "its site answers with an error",
+            Unanswered::BrokenOff => "its site breaks its answer off",
+            Unanswered::TooLong => "its site gives an answer that is too long",
+        })
     }
 
     fn tell(&self, answer: &Answer) {

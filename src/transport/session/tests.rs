@@ -23,7 +23,7 @@ fn cookies(line: &str) -> HeaderMap {
 
 fn read_with(sessions: &Sessions, line: &str) -> Option<Result<Claims, TokenFault>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(sessions.read(&cookies(line), NOW_MS))
+    runtime.block_on(sessions.read(&cookies(line), NOW_MS, true))
 }
 
 fn read(line: &str) -> Option<Result<Claims, TokenFault>> {
@@ -436,7 +436,7 @@ proptest! {
             let mut headers = HeaderMap::new();
             headers.append(header::COOKIE, value);
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let read = runtime.block_on(sessions.read(&headers, NOW_MS));
+            let read = runtime.block_on(sessions.read(&headers, NOW_MS, true));
             prop_assert!(read.is_none_or(|read| read.is_err()));
         }
     }

@@ -183,13 +183,16 @@ away('a connection cut between COMMIT and its answer: refused as UNAVAILABLE, st
   let armed = false;
   const proxy = await Proxy.start(postgres.port, {
     toServer(chunk, link) {
-      if (armed && chunk.includes('COMMIT\0')) link.state.committing = true;
+      // One alone: both nodes may be about to commit.
+      if (armed && chunk.includes('COMMIT\0')) {
+        armed = false;
+        link.state.committing = true;
+      }
       return chunk;
     },
     toClient(chunk, link) {
       if (!link.state.committing) return chunk;
       cuts += 1;
-      armed = false;
       return CUT;
     },
   });

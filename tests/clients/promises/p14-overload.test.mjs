@@ -18,7 +18,7 @@ async function lanes(atOnce, count, call) {
   return answers;
 }
 
-test('a user who is far too fast gets 429 with Retry-After, and nobody else notices', { timeout: 30_000 }, async (t) => {
+test('a user who is far too fast gets 429 with Retry-After, and nobody else notices', { timeout: 60_000 }, async (t) => {
   const server = await Doorbell.start({ env: { DOORBELL_RATE_LIMITS: undefined } });
   t.after(() => server.stop());
   const [ann, bob, cem] = await server.people('ann', 'bob', 'cem');

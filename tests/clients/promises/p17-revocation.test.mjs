@@ -1,7 +1,7 @@
 // P17: who loses a membership, or whose token ends, is cut off on every live socket of every node within 5 seconds, and
 // no event with a seq above the removal reaches them.
 import assert from 'node:assert/strict';
-import { Doorbell, eventually, mint, now, range, refusal, sleep, test } from '../support/doorbell.mjs';
+import { Doorbell, eventually, mint, now, onlyOn, range, refusal, sleep, test } from '../support/doorbell.mjs';
 
 const server = await Doorbell.forFile();
 const CONTRACTS = { conversations: 'message:received', 'property-chat': 'new-message', 'media-chat': 'new_message', 'tenant-chat': 'receive_message' };
@@ -75,4 +75,30 @@ test('a token that ends closes its sockets at every node within 5 seconds, by We
   await Promise.all(sockets.map((socket) => socket.once('(disconnect)', () => true, 10_000)));
   assert.deepEqual(long.all('(disconnect)'), [], 'another token of the same user lives on');
   await server.turnedAway(token);
+});
+
+/** Ends all sessions of a user who has sockets at every node, and gives the milliseconds until the last of them is closed. */
+async function untilShutOut(deployment) {
+  const user = await deployment.person('mallory', {});
+  const sockets = await Promise.all(deployment.nodes.flatMap((_, node) => [['websocket'], ['polling']].map((transports) => deployment.at(node).socket(user, { transports }))));
+  const begun = Date.now();
+  assert.equal((await deployment.at(0).host.delete(`/v1/users/${user.id}/sessions`)).status, 204);
+  await Promise.all(sockets.map((socket) => socket.once('(disconnect)', (reason) => reason === 'io server disconnect', 6000)));
+  const took = Math.max(...sockets.map((socket) => socket.events.find(({ name }) => name === '(disconnect)').at)) - begun;
+  for (const node of deployment.nodes.keys()) refusal(await deployment.at(node).api(user).get('/api/conversations'), 401, 'UNAUTHENTICATED');
+  return took;
+}
+
+test('whoever is shut out is cut off at every node within a second, and refused at every node', { timeout: 30_000 }, async () => {
+  const times = [];
+  for (const _ of range(5)) times.push(await untilShutOut(server));
+  assert.ok(Math.max(...times) <= 1000, `${times} ms`);
+});
+
+onlyOn('cluster', 'nodes that have no bus')('without a bus whoever is shut out is cut off at every node within 5 seconds', { timeout: 60_000 }, async (t) => {
+  const alone = await Doorbell.start({ env: { DOORBELL_REDIS_URL: undefined, DOORBELL_REDIS_PREFIX: undefined } });
+  t.after(() => alone.stop());
+  const times = [];
+  for (const _ of range(3)) times.push(await untilShutOut(alone));
+  assert.ok(Math.max(...times) <= 5000, `${times} ms`);
 });

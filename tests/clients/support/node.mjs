@@ -1,10 +1,10 @@
 // One process of the real binary, on a folder and port of its own.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { spawnChild } from './children.mjs';
 import { freePort } from './ports.mjs';
 import { eventually, within } from './test.mjs';
 
@@ -22,7 +22,7 @@ export function binary() {
 /** Runs a command of the binary to its end. Nothing of this machine's environment gets in but PATH. */
 export function run(args, env = {}, { cwd, timeout = 15_000 } = {}) {
   const folder = cwd ?? mkdtempSync(path.join(tmpdir(), 'doorbell-run-'));
-  const child = spawn(binary(), args, { cwd: folder, env: { PATH: process.env.PATH, HOME: folder, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawnChild(binary(), args, { cwd: folder, env: { PATH: process.env.PATH, HOME: folder, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => (stdout += chunk));
@@ -58,14 +58,20 @@ export class Node {
 
   /** Bytes of memory of its own; pages of a mapped file are the kernel's cache, and can go. None when it has ended. */
   get residentBytes() {
-    if (!this.isUp) return 0;
-    return Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+    let status = '';
+    try {
+      if (this.isUp) status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    } catch (error) {
+      // It may end a moment before this process hears of it.
+      if (!['ENOENT', 'ESRCH'].includes(error.code)) throw error;
+    }
+    return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
   }
 
   async launch() {
     const env = Object.fromEntries(Object.entries({ PATH: process.env.PATH, HOME: this.folder, ...this.env }).filter(([, v]) => v !== undefined));
     const started = Date.now();
-    const child = spawn(binary(), this.command, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawnChild(binary(), this.command, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;
     this.isUp = true;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (this.logs += chunk));

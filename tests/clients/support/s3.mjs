@@ -1,8 +1,8 @@
 // A real S3 server with one bucket, `photos`: moto, which bin/test installs.
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { spawnChild } from './children.mjs';
 import { freePort } from './ports.mjs';
 import { eventually } from './test.mjs';
 
@@ -25,7 +25,7 @@ export class S3 {
 
   /** With an empty bucket: it keeps things in memory. */
   async startAgain() {
-    this.child = spawn(program, ['-H', '127.0.0.1', '-p', String(this.port)], { stdio: 'ignore' });
+    this.child = spawnChild(program, ['-H', '127.0.0.1', '-p', String(this.port)], { stdio: 'ignore' });
     this.ended = new Promise((resolve) => this.child.on('close', resolve));
     await eventually('the S3 server answers', async () => (await fetch(`${this.url}/photos`, { method: 'PUT' })).ok, 60_000);
   }

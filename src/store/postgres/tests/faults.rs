@@ -23,20 +23,31 @@ use crate::{
 
 const AT_MOST: Duration = Duration::from_secs(5);
 
-async fn open(url: &str, options: Options) -> PostgresStore {
+pub(super) async fn open(url: &str, options: Options) -> PostgresStore {
     let opened = PostgresStore::open(url, TestClock::new(), mpsc::channel(100_000).0, options);
     opened.await.unwrap()
 }
 
-fn one_writer() -> Options {
+pub(super) fn one_writer() -> Options {
     Options {
         writers: 1,
         ..Options::default()
     }
 }
 
+pub(super) fn port_of(url: &str) -> u16 {
+    let (server, _) = url.rsplit_once('/').unwrap();
+    server.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+/// The database at `url`, by way of the proxy.
+pub(super) fn through(proxy: &Proxy, url: &str) -> String {
+    let (_, name) = url.rsplit_once('/').unwrap();
+    format!("postgres://postgres@127.0.0.1:{}/{name}?sslmode=disable", proxy.port)
+}
+
 /// Waits until something is so.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(10), "{what}: not within 10 s");
@@ -45,7 +56,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Sends as a client does: again, as long as the store is unavailable.
-async fn again(store: &PostgresStore, draft: Draft) -> Appended {
+pub(super) async fn again(store: &PostgresStore, draft: Draft) -> Appended {
     loop {
         match store.append(draft.clone()).await {
             Ok(outcome) => return outcome,
@@ -56,8 +67,9 @@ async fn again(store: &PostgresStore, draft: Draft) -> Appended {
 }
 
 /// A transaction of somebody else that has the conversation's row.
-async fn hold(url: &str, conversation: ConversationKey) -> Connection {
-    let connection = Address::read(url).unwrap().connect().await.unwrap();
+pub(super) async fn hold(url: &str, conversation: ConversationKey) -> Connection {
+    let mut connection = Address::read(url).unwrap().connect().await.unwrap();
+    connection.allow(Duration::from_secs(60));
     connection.run("BEGIN").await.unwrap();
     let lock = "SELECT 1 FROM doorbell.conversation WHERE key = $1 FOR UPDATE";
     connection.execute(lock, &[&conversation.0]).await.unwrap();
@@ -67,14 +79,8 @@ async fn hold(url: &str, conversation: ConversationKey) -> Connection {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_is_lost_is_unavailable_and_the_retry_finds_the_one_message() {
     let direct = blocking(new_database).await;
-    let (before, name) = direct.rsplit_once('/').unwrap();
-    let port: u16 = before.rsplit_once(':').unwrap().1.parse().unwrap();
-    let proxy = Proxy::start(port);
-    let store = open(
-        &format!("postgres://postgres@127.0.0.1:{}/{name}?sslmode=disable", proxy.port),
-        one_writer(),
-    )
-    .await;
+    let proxy = Proxy::start(port_of(&direct));
+    let store = open(&through(&proxy, &direct), one_writer()).await;
     let (conversation, anna, bea) = pair(&store).await;
     for round in 1..=5 {
         let text = format!("text {round}");

@@ -10,6 +10,7 @@ mod leftovers;
 #[allow(dead_code)]
 mod proxy;
 pub(in crate::store) mod server;
+mod slow;
 mod together;
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,5 @@
-//! What lies between a client and PostgreSQL in the tests of faults: it hands bytes on, and on demand changes what is
-//! asked, or keeps the answer to a commit to itself.
+//! What lies between a client and PostgreSQL in the tests of faults: it hands bytes on, and on demand takes its time,
+//! changes what is asked, or keeps the answer to a commit to itself.
 
 use std::{
     io::{Read, Write},
@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 /// A simple query, as `Connection::run` sends it.
@@ -26,6 +27,8 @@ struct Orders {
     lost: AtomicU64,
     /// Replaces one text in what is asked by another of the same length.
     rewrites: Option<(Vec<u8>, Vec<u8>)>,
+    /// Before each piece of what is asked is handed on, of 64 KiB at most.
+    delay: Duration,
 }
 
 impl Proxy {
@@ -39,6 +42,14 @@ impl Proxy {
         let to = format!("{to:<width$}", width = from.len());
         let orders = Orders {
             rewrites: Some((from.into(), to.into())),
+            ..Orders::default()
+        };
+        Self::with(server, orders)
+    }
+
+    pub fn slow(server: u16, delay: Duration) -> Self {
+        let orders = Orders {
+            delay,
             ..Orders::default()
         };
         Self::with(server, orders)
@@ -91,6 +102,7 @@ fn carry(client: TcpStream, server: TcpStream, orders: &Arc<Orders>) {
     };
     let (mut from, mut to) = (client, server);
     hand_on(&mut from, &mut to, |bytes| {
+        std::thread::sleep(orders.delay);
         if let Some((asked, instead)) = &orders.rewrites {
             while let Some(at) = find(bytes, asked) {
                 bytes[at..at + asked.len()].copy_from_slice(instead);

@@ -1,0 +1,96 @@
+//! `doorbell explain-token`: which rule takes or refuses a token, a session or an API key.
+
+use std::{
+    io::Read,
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::ArgMatches;
+
+use super::WRONG_CONFIGURATION;
+use crate::config::{Secret, Settings};
+use crate::model::{Timestamp, limits};
+use crate::server::{self, Fault};
+use crate::transport::explain::Explanation;
+
+/// Prints one line for each rule, and the verdict. Exit code 0: it is taken; 1: it is refused; 2: the question is none.
+pub fn run(
+    arguments: &ArgMatches,
+    settings: &Settings,
+    kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>,
+) -> ExitCode {
+    match explained(arguments, settings, kept_secret) {
+        Ok(told) => {
+            print!("{}", text_of(&told));
+            match told.is_taken() {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }
+        }
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
+    }
+}
+
+fn explained(
+    arguments: &ArgMatches,
+    settings: &Settings,
+    kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>,
+) -> Result<Explanation, Fault> {
+    let credential = match arguments.get_one::<String>("credential").map(String::as_str) {
+        None | Some("-") => from_standard_input()?,
+        Some(credential) => credential.to_owned(),
+    };
+    for note in &settings.notes {
+        eprintln!("Note: {note}");
+    }
+    let secret = match &settings.jwt.secret {
+        Some(secret) => Some(secret.clone()),
+        // Public keys, sessions and API keys can be judged without it.
+        None => kept_secret(settings)
+            .inspect_err(|fault| eprintln!("Note: {fault}"))
+            .ok(),
+    };
+    let authenticator = server::lone_authenticator(settings, secret)?;
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
+    // It may ask an issuer for its keys, or the site for its sessions.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(authenticator.explain(&credential, now_ms)))
+}
+
+/// A cookie of 64,000 bytes, every one of which may come as `%XX`, and its header's name.
+const CREDENTIAL_BYTES: u64 = 4 * limits::SESSION_BYTES as u64;
+
+fn from_standard_input() -> Result<String, Fault> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(CREDENTIAL_BYTES + 1).read_to_string(&mut text);
+    match read {
+        Ok(length) if length as u64 <= CREDENTIAL_BYTES => Ok(text),
+        Ok(_) => Err(format!(
+            "What came on standard input is longer than {CREDENTIAL_BYTES} bytes, and no credential."
+        )
+        .into()),
+        Err(error) => Err(format!("Standard input cannot be read as a credential ({error}).").into()),
+    }
+}
+
+fn text_of(told: &Explanation) -> String {
+    let mut text = String::new();
+    for step in &told.steps {
+        let mark = if step.passed { "ok     " } else { "refused" };
+        text.push_str(&format!("{mark}  {:<10} {}\n", step.rule, step.sentence));
+    }
+    match (&told.claims, told.is_taken()) {
+        (Some(claims), _) => text.push_str(&format!(
+            "Taken: it is {} until {}.\n",
+            claims.user_id,
+            Timestamp(claims.expires_at_ms)
+        )),
+        (None, true) => text.push_str("Taken.\n"),
+        (None, false) => text.push_str("Refused: the last line says why, and how to mend it.\n"),
+    }
+    text
+}
