@@ -48,9 +48,7 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
     const draft = ready.current;
     const uploads = files.uploads.length > 0 ? files.take() : [];
     if ((draft.trim() === '' && uploads.length === 0) || lengthOf(draft) > MOST_CHARACTERS) return;
-    ready.current = '';
-    setText('');
-    timeline.typing(false);
+    change('');
     try {
       onSend({ text: draft, uploads });
     } catch (error) {

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 const icon = (drawing: ReactNode, isDirected = false) =>
   function Icon() {
     return (
-      <svg className={isDirected ? 'db-icon db-icon-directed' : 'db-icon'} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <svg className={isDirected ? 'db-icon db-icon-directed' : 'db-icon'} viewBox="0 0 24 24" aria-hidden="true">
         {drawing}
       </svg>
     );
