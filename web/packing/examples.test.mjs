@@ -45,7 +45,7 @@ test('in plain HTML a renter writes, and the owner answers', async (t) => {
   await bubble(ann, 'It is.').waitFor();
 });
 
-test('in Vue a visitor writes to the owner', { timeout: 120_000 }, async (t) => {
+test('in Vue a visitor writes to the owner', { timeout: 240_000 }, async (t) => {
   const root = await folder('vue');
   await cp(path.join(examples, 'vue'), root, { recursive: true, filter: (file) => !file.includes('node_modules') });
   await install(root);

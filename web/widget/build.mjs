@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
+import { leanSockets } from './lean/sockets.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const source = (name) => path.join(here, 'src', name);
@@ -41,52 +42,70 @@ const oneLanguage = {
   },
 };
 
-/** Components that a first conversation does without: each comes when it is shown, and nothing stands in its place until then. */
-const COMPONENTS = { 'media/Lightbox.js': ['Lightbox'], 'media/UploadTile.js': ['UploadTile'], 'inbox/Inbox.js': ['Inbox', 'NothingSelected'], 'composer/NotifyAsk.js': ['NotifyAsk'] };
-/** The same of functions that answer by a promise anyway. */
-const FUNCTIONS = { 'metadata.js': 'removeMetadata', 'resumable.js': 'resume' };
+/**
+ * Components that a first conversation does without: each part comes, with its style sheet, when one of them is shown,
+ * and nothing stands in its place until then. Paths are those in the React package.
+ */
+const PARTS = {
+  inbox: { 'inbox/Inbox.js': ['Inbox', 'NothingSelected'] },
+  media: { 'media/MessageMedia.js': ['MediaGrid', 'MessageMedia'], 'media/UploadTile.js': ['UploadTile'], 'composer/Tray.js': ['Tray'] },
+  lightbox: { 'media/Lightbox.js': ['Lightbox'] },
+  question: { 'composer/NotifyAsk.js': ['NotifyAsk'] },
+};
+const SHEETS = new Set(['inbox', 'media', 'lightbox']);
+/** The same of functions of the client that answer by a promise anyway. */
+const FUNCTIONS = { 'metadata.js': ['removeMetadata'], 'polling.js': ['makePoller'], 'sending-file.js': ['forgetFile', 'sendFile'] };
+
+const fromReact = (file) => JSON.stringify(path.join(react, file));
+const partOf = (file) => Object.keys(PARTS).find((part) => path.relative(react, file) in PARTS[part]);
 const later = {
   name: 'later',
   enforce: 'pre',
   resolveId(id, importer) {
+    if (id.startsWith('part:') || id.startsWith('loading:')) return `\0${id}`;
     if (!id.startsWith('./') && !id.startsWith('../')) return;
     const file = path.resolve(path.dirname(importer), id);
-    if (path.relative(react, file) in COMPONENTS || path.relative(client, file) in FUNCTIONS) return `\0later:${file}`;
+    // What is itself in a part finds the other parts there when it needs them.
+    if (path.relative(client, file) in FUNCTIONS || (partOf(file) && !partOf(importer))) return `\0later:${file}`;
   },
   load(id) {
-    const file = /^\0later:(.+)$/.exec(id)?.[1];
-    if (!file) return;
-    const [components, call] = [COMPONENTS[path.relative(react, file)], FUNCTIONS[path.relative(client, file)]];
-    const load = `import(${JSON.stringify(file)})`;
-    if (call) return `export const ${call} = (...given) => ${load}.then((part) => part.${call}(...given));`;
-    return `import { later } from ${JSON.stringify(source('later.tsx'))};
-${components.map((name) => `export const ${name} = later(() => ${load}.then((part) => part.${name}));`).join('\n')}`;
+    const [, kind, name] = /^\0(later|loading|part):(.+)$/.exec(id) ?? [];
+    if (kind === 'later' && partOf(name)) {
+      const components = PARTS[partOf(name)][path.relative(react, name)];
+      return `import { part } from 'loading:${partOf(name)}'; import { later } from ${JSON.stringify(source('later.tsx'))};
+${components.map((component) => `export const ${component} = later(part, '${component}');`).join('\n')}`;
+    }
+    if (kind === 'later') {
+      const calls = FUNCTIONS[path.relative(client, name)];
+      return `import { patiently } from ${JSON.stringify(source('later.tsx'))};
+const load = () => patiently(() => import(${JSON.stringify(name)}));
+${calls.map((call) => `export const ${call} = (...given) => load().then((part) => part.${call}(...given));`).join('\n')}`;
+    }
+    if (kind === 'loading') return `import { Part } from ${JSON.stringify(source('later.tsx'))}; export const part = new Part(() => import('part:${name}'));`;
+    if (kind === 'part') {
+      const sheet = SHEETS.has(name) ? `import sheet from '@doorbell/react/styles/${name}.css?inline'; import { wear } from ${JSON.stringify(source('sheets.ts'))}; wear(sheet);` : '';
+      return `${sheet}\n${Object.keys(PARTS[name]).map((file) => `export * from ${fromReact(file)};`).join('\n')}`;
+    }
   },
 };
 
-/** Of Socket.IO, what the client has no use for: WebTransport, and events with bytes in them. */
-const leanSockets = {
-  name: 'lean-sockets',
+/** The builder's own waits for style sheets and preloads, of which there are none. */
+const plainImports = {
+  name: 'plain-imports',
   enforce: 'pre',
-  resolveId(id, importer) {
-    if (id === './webtransport.js' && importer.includes('engine.io-client')) return '\0no-webtransport';
-    if (id === './binary.js' && importer.includes('socket.io-parser')) return '\0no-bytes';
-    if (id === './is-binary.js' && importer.includes('socket.io-parser')) return '\0no-bytes';
-  },
-  load(id) {
-    if (id === '\0no-webtransport') return 'export const WT = undefined;';
-    if (id === '\0no-bytes') return 'export const isBinary = () => false; export const hasBinary = isBinary; export const deconstructPacket = isBinary; export const reconstructPacket = isBinary;';
-  },
+  load: (id) => (id.endsWith('vite/preload-helper.js') ? 'export const __vitePreload = (load) => load();' : undefined),
 };
 
 /** The React package tells servers that it is for browsers, which a browser need not be told. */
 const onLog = (level, log, tell) => void (log.code === 'MODULE_LEVEL_DIRECTIVE' || tell(level, log));
 
+const panelPlugins = [oneLanguage, later, leanSockets, plainImports];
+
 async function buildAll() {
   await rm(dist, { recursive: true, force: true });
   const panel = await build({
     ...common,
-    plugins: [oneLanguage, later, leanSockets],
+    plugins: panelPlugins,
     build: {
       target: 'es2022', ...small, outDir: path.join(dist, 'widget'), emptyOutDir: false, modulePreload: false, assetsInlineLimit: 0,
       rolldownOptions: {
@@ -94,7 +113,7 @@ async function buildAll() {
         onLog,
         // What the later parts share lies in the panel: one file to begin with.
         preserveEntrySignatures: 'allow-extension',
-        output: { format: 'es', entryFileNames: 'panel-[hash].js', chunkFileNames: '[name]-[hash].js' },
+        output: { format: 'es', entryFileNames: 'panel-[hash].js', chunkFileNames: ({ name }) => `${name.replace('_part_', '')}-[hash].js` },
       },
     },
   });

@@ -17,7 +17,6 @@ import { Value, type Store } from './store.js';
 import { browserTabs } from './tabs.js';
 import { ConversationTimeline } from './timeline.js';
 import { backoff, Timer } from './timing.js';
-import { transferOf } from './transfer.js';
 import { UploadLine, UploadTask, type UploadBegun } from './upload.js';
 import type { Conversation, Message, Person, Presence } from './wire.js';
 
@@ -75,7 +74,7 @@ class Client implements DoorbellClient {
       tell: (notice) => this.#events.emit('notify', notice),
     });
     this.inbox = new ConversationList(this.#rest, this.#shelf, this.#hub, mine);
-    this.#line = new UploadLine(this.#session, this.#hub, transferOf(fetch));
+    this.#line = new UploadLine(this.#session, this.#hub, fetch);
     this.#outbox = new Outbox(this.#hub, this.#shelf, (file, begun) => this.#upload(file, begun));
     this.#delivery = new Delivery(this.#hub, this.#outbox);
     this.#drafts = new Drafts(this.#shelf);

@@ -1,9 +1,9 @@
-import { io, type Socket } from 'socket.io-client';
+import { Manager, type Socket } from 'socket.io-client';
 import type { ClientOptions, ConnectionState, Reason } from './api.js';
 import { asError, DoorbellError, plain } from './errors.js';
 import { ANSWER_TIMEOUT, ATTEMPTS_BEFORE_POLLING, CONNECT_TIMEOUT, POLLING_PROBE } from './limits.js';
 import { SERVER_EVENTS, type Ask, type OnPush } from './link.js';
-import { Poller } from './polling.js';
+import { makePoller, type Poller } from './polling.js';
 import type { Rest } from './rest.js';
 import type { Session } from './session.js';
 import { backoff, Timer } from './timing.js';
@@ -52,15 +52,14 @@ export class Connection {
   ) {
     this.#transports = [...(options.transports ?? ['websocket', 'polling'])];
     const { origin, pathname } = new URL(session.base);
-    this.#socket = io(origin, {
+    const manager = new Manager(origin, {
       path: `${pathname.replace(/\/$/, '')}/api/socketio`,
-      forceNew: true,
       autoConnect: false,
       // Attempts are made here, so that it can be told when the next one is and why the last one failed.
       reconnection: false,
       timeout: CONNECT_TIMEOUT,
-      auth: (answer) => answer({ token: this.#token, contract: 'conversations' }),
     });
+    this.#socket = manager.socket('/', { auth: (answer: (auth: object) => void) => answer({ token: this.#token, contract: 'conversations' }) });
     this.#socket.io.on('open', () => (this.#hasOpened = true));
     this.#socket.on('connect', () => this.#connected());
     this.#socket.on('connect_error', (error: ConnectError) => this.#failed(error));
@@ -117,8 +116,8 @@ export class Connection {
   async #attempt(): Promise<void> {
     this.#retry.clear();
     this.#isAttempting = true;
-    if (this.options.polling === 'always') return this.#poll();
     try {
+      if (this.options.polling === 'always') return await this.#poll();
       this.#token = await this.session.token();
     } catch (thrown) {
       return this.#failed(asError(thrown));
@@ -191,16 +190,18 @@ export class Connection {
   async #tryPolling(): Promise<void> {
     try {
       await this.rest.get('/api/conversations?limit=1');
+      await this.#poll();
     } catch {
-      return;
+      // Then the next failed attempt asks again.
     }
-    if (!this.#isStopped && !this.#socket.connected && !this.#poller) this.#poll();
   }
 
-  #poll(): void {
+  async #poll(): Promise<void> {
+    const poller = await makePoller(this.rest, this.push, (error) => this.#polled(error));
     this.#isAttempting = false;
+    if (this.#isStopped || this.#socket.connected || this.#poller) return;
     this.#pollingFailures = 0;
-    this.#poller = new Poller(this.rest, this.push, (error) => this.#polled(error));
+    this.#poller = poller;
     if (this.options.polling !== 'always') this.#retry.set(POLLING_PROBE, () => void this.#attempt());
     this.#tell('polling');
     this.push('up', { isRecovered: false });

@@ -2,8 +2,7 @@ import { DoorbellError } from './errors.js';
 import type { Hub } from './hub.js';
 import { HELD_MESSAGES, PAGE_MESSAGES, REPAIR_PAGES, UNREAD_PAGE_MESSAGES } from './limits.js';
 import type { Page } from './link.js';
-import { historyPath } from './polling.js';
-import type { Rest } from './rest.js';
+import { historyPath, type Rest } from './rest.js';
 import type { Message } from './wire.js';
 import { MessageWindow } from './window.js';
 

@@ -1,16 +1,16 @@
 import { asError, type DoorbellError } from './errors.js';
 import { PAGE_CONVERSATIONS, POLL_LIST, POLL_MESSAGES } from './limits.js';
 import type { OnPush, Page, RequestName, Requests } from './link.js';
-import type { Rest } from './rest.js';
+import { historyPath, type Rest } from './rest.js';
 import { Timer } from './timing.js';
 import type { Conversation, Message } from './wire.js';
 
 /** Hidden pages ask a fifth as often. */
 const pace = () => (typeof document !== 'undefined' && document.hidden ? 5 : 1);
 
-/** Where a page of history is. It marks nothing as read: histories of listings would otherwise. */
-export function historyPath(conversationId: string, query: string): string {
-  return `/api/messages?conversationId=${encodeURIComponent(conversationId)}&markRead=false&${query}`;
+/** By a promise: a bundle can keep what polls in a file of its own. */
+export async function makePoller(...given: ConstructorParameters<typeof Poller>): Promise<Poller> {
+  return new Poller(...given);
 }
 
 /** Asks over REST for what sockets would have pushed. Nobody's typing and presence are known then. */

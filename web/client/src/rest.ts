@@ -57,3 +57,8 @@ export class Rest {
     }
   }
 }
+
+/** Where a page of history is. It marks nothing as read: histories of listings would otherwise. */
+export function historyPath(conversationId: string, query: string): string {
+  return `/api/messages?conversationId=${encodeURIComponent(conversationId)}&markRead=false&${query}`;
+}

@@ -1,13 +1,12 @@
 import type { Upload, UploadOptions, UploadProgress } from './api.js';
 import { asError, DoorbellError, plain } from './errors.js';
 import type { Hub } from './hub.js';
-import { RESUMABLE_BYTES, UPLOAD_ATTEMPTS, UPLOADS_AT_ONCE } from './limits.js';
+import { UPLOAD_ATTEMPTS, UPLOADS_AT_ONCE } from './limits.js';
 import { removeMetadata } from './metadata.js';
-import { resume } from './resumable.js';
+import { forgetFile, sendFile } from './sending-file.js';
 import type { Session } from './session.js';
 import { patch, Value } from './store.js';
 import { backoff, Timer, uniqueId } from './timing.js';
-import { good, type Transfer, type TransferAnswer, type TransferRequest } from './transfer.js';
 import type { Attachment } from './wire.js';
 
 /** What uploads share. */
@@ -18,7 +17,7 @@ export class UploadLine {
   constructor(
     readonly session: Session,
     readonly hub: Hub,
-    readonly transfer: Transfer,
+    readonly fetch: typeof globalThis.fetch,
   ) {}
 
   /** Waits for a turn; the returned function gives it back, once. */
@@ -158,50 +157,28 @@ export class UploadTask implements Upload {
     return (this.#prepared = file);
   }
 
-  async #send(file: Blob, signal: AbortSignal): Promise<Attachment> {
-    const { base } = this.line.session;
-    const onProgress = (loaded: number) => {
-      // A form has a few bytes more than its file.
-      const sent = Math.min(loaded, file.size);
-      if (!signal.aborted) this.#show({ loaded: sent, fraction: file.size ? sent / file.size : 1 });
-    };
-    const send = (request: Omit<TransferRequest, 'signal'>) => this.#authorised({ ...request, signal });
-    if (file.size > RESUMABLE_BYTES) {
-      const onLocation = (location: string | null) => {
-        this.location = location;
-        this.onLocation(location);
-      };
-      const id = await resume({ base, file, fileName: this.fileName, location: this.location, send, onLocation, onProgress });
-      return this.#attachment({ id, url: `${base}/v1/attachments/${id}`, fileName: this.fileName, fileSize: file.size, fileType: file.type || null });
-    }
-    const form = new FormData();
-    form.append('file', file, this.fileName);
-    const answer = good(await send({ method: 'POST', url: `${base}/api/upload`, headers: {}, body: form, onProgress }));
-    return this.#attachment(JSON.parse(answer.text) as Partial<Attachment> & { id: string; url: string });
-  }
-
-  async #authorised(request: TransferRequest): Promise<TransferAnswer> {
-    const token = await this.line.session.token();
-    const answer = await this.line.transfer({ ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } });
-    if (answer.status === 401) this.line.session.refuse(token);
-    return answer;
-  }
-
-  #attachment({ id, url, fileName, fileSize, fileType, width, height }: Partial<Attachment> & { id: string; url: string }): Attachment {
-    const kind = fileType?.split('/')[0];
-    const type = kind === 'image' || kind === 'video' ? kind : 'file';
-    return {
-      id, url, type,
-      fileName: fileName ?? this.fileName, fileSize: fileSize ?? null, fileType: fileType ?? null,
-      width: width ?? null, height: height ?? null, duration: null, thumbnailUrl: null, posterUrl: null, preview: null,
-    };
+  #send(file: Blob, signal: AbortSignal): Promise<Attachment> {
+    const { session, fetch } = this.line;
+    return sendFile({
+      session, fetch, file, signal,
+      fileName: this.fileName,
+      location: this.location,
+      onLocation: (location) => this.#locate(location),
+      onProgress: (sent) => {
+        if (!signal.aborted) this.#show({ loaded: sent, fraction: file.size ? sent / file.size : 1 });
+      },
+    });
   }
 
   /** What was begun would lie there for a day and count as one of the person's unfinished uploads. */
-  async #forget(location: string): Promise<void> {
-    this.location = null;
-    this.onLocation(null);
-    await this.#authorised({ method: 'DELETE', url: location, headers: { 'tus-resumable': '1.0.0' }, signal: AbortSignal.timeout(5_000) }).catch(() => {});
+  async #forget(url: string): Promise<void> {
+    this.#locate(null);
+    await forgetFile({ ...this.line, url }).catch(() => {});
+  }
+
+  #locate(location: string | null): void {
+    this.location = location;
+    this.onLocation(location);
   }
 
   #show(change: Partial<UploadProgress>): void {

@@ -1,7 +1,10 @@
 // The chat itself, in the shadow root that the loader has made. Loaded when somebody is about to use it.
 import { createClient, type Reason } from '@doorbell/client';
 import { DoorbellProvider, usePopup } from '@doorbell/react';
-import styles from '@doorbell/react/styles.css?inline';
+import base from '@doorbell/react/styles/base.css?inline';
+import composer from '@doorbell/react/styles/composer.css?inline';
+import popupStyles from '@doorbell/react/styles/popup.css?inline';
+import timeline from '@doorbell/react/styles/timeline.css?inline';
 import { createRoot } from 'react-dom/client';
 import { RETURNING_KEY, type Panel, type Surroundings } from './api.js';
 import { Asking } from './asking.js';
@@ -10,24 +13,19 @@ import { loadTexts } from './languages.js';
 import { describer } from './listings.js';
 import ownStyles from './panel.css?inline';
 import { signIn, tokenSource } from './session.js';
+import { dress, wear } from './sheets.js';
 import type { Target } from './settings.js';
 import { Value } from './store.js';
 import { View } from './View.js';
 import { localeOf } from './words.js';
 
-/** The page's root may have any font size; the reader's own is that of an element that inherits nothing. */
-function inReadersSize(sheet: string, host: Element): CSSStyleSheet {
-  const size = parseFloat(getComputedStyle(host).fontSize) || 16;
-  const made = new CSSStyleSheet();
-  made.replaceSync(sheet.replace(/(\d*\.?\d+)rem\b/g, (_, number: string) => `${Number(number) * size}px`));
-  return made;
-}
+for (const sheet of [base, timeline, composer, popupStyles, ownStyles]) wear(sheet);
 
 export async function start(surroundings: Surroundings): Promise<Panel> {
   const { settings, root, emit } = surroundings;
   const locale = localeOf(settings.locale);
   const texts = await loadTexts(locale);
-  root.adoptedStyleSheets = [...root.adoptedStyleSheets, inReadersSize(styles + ownStyles, root.host)];
+  dress(root);
 
   const client = createClient({ url: settings.server, token: tokenSource(surroundings) });
   const diagnosis = new Value<Reason | null>(null);

@@ -48,9 +48,7 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
     const draft = ready.current;
     const uploads = files.uploads.length > 0 ? files.take() : [];
     if ((draft.trim() === '' && uploads.length === 0) || lengthOf(draft) > MOST_CHARACTERS) return;
-    ready.current = '';
-    setText('');
-    timeline.typing(false);
+    change('');
     try {
       onSend({ text: draft, uploads });
     } catch (error) {
@@ -87,7 +85,7 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
   const counter = isOver ? wording.say('charactersOver', { count: length - MOST_CHARACTERS }) : wording.say('charactersLeft', { count: MOST_CHARACTERS - length });
   return (
     <form className="db-composer" onSubmit={(event) => { event.preventDefault(); send(); }}>
-      <Tray files={files} />
+      {files.uploads.length + files.refused.length > 0 && <Tray files={files} />}
       <div className="db-composer-line">
         <input ref={picker} type="file" hidden multiple accept={ACCEPTED} onChange={(event) => choose(event.currentTarget)} />
         <button type="button" className="db-icon-button" aria-label={texts.addFiles} title={texts.addFiles} onClick={() => picker.current?.click()}><AttachIcon /></button>

@@ -50,19 +50,16 @@ export function useFiles(client: DoorbellClient, conversationId: string, limits:
     },
     [client, limits, wording, announcements, change],
   );
-  const remove = useCallback(
-    (upload: Upload) => {
-      upload.cancel();
-      change(current.current.filter((other) => other !== upload));
-    },
-    [change],
-  );
-  const take = useCallback(() => {
+  const remove = (upload: Upload) => {
+    upload.cancel();
+    change(current.current.filter((other) => other !== upload));
+  };
+  const take = () => {
     const taken = current.current;
     change([]);
     setRefused([]);
     return taken;
-  }, [change]);
-  const dismissRefused = useCallback(() => setRefused([]), []);
+  };
+  const dismissRefused = () => setRefused([]);
   return { uploads, refused, add, remove, take, dismissRefused };
 }

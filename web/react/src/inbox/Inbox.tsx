@@ -2,7 +2,8 @@ import { useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent, 
 import { ConnectionBar } from '../chat/ConnectionBar.js';
 import { useSurroundings } from '../provider/context.js';
 import { useInbox, useSession } from '../provider/hooks.js';
-import { ChooseDrawing, EmptyDrawing, SearchIcon } from '../theme/icons.js';
+import { ChooseDrawing, EmptyDrawing } from '../theme/drawings.js';
+import { SearchIcon } from '../theme/icons.js';
 import { Row } from './Row.js';
 import { useRows } from './useRows.js';
 import { heldOrder, matches } from './wording.js';

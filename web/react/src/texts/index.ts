@@ -26,7 +26,7 @@ export interface Wording {
 }
 
 export function fill(template: string, values: TextValues): string {
-  return template.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+  return template.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
 
 /** `locale` is a BCP 47 tag; a language that is not shipped speaks English, with its own times and numbers. */

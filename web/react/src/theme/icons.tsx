@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 const icon = (drawing: ReactNode, isDirected = false) =>
   function Icon() {
     return (
-      <svg className={isDirected ? 'db-icon db-icon-directed' : 'db-icon'} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+      <svg className={isDirected ? 'db-icon db-icon-directed' : 'db-icon'} viewBox="0 0 24 24" aria-hidden="true">
         {drawing}
       </svg>
     );
@@ -30,37 +30,3 @@ export const TickIcon = icon(path('m5 12.5 4.5 4.5L19 7.5'));
 export const ReadIcon = icon(path('m2.5 12.5 4.5 4.5L16.5 7.5M12 16l1 1 9.5-9.5'));
 export const FailedIcon = icon(<><circle cx="12" cy="12" r="8.5" /><path d="M12 7.5v5.5m0 3v.1" /></>);
 export const BellIcon = icon(path('M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15Zm4 4h4'));
-
-/** For an empty list: two doors, and a message between them. */
-export function EmptyDrawing() {
-  return (
-    <svg className="db-drawing" viewBox="0 0 200 132" aria-hidden="true" focusable="false">
-      <path className="db-drawing-ground" d="M14 118h172" />
-      <path className="db-drawing-wall" d="M26 118V58c0-14 10-24 24-24s24 10 24 24v60Z" />
-      <path className="db-drawing-door" d="M36 118V62c0-8 6-14 14-14s14 6 14 14v56Z" />
-      <circle className="db-drawing-dot" cx="58" cy="86" r="2.5" />
-      <path className="db-drawing-wall" d="M126 118V58c0-14 10-24 24-24s24 10 24 24v60Z" />
-      <path className="db-drawing-door" d="M136 118V62c0-8 6-14 14-14s14 6 14 14v56Z" />
-      <circle className="db-drawing-dot" cx="142" cy="86" r="2.5" />
-      <path className="db-drawing-bubble" d="M78 24c0-8 6-12 13-12h20c7 0 13 5 13 12v8c0 7-6 12-13 12H98l-11 9 2-9.5c-6-.7-11-5-11-11.5Z" />
-      <path className="db-drawing-line" d="M90 24h23M90 32h14" />
-      <path className="db-drawing-leaf" d="M100 118c0-14-3-22-10-28m10 28c0-18 3-27 11-34m-11 34c0-10-1-24 0-36" />
-    </svg>
-  );
-}
-
-/** For a list with nothing chosen, and a search with no result. */
-export function ChooseDrawing() {
-  return (
-    <svg className="db-drawing" viewBox="0 0 200 132" aria-hidden="true" focusable="false">
-      <path className="db-drawing-ground" d="M24 118h152" />
-      <rect className="db-drawing-wall" x="40" y="22" width="120" height="84" rx="14" />
-      <rect className="db-drawing-door" x="52" y="34" width="60" height="18" rx="9" />
-      <rect className="db-drawing-bubble" x="84" y="60" width="64" height="18" rx="9" />
-      <rect className="db-drawing-door" x="52" y="84" width="42" height="12" rx="6" />
-      <circle className="db-drawing-dot" cx="61" cy="43" r="2.5" />
-      <circle className="db-drawing-dot" cx="70" cy="43" r="2.5" />
-      <circle className="db-drawing-dot" cx="79" cy="43" r="2.5" />
-    </svg>
-  );
-}

@@ -29,6 +29,7 @@ export const MessageRow = memo(function MessageRow({ message, isMine, isFirst, i
   const uploads = message.seq === 0 ? message.uploads ?? [] : [];
   const attachments = message.attachments ?? [];
   const text = message.content;
+  const ownId = message.clientMessageId ?? message.key;
   const isPlainEmoji = text !== '' && attachments.length === 0 && uploads.length === 0 && isEmojiOnly(text);
   const isBare = isPlainEmoji || (text === '' && attachments.length + uploads.length > 0 && attachments.every(({ type }) => type !== 'file'));
   return (
@@ -51,9 +52,9 @@ export const MessageRow = memo(function MessageRow({ message, isMine, isFirst, i
           <div className="db-failed">
             <Receipt status="failed" readers={null} />
             <span>{wording.texts.statusFailed}{message.error ? ` ${message.error.message}` : ''}</span>
-            <button type="button" className="db-link" onClick={() => timeline.retry(message.clientMessageId ?? message.key)}>{wording.texts.retry}</button>
+            <button type="button" className="db-link" onClick={() => timeline.retry(ownId)}>{wording.texts.retry}</button>
             <span aria-hidden="true">/</span>
-            <button type="button" className="db-link" onClick={() => timeline.discard(message.clientMessageId ?? message.key)}>{wording.texts.discard}</button>
+            <button type="button" className="db-link" onClick={() => timeline.discard(ownId)}>{wording.texts.discard}</button>
           </div>
         ) : isLast && (
           <div className="db-meta">

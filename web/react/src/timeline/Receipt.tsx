@@ -9,19 +9,21 @@ const WORDS = { queued: 'statusQueued', sending: 'statusSending', sent: 'statusS
 /** How far a message of one's own is: a sign, and the same in words. In groups it tells on demand who has read it. */
 export function Receipt({ status, readers }: { status: MessageStatus; readers: string[] | null }) {
   const { wording } = useSurroundings();
+  const { texts } = wording;
   const [isOpen, setOpen] = useState(false);
   const Icon = ICONS[status];
+  const words = texts[WORDS[status]];
   if (readers === null || (status !== 'sent' && status !== 'read')) {
     return (
-      <span className="db-receipt" data-status={status} title={wording.texts[WORDS[status]]}>
+      <span className="db-receipt" data-status={status} title={words}>
         <Icon />
-        {status !== 'failed' && <span className="db-unseen">{wording.texts[WORDS[status]]}</span>}
+        {status !== 'failed' && <span className="db-unseen">{words}</span>}
       </span>
     );
   }
   const count = readers.length;
   const GroupIcon = count > 0 ? ReadIcon : TickIcon;
-  const summary = count === 0 ? wording.texts[WORDS.sent] : wording.say('readBy', { count });
+  const summary = count === 0 ? texts.statusSent : wording.say('readBy', { count });
   return (
     <>
       <button type="button" className="db-receipt db-receipt-button" data-status={count > 0 ? 'read' : 'sent'} aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
@@ -29,7 +31,7 @@ export function Receipt({ status, readers }: { status: MessageStatus; readers: s
         <span className="db-unseen">{summary}</span>
         {count > 0 && <span aria-hidden="true">{wording.number(count)}</span>}
       </button>
-      {isOpen && <span className="db-readers">{count === 0 ? wording.texts.readByNobody : wording.say('readByNames', { names: wording.names(readers) })}</span>}
+      {isOpen && <span className="db-readers">{count === 0 ? texts.readByNobody : wording.say('readByNames', { names: wording.names(readers) })}</span>}
     </>
   );
 }
