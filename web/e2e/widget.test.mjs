@@ -84,7 +84,7 @@ test('the chat works under a policy without unsafe-inline and unsafe-eval, and w
   assert.equal(colour, 'rgb(24, 92, 78)', 'the styles are there');
 });
 
-test('until somebody is about to use it, the script asks for nothing, stores nothing, moves nothing and takes no time', async (t) => {
+test('until somebody is about to use it, the script asks for nothing, stores nothing and moves nothing', async (t) => {
   const { url } = listing(unique('ann'), { buttons: [{ 'listing-id': 'room', 'owner-id': 'somebody' }] });
   site.asked.length = 0;
   const page = await visit(t, url);
@@ -94,38 +94,13 @@ test('until somebody is about to use it, the script asks for nothing, stores not
   assert.ok(!site.asked.includes('POST /token'), 'nobody was asked who is signed in');
   assert.deepEqual(await page.context().cookies(), []);
   assert.deepEqual(await page.evaluate(async () => [localStorage.length, sessionStorage.length, (await indexedDB.databases()).length]), [0, 0, 0]);
-  const { shifts, longest } = await page.evaluate(() => ({ shifts: window.shifts, longest: window.longest }));
-  assert.equal(shifts, 0, 'nothing of the page was moved');
-  assert.equal(longest, 0, 'no task over 50 ms');
+  assert.equal(await page.evaluate(() => window.shifts), 0, 'nothing of the page was moved');
   // The pointer comes near: the code is fetched, and nothing is done with it.
   await page.getByRole('button', { name: 'Ask about room 1' }).hover();
   await eventually('the panel is fetched', () => page.asked.some((path) => path.startsWith('/widget/panel-')));
   await page.waitForLoadState('networkidle');
   assert.ok(!site.asked.includes('POST /token'));
   assert.ok(page.asked.every((path) => path.startsWith('/widget')), page.asked.join());
-});
-
-test('the script itself takes less than 10 ms of the page', async (t) => {
-  const { url } = listing(unique('ann'));
-  const browser = await newBrowser(t);
-  const times = [];
-  // What else the machine does counts as time of the script: the best of some loads is the script's own.
-  for (let load = 0; load < 8; load += 1) {
-    const page = await browser.newPage();
-    const session = await browser.newCDPSession(page);
-    await session.send('Profiler.enable');
-    await session.send('Profiler.setSamplingInterval', { interval: 200 });
-    await session.send('Profiler.start');
-    await page.goto(url);
-    await launcher(page).waitFor();
-    const { profile } = await session.send('Profiler.stop');
-    const own = new Set(profile.nodes.filter((node) => node.callFrame.url.endsWith('/widget.js')).map((node) => node.id));
-    times.push(profile.samples.reduce((sum, id, at) => sum + (own.has(id) ? profile.timeDeltas[at] : 0), 0) / 1000);
-    await page.close();
-  }
-  t.diagnostic(`${times.map((time) => time.toFixed(1)).join(', ')} ms`);
-  assert.ok(Math.max(...times) > 0, 'the script was seen');
-  assert.ok(Math.min(...times) < 10, `${times} ms`);
 });
 
 test('two buttons and a launcher each open their own conversation, also a button that came later', async (t) => {
