@@ -7,8 +7,11 @@ import { Doorbell, eventually, range, test, unique } from './support/doorbell.mj
 import * as shape from './support/shapes.mjs';
 
 const MiB = 1024 * 1024;
-// The product's own rates, which a test is without otherwise.
-const server = await Doorbell.forFile({ env: { DOORBELL_RATE_LIMITS: undefined } });
+// Rates that a flood is far above on any machine, and a conversation is not. `bench/run --scenarios flood` has the product's own,
+// and what the others notice in milliseconds.
+const RATES = 'sends=10/s:20,uploads=10/m:10,conversations=10/h:10,connections=2/s:6,requests=10/s:100,handshakes=5/s:20,failures=10/m:10';
+const server = await Doorbell.forFile({ env: { DOORBELL_RATE_LIMITS: RATES } });
+const REFUSED = Object.entries({ sends: 'RATE_LIMITED', reads: 'RATE_LIMITED', joins: 'RATE_LIMITED', uploads: '429', conversations: '429', requests: '429', 'failed sign-ins': '429', guesses: '429', handshakes: '429', connections: 'refused' });
 const PAIRS = 6;
 const SECONDS = 8;
 
@@ -26,21 +29,15 @@ function flood(user, other) {
   return flooder;
 }
 
-const percentile = (times, share) => [...times].sort((a, b) => a - b)[Math.ceil(times.length * share) - 1];
-
-/** Each pair sends to and fro, five messages a second; gives how long the acknowledgements took. */
+/** Each pair sends to and fro, five messages a second. */
 async function chat(pairs, seconds, name) {
-  const times = [];
   await Promise.all(pairs.map(async ({ sockets, id, sent }) => {
     for (const n of range(seconds * 5)) {
-      const begun = performance.now();
       const { message } = await sockets[n % 2].ok('message:send', { conversationId: id, content: `${name} ${n}`, clientMessageId: unique('draft') });
-      times.push(performance.now() - begun);
       sent.push(message.id);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }));
-  return times;
 }
 
 test('a flood of everything at once hurts nobody but whoever makes it', { timeout: 240_000 }, async () => {
@@ -52,22 +49,22 @@ test('a flood of everything at once hurts nobody but whoever makes it', { timeou
     for (const socket of sockets) await socket.ok('conversation:join', { conversationId: id });
     return { users: [a, b], sockets, id, sent: [] };
   }));
-  const calm = await chat(pairs, 3, 'calm');
+  await chat(pairs, 1, 'calm');
   const before = node.residentBytes;
   let most = 0;
   const watch = setInterval(() => (most = Math.max(most, node.residentBytes)), 100);
   const [flooder, victim] = await server.people('flooder', 'victim');
   const running = flood(flooder, victim);
   try {
-    await eventually('the flood is on', () => (running.counts.handshakes?.['429'] ?? 0) > 100, 60_000);
-    const flooded = await chat(pairs, SECONDS, 'flooded');
+    await eventually('the flood is on', () => running.counts.handshakes?.['429'] > 0, 60_000);
+    await chat(pairs, SECONDS, 'flooded');
     clearInterval(watch);
+    const isRefused = ([kind, refusal]) => running.counts[kind]?.[refusal] > 0;
+    await eventually('everything has been refused', () => REFUSED.every(isRefused), 60_000).catch((error) => {
+      throw new Error(JSON.stringify(running.counts), { cause: error });
+    });
     const { counts } = running;
-    const what = JSON.stringify(counts);
-    for (const [kind, refusal] of [['sends', 'RATE_LIMITED'], ['reads', 'RATE_LIMITED'], ['joins', 'RATE_LIMITED'], ['uploads', '429'], ['conversations', '429'], ['requests', '429'], ['failed sign-ins', '429'], ['guesses', '429'], ['handshakes', '429'], ['connections', 'refused']]) {
-      assert.ok(counts[kind]?.[refusal] > 0, `${kind} were refused: ${what}`);
-    }
-    assert.ok(counts.typing?.ok > 0 && !counts.typing.RATE_LIMITED, `typing is never refused: ${what}`);
+    assert.ok(counts.typing?.ok > 0 && !counts.typing.RATE_LIMITED, `typing is never refused: ${JSON.stringify(counts)}`);
     // Everybody else: all acknowledged (or `ok` had thrown), in order, and arrived once.
     for (const { users, sockets, id, sent } of pairs) {
       const history = await server.history(users[0], id);
@@ -80,7 +77,6 @@ test('a flood of everything at once hurts nobody but whoever makes it', { timeou
       }
     }
     assert.ok(most - before < 64 * MiB, `the memory grew from ${before / MiB} to ${most / MiB} MiB`);
-    assert.ok(percentile(flooded, 0.99) < 2000, `p99 ${percentile(flooded, 0.99)} ms, calm ${percentile(calm, 0.99)} ms`);
   } finally {
     clearInterval(watch);
     running.child.kill('SIGKILL');
