@@ -204,7 +204,7 @@ test('one request at a time writes to an upload, and a browser of an allowed pag
   good(await server.api(ada).get('/api/conversations'));
 });
 
-// Setups with several nodes: each counts what was begun at it, so all of it goes to one.
+// Where there are several nodes, each counts what was begun at it, so all of it goes to one.
 test('what is announced counts towards what one person may have, and is free again when it is given up', async (t) => {
   const small = await Doorbell.start({ env: { DOORBELL_MEDIA_QUOTA: '8MiB' } });
   t.after(() => small.stop());
