@@ -35,7 +35,7 @@ use crate::{
     },
     demo::{self, SampleClock},
     fanout::{Bus, Farewell},
-    model::{Clock, Error, NodeKey, clock::SystemClock, limits},
+    model::{Clock, Error, NodeKey, Timestamp, clock::SystemClock, limits},
     observed::Observed,
     store::{
         Facts, Store,
@@ -145,9 +145,9 @@ pub fn kept_secret(settings: &Settings) -> Result<Secret, Fault> {
                 // Nobody started the server here yet: what the engine says of a missing file helps nobody.
                 Err(_) if !path.exists() => None,
                 Err(error) => {
-                    return Err(format!(
+                    return Err(ConfigFault::new(format!(
                         "No secret is configured, and {database} cannot be read ({error}); mend it, or set DOORBELL_JWT_SECRET."
-                    )
+                    ))
                     .into());
                 }
             }
@@ -159,6 +159,15 @@ pub fn kept_secret(settings: &Settings) -> Result<Secret, Fault> {
         }
     };
     Ok(Secret::new(kept.ok_or_else(no_secret)?))
+}
+
+/// When all sessions of a user were ended last, by a database that is a file here; `None` where it is none, or cannot be read.
+pub fn sessions_ended(settings: &Settings, user_id: &str) -> Option<Option<Timestamp>> {
+    match &settings.database {
+        DatabaseUrl::Sqlite(path) if !path.exists() => Some(None),
+        DatabaseUrl::Sqlite(path) => sqlite::read_sessions_ended(path, user_id).ok(),
+        DatabaseUrl::Postgres(_) => None,
+    }
 }
 
 /// How the database is named to the operator.

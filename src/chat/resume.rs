@@ -6,7 +6,10 @@ use std::{pin::pin, sync::Arc};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use super::upload::{Pending, Uploads};
+use super::{
+    attachment::Rated,
+    upload::{Pending, Uploads},
+};
 use crate::{
     files::resumable::{Held, Intent, Progress},
     model::{AttachmentId, AttachmentKey, Code, Error, Result, Timestamp, UserKey, limits},
@@ -47,13 +50,15 @@ impl Uploads {
             return Err(Error::invalid("The file is empty."));
         }
         self.must_fit(length, self.limits().most())?;
-        let (in_all, of_user) = self.resumables().unfinished(user.0);
-        if of_user >= limits::RESUMABLES_PER_USER || in_all >= limits::RESUMABLES {
+        let unfinished = self.resumables().unfinished(user.0);
+        if unfinished.of_owner >= limits::RESUMABLES_PER_USER || unfinished.in_all >= limits::RESUMABLES {
             return Err(Error::unavailable(
                 "Too many uploads were begun and not finished; finish or delete some of them.",
             ));
         }
-        let pending = Pending::begin(self, user, name).await?;
+        // What is announced counts from now on: else many that are begun at once fill the disk before any of them is whole.
+        let announced = unfinished.bytes_of_owner.saturating_add(length);
+        let pending = Pending::begin(self, user, name, Rated::Counted, announced).await?;
         let id = self.resumable_id()?;
         let intent = Intent {
             key: pending.key.0,

@@ -320,6 +320,11 @@ impl Chat {
         self.find_among(sender, id, &among).await
     }
 
+    /// Was a message stored before that this sender calls as they call this one?
+    pub async fn is_repeat(&self, sender: UserKey, request: &SendRequest) -> Result<bool> {
+        Ok(self.place_of_first(sender, request).await?.is_some())
+    }
+
     async fn find_among(
         &self,
         sender: UserKey,

@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::Chat;
+use super::{Chat, attachment::Rated};
 use crate::{
     files::{
         FileName, Files,
@@ -200,9 +200,10 @@ impl Uploads {
         self: &Arc<Self>,
         user: UserKey,
         name: &str,
+        rated: Rated,
         bytes: impl Stream<Item = Result<Bytes>> + Send,
     ) -> Result<Attachment> {
-        let outcome = self.received(user, name, bytes).await;
+        let outcome = self.received(user, name, rated, bytes).await;
         self.counters.count(&outcome);
         outcome
     }
@@ -211,10 +212,11 @@ impl Uploads {
         self: &Arc<Self>,
         user: UserKey,
         name: &str,
+        rated: Rated,
         bytes: impl Stream<Item = Result<Bytes>> + Send,
     ) -> Result<Attachment> {
         let place = self.place(user).await?;
-        let pending = Pending::begin(self, user, name).await?;
+        let pending = Pending::begin(self, user, name, rated, 0).await?;
         let spooled = self.spooled(bytes).await;
         let spooled = match spooled {
             Ok(spooled) => spooled,
@@ -444,8 +446,15 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) async fn begin(uploads: &Arc<Uploads>, user: UserKey, name: &str) -> Result<Self> {
-        let begun = uploads.chat.begin_upload(user, name).await?;
+    /// `announced`: as [`Chat::begin_upload`] has it.
+    pub(super) async fn begin(
+        uploads: &Arc<Uploads>,
+        user: UserKey,
+        name: &str,
+        rated: Rated,
+        announced: u64,
+    ) -> Result<Self> {
+        let begun = uploads.chat.begin_upload(user, name, rated, announced).await?;
         Ok(Pending {
             uploads: Arc::clone(uploads),
             key: begun.key,

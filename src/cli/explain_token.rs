@@ -9,7 +9,7 @@ use std::{
 use clap::ArgMatches;
 
 use super::WRONG_CONFIGURATION;
-use crate::config::{Secret, Settings};
+use crate::config::{ConfigFault, Secret, Settings};
 use crate::model::{Timestamp, limits};
 use crate::server::{self, Fault};
 use crate::transport::explain::Explanation;
@@ -49,16 +49,26 @@ fn explained(
     }
     let secret = match &settings.jwt.secret {
         Some(secret) => Some(secret.clone()),
-        // Public keys, sessions and API keys can be judged without it.
-        None => kept_secret(settings)
-            .inspect_err(|fault| eprintln!("Note: {fault}"))
-            .ok(),
+        None => match kept_secret(settings) {
+            Ok(secret) => Some(secret),
+            // Else a token of the secret that cannot be read would be called wrong.
+            Err(fault) if fault.is::<ConfigFault>() => return Err(fault),
+            // There is none yet. Public keys, sessions and API keys can be judged without it.
+            Err(fault) => {
+                eprintln!("Note: {fault}");
+                None
+            }
+        },
     };
     let authenticator = server::lone_authenticator(settings, secret)?;
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
     // It may ask an issuer for its keys, or the site for its sessions.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(authenticator.explain(&credential, now_ms)))
+    let mut told = runtime.block_on(authenticator.explain(&credential, now_ms));
+    if let Some(user) = told.claims.as_ref().map(|claims| claims.user_id.clone()) {
+        told.judge_ended(server::sessions_ended(settings, &user));
+    }
+    Ok(told)
 }
 
 /// A cookie of 64,000 bytes, every one of which may come as `%XX`, and its header's name.

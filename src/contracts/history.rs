@@ -27,7 +27,7 @@ struct Rendered {
     link: Option<String>,
 }
 
-/// A page of a history, marked as read where the contract has it so, and then answered.
+/// A page of a history, marked as read where the contract has it so and the page that asks is known, and then answered.
 pub async fn history(call: &Call, id: &str, shape: impl HistoryShape) -> Result<Reply> {
     // What the caller cannot see does not exist, whatever else is wrong with the request.
     call.chat().must_see(call.caller, id).await?;
@@ -38,7 +38,7 @@ pub async fn history(call: &Call, id: &str, shape: impl HistoryShape) -> Result<
     if call.has(&rendered.tag) {
         return Ok(Reply::NotModified { tag: rendered.tag });
     }
-    let rendered = match shape.marks(&read.conversation) && mark(call, &read).await? {
+    let rendered = match shape.marks(&read.conversation) && call.may_mark() && mark(call, &read).await? {
         true => {
             let again = SeqPage { wait: None, ..page };
             render(call, &call.chat().history(call.caller, id, again).await?, &shape)

@@ -188,6 +188,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 
 /// `Content-Disposition` (RFC 6266): shown in place, or offered for saving; under which name in either case.
 fn disposition(name: &str, media_type: MediaType) -> String {
+    let name = media_type.fitting_name(name);
     let kind = match media_type.kind() {
         MediaKind::Image | MediaKind::Video => "inline",
         MediaKind::File => "attachment",

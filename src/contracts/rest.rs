@@ -230,6 +230,11 @@ impl Call {
             .map_or("", |(_, value)| value)
     }
 
+    /// May this request, a GET, mark what it shows? Browsers send cookies along for any page that asks them to.
+    pub fn may_mark(&self) -> bool {
+        !matches!(self.credential, Credential::Cookie(_)) || self.api.origins.may_mark_by_cookie(&self.headers)
+    }
+
     pub fn chat(&self) -> &Arc<Chat> {
         &self.api.chat
     }

@@ -12,8 +12,11 @@ use super::{
     rest::{Call, Reply, Route, route},
 };
 use crate::{
-    chat::{attachment::FileReference, upload::Uploads},
-    model::{Attachment, Error, Result, Variant, limits},
+    chat::{
+        attachment::{FileReference, Rated},
+        upload::Uploads,
+    },
+    model::{Attachment, Error, Result, UserKey, Variant, limits},
 };
 
 pub fn routes() -> Vec<Route> {
@@ -150,12 +153,25 @@ async fn read(call: &Call, form: &mut Form, received: &mut Received, most_files:
         let fields = Fields::from_form(form.texts_so_far())?;
         draft::must_be_caller(&fields, &call.person()?.id)?;
         draft::must_see_named(call, &fields).await?;
+        let rated = match is_repeat(call, user, &fields).await? {
+            true => Rated::Repeat,
+            false => Rated::Counted,
+        };
         let name = file.name.clone();
-        let attachment = received.uploads.receive(user, &name, pieces(file)).await?;
+        let attachment = received.uploads.receive(user, &name, rated, pieces(file)).await?;
         received.attachments.push(attachment);
     }
     received.fields = form.fields()?;
     Ok(())
+}
+
+/// Was the message stored before, as far as the texts before its files tell? What cannot be read of them yet is judged once
+/// the form has ended.
+async fn is_repeat(call: &Call, user: UserKey, fields: &Fields) -> Result<bool> {
+    match draft::decode(fields, &call.headers) {
+        Ok(request) if request.client_message_id.is_some() => call.chat().is_repeat(user, &request).await,
+        _ => Ok(false),
+    }
 }
 
 fn pieces(file: FilePart) -> impl futures_util::Stream<Item = Result<bytes::Bytes>> + Send {

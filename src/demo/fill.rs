@@ -15,7 +15,12 @@ use super::{
 };
 use crate::{
     chat::{
-        Caller, Chat, attachment::FileReference, page::PageQuery, read::ReadTarget, send::SendRequest, upload::Uploads,
+        Caller, Chat,
+        attachment::{FileReference, Rated},
+        page::PageQuery,
+        read::ReadTarget,
+        send::SendRequest,
+        upload::Uploads,
     },
     model::{
         Clock, Conversation, Error, MessageId, MessageKind, Result, Seq, Timestamp, UserKey, limits,
@@ -148,7 +153,7 @@ async fn is_said(chat: &Chat, conversation: &Conversation, reader: UserKey, plac
 
 async fn upload(uploads: &Arc<Uploads>, author: UserKey, photo: &Photo) -> Result<FileReference> {
     let bytes = stream::once(future::ready(Ok(Bytes::from_static(photo.bytes))));
-    let attachment = uploads.receive(author, photo.name, bytes).await?;
+    let attachment = uploads.receive(author, photo.name, Rated::Counted, bytes).await?;
     Ok(FileReference::Id(attachment.id.to_string()))
 }
 

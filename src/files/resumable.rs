@@ -45,6 +45,15 @@ struct Known {
     is_busy: bool,
 }
 
+/// Uploads that are not done yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    pub in_all: usize,
+    pub of_owner: usize,
+    /// What its owner's will have when they are whole.
+    pub bytes_of_owner: u64,
+}
+
 /// How far an upload has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
@@ -111,14 +120,18 @@ impl Resumables {
         self.folder.join(format!("{id}.{extension}"))
     }
 
-    /// How many there are that are not done yet, in all and of this owner.
-    pub fn unfinished(&self, owner: i64) -> (usize, usize) {
+    /// Those that are not done yet.
+    pub fn unfinished(&self, owner: i64) -> Unfinished {
         let known = self.lock();
-        let unfinished = || known.values().filter(|one| !one.intent.is_stored);
-        (
-            unfinished().count(),
-            unfinished().filter(|one| one.intent.owner == owner).count(),
-        )
+        let mut unfinished = Unfinished::default();
+        for Known { intent, .. } in known.values().filter(|one| !one.intent.is_stored) {
+            unfinished.in_all += 1;
+            if intent.owner == owner {
+                unfinished.of_owner += 1;
+                unfinished.bytes_of_owner = unfinished.bytes_of_owner.saturating_add(intent.length);
+            }
+        }
+        unfinished
     }
 
     /// Begins an upload under a new id. It is on the disk when this answers.
@@ -307,6 +320,15 @@ mod tests {
         held.pause(incoming).await.unwrap()
     }
 
+    /// Each of ten bytes.
+    fn unfinished(in_all: usize, of_owner: usize) -> Unfinished {
+        Unfinished {
+            in_all,
+            of_owner,
+            bytes_of_owner: 10 * of_owner as u64,
+        }
+    }
+
     #[tokio::test]
     async fn an_upload_goes_on_where_it_was_also_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
@@ -320,13 +342,13 @@ mod tests {
 
         let again = Resumables::open(&folder).unwrap();
         assert_eq!(again.progress("one").unwrap().received, 5);
-        assert_eq!(again.unfinished(3), (1, 1));
-        assert_eq!(again.unfinished(4), (1, 0));
+        assert_eq!(again.unfinished(3), unfinished(1, 1));
+        assert_eq!(again.unfinished(4), unfinished(1, 0));
         let held = again.hold("one").unwrap();
         assert_eq!(add(&held, b"56789").await, 10);
         assert_eq!(fs::read(held.spooled().await.unwrap().path()).unwrap(), b"0123456789");
         held.note(true).await.unwrap();
-        assert_eq!(again.unfinished(3), (0, 0));
+        assert_eq!(again.unfinished(3), unfinished(0, 0));
 
         let third = Resumables::open(&folder).unwrap();
         let done = third.progress("one").unwrap();

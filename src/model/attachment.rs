@@ -1,6 +1,6 @@
 //! Files that messages carry: what is known of one, wherever its bytes are.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::{
     clock::Timestamp,
@@ -144,6 +144,33 @@ impl MediaType {
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|media_type| media_type.as_str() == text)
+    }
+
+    /// The endings by which names of such files are known, the usual one first. Of text only those that no system runs or
+    /// shows as a page.
+    fn endings(self) -> &'static [&'static str] {
+        match self {
+            MediaType::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
+            MediaType::Png => &["png"],
+            MediaType::Gif => &["gif"],
+            MediaType::Webp => &["webp"],
+            MediaType::Mp4 => &["mp4", "m4v"],
+            MediaType::Webm => &["webm"],
+            MediaType::Quicktime => &["mov", "qt"],
+            MediaType::Pdf => &["pdf"],
+            MediaType::Text => &["txt", "text", "md", "csv", "log"],
+        }
+    }
+
+    /// The name under which such a file may lie on somebody's disk: what opens it there goes by its ending, which must not
+    /// say another type than the bytes do.
+    pub fn fitting_name(self, name: &str) -> Cow<'_, str> {
+        let endings = self.endings();
+        let is_fitting = |ending: &str| endings.iter().any(|known| known.eq_ignore_ascii_case(ending));
+        match name.rsplit_once('.') {
+            Some((_, ending)) if is_fitting(ending) => Cow::Borrowed(name),
+            _ => Cow::Owned(format!("{name}.{}", endings[0])),
+        }
     }
 
     pub fn kind(self) -> MediaKind {
@@ -312,6 +339,28 @@ mod tests {
             (" .htaccess ", "htaccess"),
         ] {
             assert_eq!(clean_name(given), kept, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_saved_under_an_ending_that_says_what_it_is() {
+        for (media_type, name, fitting) in [
+            (MediaType::Text, "inv.html", "inv.html.txt"),
+            (MediaType::Text, "run.bat", "run.bat.txt"),
+            (MediaType::Text, "table.CSV", "table.CSV"),
+            (MediaType::Text, "README", "README.txt"),
+            (MediaType::Png, "a.html", "a.html.png"),
+            (MediaType::Png, "a.PNG", "a.PNG"),
+            (MediaType::Png, "a.jpg", "a.jpg.png"),
+            (MediaType::Jpeg, "a.jpeg", "a.jpeg"),
+            (MediaType::Quicktime, "clip.qt", "clip.qt"),
+            (MediaType::Pdf, "plan.pdf.exe", "plan.pdf.exe.pdf"),
+        ] {
+            assert_eq!(media_type.fitting_name(name), fitting);
+        }
+        for media_type in MediaType::ALL {
+            let name = format!("x.{}", media_type.endings()[0]);
+            assert_eq!(media_type.fitting_name(&name), name);
         }
     }
 

@@ -272,6 +272,9 @@ pub const JWKS_KEPT: Duration = Duration::from_secs(60 * 60);
 pub const JWKS_KEPT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Between two questions that tokens with unknown keys cause: who makes such tokens up cannot flood the issuer.
 pub const JWKS_ASK_PAUSE: Duration = Duration::from_secs(10);
+/// Between two warnings that somebody names clients and is no trusted proxy: who sends such a header hides nobody's warning for
+/// good, and fills no log.
+pub const PROXY_WARNING_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// Between two tries while the issuer does not answer, at first and at most.
 pub const JWKS_RETRY_MIN: Duration = Duration::from_secs(1);
 pub const JWKS_RETRY_MAX: Duration = Duration::from_secs(60);

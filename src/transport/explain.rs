@@ -1,9 +1,17 @@
 //! Why a credential is taken or refused, rule by rule, for the operator who set it up. Nothing here decides: the rules are
 //! those of the modules that are asked.
 
-use super::{auth::Authenticator, session::Sessions, token::Claims};
-use crate::transport::{auth::SESSION_COOKIE, session::cookie};
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue, header};
+use serde_json::Value;
+
+use super::{
+    auth::{Authenticator, SESSION_COOKIE},
+    session::{Sessions, cookie},
+    token::Claims,
+};
+use crate::model::Timestamp;
 
 /// One rule, and how it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +43,34 @@ impl Explanation {
         self.steps.push(Step { rule, passed, sentence });
     }
 
+    /// Judges who it is by when their sessions were ended last; `None`: that cannot be looked up from here.
+    pub fn judge_ended(&mut self, ended_at: Option<Option<Timestamp>>) {
+        let Some(claims) = &self.claims else { return };
+        let issued_at = claims.issued_at_ms.map(Timestamp);
+        match ended_at {
+            None => self.passed(
+                "sessions",
+                "Whether its user's sessions were ended (DELETE /v1/users/{id}/sessions) was not looked up: the database is no \
+                 file that can be read from here.",
+            ),
+            Some(None) => self.passed("sessions", "Its user's sessions were never ended."),
+            Some(Some(at)) if issued_at > Some(at) => self.passed(
+                "sessions",
+                format!("It was issued after its user's sessions were ended at {at}."),
+            ),
+            Some(Some(at)) => {
+                self.claims = None;
+                self.refused(
+                    "sessions",
+                    format!(
+                        "Its user's sessions were ended at {at}: what was issued up to then, or does not say when (iat), is \
+                         refused for good; sign in again."
+                    ),
+                );
+            }
+        }
+    }
+
     /// Did the last rule let it pass? Of several cookies, some may have been refused before.
     pub fn is_taken(&self) -> bool {
         self.steps.last().is_some_and(|step| step.passed)
@@ -42,10 +78,12 @@ impl Explanation {
 }
 
 impl Authenticator {
-    /// `text`: a token, alone or behind `Authorization: Bearer`; a session's value, or a whole `Cookie` header; or an API
-    /// key. `now_ms`: milliseconds since the epoch.
+    /// `text`: a token, alone or behind `Authorization: Bearer`; a session's value, or a whole `Cookie` or `Set-Cookie`
+    /// header; or an API key; also in quotation marks, or as the JSON that answers a token. `now_ms`: milliseconds since
+    /// the epoch.
     pub async fn explain(&self, text: &str, now_ms: i64) -> Explanation {
-        let text = text.trim();
+        let unwrapped = unwrapped(text.trim());
+        let text = unwrapped.trim();
         let mut told = Explanation::default();
         if text.is_empty() {
             told.refused(
@@ -85,6 +123,33 @@ impl Authenticator {
             told = self.sessions().explain(token, now_ms).await;
         }
         told
+    }
+}
+
+/// The credential out of what is copied along with it: quotation marks, the JSON of an answer, the attributes of cookies
+/// that were just set.
+fn unwrapped(text: &str) -> Cow<'_, str> {
+    match serde_json::from_str(text) {
+        Ok(Value::String(inner)) => return inner.into(),
+        Ok(Value::Object(answer)) => {
+            if let Some(token) = answer.get("token").and_then(Value::as_str) {
+                return token.to_owned().into();
+            }
+        }
+        _ => {}
+    }
+    if let Some(inner) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        return inner.into();
+    }
+    let pairs: Option<Vec<&str>> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| strip(line, "set-cookie:")?.split(';').next())
+        .collect();
+    match pairs {
+        Some(pairs) if !pairs.is_empty() => format!("Cookie: {}", pairs.join("; ")).into(),
+        _ => text.into(),
     }
 }
 

@@ -7,10 +7,8 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use http::HeaderMap;
@@ -22,7 +20,7 @@ use super::{
 use crate::{
     config::TrustedProxies,
     model::{
-        limits::RateLimits,
+        limits::{self, RateLimits},
         rate::{Limiter, RetryAfter, address_key},
     },
 };
@@ -45,7 +43,8 @@ pub struct AddressLimits {
     most_open: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
     metrics: Arc<Metrics>,
-    has_warned: AtomicBool,
+    /// When it was last said that a proxy is not named.
+    warned_at: Mutex<Option<Instant>>,
 }
 
 impl AddressLimits {
@@ -58,13 +57,13 @@ impl AddressLimits {
             most_open,
             open: Mutex::default(),
             metrics,
-            has_warned: AtomicBool::new(false),
+            warned_at: Mutex::default(),
         }
     }
 
     /// Where the client of a request is.
     pub fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
-        if !self.proxies.holds(peer.ip()) && names_clients(headers) && !self.has_warned.swap(true, Ordering::Relaxed) {
+        if !self.proxies.holds(peer.ip()) && names_clients(headers) && self.may_warn(Instant::now()) {
             tracing::warn!(
                 proxy = %peer.ip(),
                 "somebody names clients in X-Forwarded-For and is not believed, so all that comes from there counts as one \
@@ -72,6 +71,15 @@ impl AddressLimits {
             );
         }
         client_address(&self.proxies, peer, headers)
+    }
+
+    fn may_warn(&self, now: Instant) -> bool {
+        let mut warned_at = self.warned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = warned_at.is_none_or(|at| now.saturating_duration_since(at) >= limits::PROXY_WARNING_PAUSE);
+        if is_due {
+            *warned_at = Some(now);
+        }
+        is_due
     }
 
     /// Counts a handshake, or says when there is room for it.
@@ -208,6 +216,17 @@ mod tests {
         assert!(
             page.render()
                 .contains("doorbell_address_limited_total{kind=\"failures\"} 1\n")
+        );
+    }
+
+    #[test]
+    fn an_unnamed_proxy_is_told_of_once_an_hour_and_not_only_at_the_first_request() {
+        let (limits, _page) = limits(1);
+        let start = Instant::now();
+        let warned = |seconds| limits.may_warn(start + Duration::from_secs(seconds));
+        assert_eq!(
+            [0, 1, 3_599, 3_600, 3_601, 7_200].map(warned),
+            [true, false, false, true, false, true]
         );
     }
 

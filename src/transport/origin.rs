@@ -96,6 +96,14 @@ impl OriginPolicy {
         matches!(verdict, OriginVerdict::Own | OriginVerdict::Allowed)
     }
 
+    /// May a GET that shows who it is by a cookie alone mark as read what it shows? A page's own GET names no `Origin`, and
+    /// no `Referer` where its policy is to send none: then the browser's own word counts, which no page can set.
+    pub fn may_mark_by_cookie(&self, headers: &HeaderMap) -> bool {
+        let is_own_page =
+            !headers.contains_key(header::ORIGIN) && headers.get(FETCH_SITE).is_some_and(|site| site == "same-origin");
+        is_own_page || self.may_change_by_cookie(headers)
+    }
+
     /// Puts the CORS headers on an answer. `Vary` also goes to those who get none: caches must tell them apart.
     pub fn decorate(&self, request_headers: &HeaderMap, answer: &mut HeaderMap) {
         let verdict = self.judge_request(request_headers);
@@ -153,6 +161,8 @@ impl OriginPolicy {
     }
 }
 
+/// What a browser says of the page that asks (Fetch Metadata Request Headers, section 2.3).
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Says by which scheme a browser reached the proxy in front, or this server's own TLS.
 pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -285,6 +295,33 @@ mod tests {
             ("x-forwarded-proto", "HTTPS, http"),
         ]);
         assert_eq!(policy.judge_request(&behind_tls), Own);
+    }
+
+    #[test]
+    fn a_get_by_cookie_marks_for_pages_that_are_known_and_for_no_others() {
+        let policy = policy(Some("https://www.example.com"), None);
+        for (pairs, expected) in [
+            (&[][..], false),
+            (&[("origin", "https://www.example.com")], true),
+            (&[("origin", "https://evil.example")], false),
+            (&[("origin", "null")], false),
+            (&[("referer", "https://www.example.com/messages")], true),
+            (&[("referer", "https://chat.example/messages")], true),
+            (&[("referer", "https://evil.example/x")], false),
+            (&[("sec-fetch-site", "same-origin")], true),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("sec-fetch-site", "cross-site")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (
+                &[("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")],
+                false,
+            ),
+        ] {
+            let mut headers = headers(pairs);
+            headers.insert(header::HOST, HeaderValue::from_static("chat.example"));
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+            assert_eq!(policy.may_mark_by_cookie(&headers), expected, "{pairs:?}");
+        }
     }
 
     #[test]

@@ -203,3 +203,22 @@ test('one request at a time writes to an upload, and a browser of an allowed pag
   assert.deepEqual([capabilities.status, capabilities.headers.get('tus-version'), capabilities.headers.get('tus-extension'), capabilities.headers.get('tus-max-size')], [204, '1.0.0', 'creation,termination,expiration', String(100 * MiB)]);
   good(await server.api(ada).get('/api/conversations'));
 });
+
+// Where there are several nodes, each counts what was begun at it, so all of it goes to one.
+test('what is announced counts towards what one person may have, and is free again when it is given up', async (t) => {
+  const small = await Doorbell.start({ env: { DOORBELL_MEDIA_QUOTA: '8MiB' } });
+  t.after(() => small.stop());
+  const at = small.at(0);
+  const [ada, ben] = [await at.person('ada'), await at.person('ben')];
+  const begin = async (user) => {
+    const tus = new Tus(user, at);
+    return { tus, answer: await tus.begin(3 * MiB) };
+  };
+  const first = await begin(ada);
+  status(first.answer, 201);
+  status((await begin(ada)).answer, 201);
+  refusal((await begin(ada)).answer, 413, 'TOO_LARGE');
+  status((await begin(ben)).answer, 201);
+  status(await first.tus.end(), 204);
+  status((await begin(ada)).answer, 201);
+});

@@ -69,6 +69,35 @@ test('a page elsewhere can do nothing with the session, though the browser sends
   good(await visitor(cookie).post('/api/auth/socket-token', {}, { origin: undefined, referer: `${ORIGIN}/messages` }));
 });
 
+test('a page elsewhere marks nothing as read, and the site\'s own page does', async () => {
+  const name = cookieName('next-auth', false);
+  const claims = someone();
+  const cookie = `${name}=${await session('next-auth', { claims, secret: SECRET, name })}`;
+  const ben = await server.person('ben');
+  const own = { origin: undefined, 'sec-fetch-site': 'same-origin' };
+  const asPage = visitor(cookie);
+  good(await asPage.get('/api/conversations'));
+  const { id } = await server.direct(ben, { id: claims.sub });
+  const path = `/api/messages?conversationId=${id}&markRead=true`;
+  const unread = async () => good(await asPage.get('/api/conversations')).conversations[0].unreadCount;
+  await server.say(ben, id, 'one');
+  for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, { origin: undefined }, { origin: undefined, referer: 'https://evil.example/x', 'sec-fetch-site': 'cross-site' }, { origin: undefined, 'sec-fetch-site': 'none' }]) {
+    for (const history of [path, `/chat/${id}/messages`]) {
+      const { body } = await asPage.get(history, headers);
+      assert.equal((body.messages ?? body).length, 1, 'it is answered all the same');
+      assert.equal(await unread(), 1, `${history}: ${JSON.stringify(headers)}`);
+    }
+  }
+  for (const headers of [{ origin: ORIGIN }, { origin: undefined, referer: `${ORIGIN}/messages` }, own]) {
+    for (const history of [path, `/chat/${id}/messages`]) {
+      good(await asPage.get(history, headers));
+      assert.equal(await unread(), 0, `${history}: ${JSON.stringify(headers)}`);
+      await server.say(ben, id, 'another');
+      assert.equal(await unread(), 1);
+    }
+  }
+});
+
 test('a key, a token and a session of Doorbell decide before a session of the site', async () => {
   const name = cookieName('authjs', false);
   const claims = someone();

@@ -142,7 +142,24 @@ test('a name of whatever characters is one name, and no header or folder', async
     assert.equal(headers.get('set-cookie'), null);
     const star = /filename\*=UTF-8''(.*)$/.exec(headers.get('content-disposition'));
     const plain = /filename="([^"]*)"/.exec(headers.get('content-disposition'));
-    assert.equal(star ? decodeURIComponent(star[1]) : plain[1], kept);
+    assert.equal(star ? decodeURIComponent(star[1]) : plain[1], kept.endsWith('.txt') ? kept : `${kept}.txt`);
+  }
+});
+
+test('what is saved has an ending of its type, whatever its sender called it', async () => {
+  const ada = await server.person('ada');
+  const text = Buffer.from('text');
+  for (const [name, bytes, saved] of [
+    ['invoice.html', text, 'invoice.html.txt'],
+    ['run.bat', text, 'run.bat.txt'],
+    ['table.csv', text, 'table.csv'],
+    ['a.html', png(8, 8), 'a.html.png'],
+    ['a.PNG', png(8, 8), 'a.PNG'],
+  ]) {
+    const stored = good(await upload(ada, name, bytes), 201);
+    assert.equal(stored.fileName, name, 'it is shown as it was called');
+    const { headers } = await fetch(here(stored.url), { method: 'HEAD' });
+    assert.equal(/filename="([^"]*)"/.exec(headers.get('content-disposition'))[1], saved);
   }
 });
 
@@ -413,4 +430,18 @@ test('a form that is sent again with its file is one message, and with another f
   refusal(await send(png(80, 61)), 409, 'CONFLICT');
   refusal(await send(png(80, 60), 'b.png'), 409, 'CONFLICT');
   assert.equal((await server.history(ben, id)).length, 1);
+});
+
+test('a form that is sent again is never refused for the rate of uploads', async (t) => {
+  const slow = await Doorbell.start({ env: { DOORBELL_RATE_LIMITS: 'uploads=2/h' } });
+  t.after(() => slow.stop());
+  const [ada, ben] = await slow.people('ada', 'ben');
+  const { id } = await slow.direct(ada, ben);
+  const fields = { conversationId: id, content: 'once' };
+  const send = (clientMessageId) => slow.api(ada).post('/api/messages', form({ ...fields, clientMessageId }, ['a.png', png(80, 60)]));
+  const { message } = good(await send('the-first'), 201);
+  for (const answer of await Promise.all(range(5).map(() => send('the-first')))) assert.equal(good(answer, 200).message.id, message.id);
+  good(await slow.api(ada).post('/api/messages', form(fields, ['a.png', png(80, 60)]), { 'idempotency-key': 'the-second' }), 201);
+  good(await slow.api(ada).post('/api/messages', form(fields, ['a.png', png(80, 60)]), { 'idempotency-key': 'the-second' }), 200);
+  refusal(await send('the-third'), 429, 'RATE_LIMITED');
 });

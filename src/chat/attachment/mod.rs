@@ -24,6 +24,14 @@ use crate::{
     store::Completed,
 };
 
+/// How an upload counts against its owner's rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rated {
+    Counted,
+    /// It comes with a message that is there already, and a repeat is never refused for its rate.
+    Repeat,
+}
+
 /// A new id, which nobody can guess.
 fn new_id() -> Result<AttachmentId> {
     let mut bits = [0; 16];
@@ -34,13 +42,18 @@ fn new_id() -> Result<AttachmentId> {
 
 impl Chat {
     /// Begins the upload of a file that its owner calls `name`; afterwards its bytes may be written. Counts against the
-    /// rate of uploads. `TOO_LARGE` for who has as much as they may.
-    pub async fn begin_upload(&self, owner: UserKey, name: &str) -> Result<Upload> {
-        self.rates.uploads.take(owner)?;
-        if let Some(quota) = self.policy.media.quota
-            && self.store.attachment_bytes(owner).await? >= quota
-        {
-            return Err(over_quota(quota));
+    /// rate of uploads. `TOO_LARGE` for who has as much as they may, `announced` bytes counted: those that are still to
+    /// come, of this file and of others, as far as that is known.
+    pub async fn begin_upload(&self, owner: UserKey, name: &str, rated: Rated, announced: u64) -> Result<Upload> {
+        if rated == Rated::Counted {
+            self.rates.uploads.take(owner)?;
+        }
+        if let Some(quota) = self.policy.media.quota {
+            // Of a length that is not known at least one byte comes.
+            let stored = self.store.attachment_bytes(owner).await?;
+            if stored.saturating_add(announced.max(1)) > quota {
+                return Err(over_quota(quota));
+            }
         }
         let begun = self.store.begin_attachment(new_id()?, owner, clean_name(name));
         Ok(begun.await?)

@@ -45,7 +45,7 @@ use self::{
 pub use self::{
     migrate::{Migrated, migrate},
     open::OpenError,
-    settings::read_setting,
+    settings::{read_sessions_ended, read_setting},
     stats::Stats,
 };
 use super::{

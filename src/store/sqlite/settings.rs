@@ -8,7 +8,7 @@ use super::{
     statement::Statements,
     writer::{Write, Writing},
 };
-use crate::model::limits;
+use crate::model::{Timestamp, limits};
 
 pub(super) struct KeepSetting {
     pub(super) name: &'static str,
@@ -34,6 +34,16 @@ pub fn read_setting(path: &Path, name: &str) -> rusqlite::Result<Option<String>>
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?
         .query_row("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0))
         .optional()
+}
+
+/// When all sessions of a user were ended last, read in the same way; `None` also of somebody whom nobody knows.
+pub fn read_sessions_ended(path: &Path, user_id: &str) -> rusqlite::Result<Option<Timestamp>> {
+    let ended_at = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+        .query_row("SELECT sessions_ended_at FROM user WHERE id = ?1", [user_id], |row| {
+            row.get::<_, Option<i64>>(0)
+        })
+        .optional()?;
+    Ok(ended_at.flatten().map(Timestamp))
 }
 
 /// Writes as much as a long message does, and flushes it, to see whether that works.

@@ -1,8 +1,8 @@
 //! Public keys of an issuer, as it publishes them (RFC 7517): asked for, kept, and asked for again.
 //!
 //! They are refreshed in the background, as often as the issuer's answer says. A token that names a key which is not there
-//! causes one question more, and then none for a while, whatever tokens come. While the issuer does not answer, the keys
-//! that are known go on counting.
+//! causes one question more, and then none for a while, whatever tokens come: until its issuer was asked anew nobody says that
+//! such a token is wrong. While the issuer does not answer, the keys that are known go on counting.
 
 pub mod keys;
 #[cfg(test)]
@@ -41,12 +41,16 @@ struct Known {
     keys: Option<Arc<PublicKeys>>,
     /// When it was asked last, whatever came of it.
     asked_at: Option<Instant>,
+    /// When the question was put that these keys answer.
+    answered_of: Option<Instant>,
     /// How long what is known need not be looked at again.
     look_after: Duration,
     /// Since its last answer.
     failures: u32,
 }
 
+/// What is said of a token whose key may have been published a moment ago.
+const NOT_ASKED: &str = "its issuer cannot be asked at this moment whether its key is a new one";
 /// Why no key verifies a token.
 const UNKNOWN_KEY: &str = "its key is not among those that its issuer publishes";
 const OTHER_ALGORITHM: &str = "its algorithm is not that of its key";
@@ -101,6 +105,7 @@ impl KeySet {
 
     /// The key with which a token is signed, and its place in the set.
     pub(super) async fn find(&self, token: &Unverified<'_>) -> Result<(usize, Arc<PublicKeys>), TokenFault> {
+        let shown_at = Instant::now();
         let known = self.known().keys;
         if let Some(keys) = known {
             match try_keys(&keys, token) {
@@ -111,12 +116,20 @@ impl KeySet {
             }
         }
         self.look_again().await;
-        let Some(keys) = self.known().keys else {
+        let Known { keys, answered_of, .. } = self.known();
+        let Some(keys) = keys else {
             return Err(TokenFault::Unavailable(
                 "its issuer does not say now which keys are its own",
             ));
         };
-        try_keys(&keys, token).map_err(TokenFault::Invalid).map(|at| (at, keys))
+        match try_keys(&keys, token) {
+            Ok(at) => Ok((at, keys)),
+            // Keys are published before anything is signed with them: so what was asked since the token came is the answer.
+            Err(reason) if keys.names(token.key_id.as_deref()) || answered_of >= Some(shown_at) => {
+                Err(TokenFault::Invalid(reason))
+            }
+            Err(_) => Err(TokenFault::Unavailable(NOT_ASKED)),
+        }
     }
 
     /// Asks the issuer, unless it was asked a moment ago. Whoever comes while it is asked waits for that answer.
@@ -134,6 +147,7 @@ impl KeySet {
 
     /// By whoever has the turn.
     async fn ask(&self) {
+        let began = Instant::now();
         let asked = self.request().await;
         let mut known = self.known();
         let url = &self.url;
@@ -149,6 +163,7 @@ impl KeySet {
                     tracing::warn!(%url, "none of the issuer's public keys can be used; its tokens let nobody in");
                 }
                 known.keys = Some(Arc::new(keys));
+                known.answered_of = Some(began);
                 known.failures = 0;
                 known.look_after = kept;
             }
@@ -190,8 +205,11 @@ fn try_keys(keys: &PublicKeys, token: &Unverified<'_>) -> Result<usize, &'static
     let mut reason = UNKNOWN_KEY;
     for (at, key) in keys.for_id(token.key_id.as_deref()) {
         if key.algorithm != token.algorithm {
-            // Else the public key of one algorithm could be taken for the secret of another.
-            reason = OTHER_ALGORITHM;
+            // Else the public key of one algorithm could be taken for the secret of another. A key that could have signed it
+            // says more of it.
+            if reason == UNKNOWN_KEY {
+                reason = OTHER_ALGORITHM;
+            }
         } else if token.is_signed_with(&key.key) {
             return Ok(at);
         } else {

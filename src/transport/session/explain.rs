@@ -21,12 +21,30 @@ use crate::{
     model::{Timestamp, limits},
 };
 
+/// How a JSON header begins in base64: `{"`.
+const JSON_IN_BASE64: &str = "eyJ";
+const NO_CREDENTIAL: &str = "This is no token, no cookie and no API key that counts here; copy all of it. Where the site keeps \
+                             its sessions in a database, set DOORBELL_SESSION_URL to the site's address, or show the cookie with \
+                             its name.";
+
 impl Sessions {
     /// `text`: the whole of a `Cookie` header, or a cookie's value alone, which then may be that of any configured name. A
     /// session that only the site can read is asked of the site.
     pub async fn explain(&self, text: &str, now_ms: i64) -> Explanation {
         let mut told = Explanation::default();
         let text = text.trim();
+        let mut headers = HeaderMap::new();
+        let line = text.strip_prefix("Cookie:").unwrap_or(text).trim();
+        if let Ok(value) = HeaderValue::from_str(line) {
+            headers.append(header::COOKIE, value);
+        }
+        let is_value = Self::is_session(text) || cookie::pairs(&headers).next().is_none();
+        // A value of which nothing is known may still be a session that the site knows.
+        let may_be_asked = self.site.is_some() && !text.contains(char::is_whitespace);
+        if is_value && !Self::is_session(text) && !text.starts_with(JSON_IN_BASE64) && !may_be_asked {
+            told.refused("form", NO_CREDENTIAL);
+            return told;
+        }
         if self.keys.is_empty() && self.site.is_none() {
             told.refused(
                 "settings",
@@ -35,12 +53,7 @@ impl Sessions {
             );
             return told;
         }
-        let mut headers = HeaderMap::new();
-        let line = text.strip_prefix("Cookie:").unwrap_or(text).trim();
-        if let Ok(value) = HeaderValue::from_str(line) {
-            headers.append(header::COOKIE, value);
-        }
-        if Self::is_session(text) || cookie::pairs(&headers).next().is_none() {
+        if is_value {
             self.explain_value(text, &mut told, now_ms).await;
         } else {
             self.explain_header(&headers, &mut told, now_ms).await;
@@ -129,8 +142,7 @@ impl Sessions {
 
     async fn explain_opaque(&self, candidate: &Candidate<'_>, told: &mut Explanation, now_ms: i64) {
         let Some(site) = &self.site else {
-            // How a JSON header begins in base64: `{"`.
-            if candidate.value().starts_with("eyJ") {
+            if candidate.value().starts_with(JSON_IN_BASE64) {
                 told.refused(
                     "form",
                     "It begins as a token and has not the five parts of a session; copy all of it, and leave jwt.encode of the \

@@ -102,6 +102,7 @@ fn each_trouble_has_a_sentence_of_its_own() {
             "form",
             "keeps its sessions in a database",
         ),
+        ("Hello, is the flat free?", "form", "no token, no cookie and no API key"),
         ("authjs.csrf-token=a; theme=dark", "cookie", "sign in first"),
         (
             "example.session-token=a",
@@ -116,6 +117,13 @@ fn each_trouble_has_a_sentence_of_its_own() {
         let (refusing, sentence) = refusal(&told);
         assert_eq!(refusing, rule, "{text:.60}: {sentence}");
         assert!(sentence.contains(expected), "{text:.60}: {sentence}");
+    }
+}
+
+#[test]
+fn what_is_no_credential_at_all_is_told_in_one_sentence() {
+    for text in ["Hello, is the flat free?", "0b6e4a8e-5a8f-4d0c-9d8b-2f1f6f0f5a11"] {
+        assert_eq!(explain(text).steps.len(), 1, "{text}");
     }
 }
 

@@ -67,6 +67,11 @@ impl TokenVerifier {
     async fn explain_key(&self, token: &Unverified<'_>, claims: &Map<String, Value>, told: &mut Explanation) -> bool {
         if token.algorithm == Algorithm::HS256 {
             match self.check_secrets(token) {
+                Ok(()) if self.judge_issuer_of_secret(claims).is_err() => told.refused(
+                    "key",
+                    "The shared secret signed it, in the name of an issuer whose keys DOORBELL_JWKS_URL names; sign it in the name \
+                     of the issuer that stands behind theirs in DOORBELL_JWT_ISSUER.",
+                ),
                 Ok(()) => told.passed("key", "The shared secret (DOORBELL_JWT_SECRET, or the one kept in the database) signed it."),
                 Err(fault) => told.refused(
                     "key",
@@ -113,6 +118,18 @@ impl TokenVerifier {
 
     fn explain_times(&self, claims: &Map<String, Value>, told: &mut Explanation, now_ms: i64) -> bool {
         match judge_times(claims, limits::TOKEN_LEEWAY, now_ms) {
+            Ok(ends_at_ms) if ends_at_ms <= now_ms => {
+                told.passed(
+                    "end",
+                    format!(
+                        "It ended {}: requests take it for {} s after its end, since clocks differ, and a socket does not; get a \
+                         new one.",
+                        from_now(ends_at_ms, now_ms),
+                        limits::TOKEN_LEEWAY.as_secs()
+                    ),
+                );
+                return true;
+            }
             Ok(ends_at_ms) => {
                 told.passed("end", format!("It ends at {}, {}.", Timestamp(ends_at_ms), from_now(ends_at_ms, now_ms)));
                 return true;
@@ -176,13 +193,12 @@ impl TokenVerifier {
 }
 
 fn issued(issued_at_ms: Option<i64>, now_ms: i64) -> String {
-    const REVOKED: &str = "A user's tokens up to the moment of DELETE /v1/users/{id}/sessions are refused; that moment stands in \
-                           the database, which is not asked here.";
     match issued_at_ms {
-        Some(at) => format!("It was issued {}. {REVOKED}", from_now(at, now_ms)),
-        None => format!(
-            "It does not say when it was issued (iat), so it is refused for good once its user's sessions were ended. {REVOKED}"
-        ),
+        Some(at) => format!("It was issued {}.", from_now(at, now_ms)),
+        None => {
+            "It does not say when it was issued (iat), so it is refused for good once its user's sessions were ended."
+                .to_owned()
+        }
     }
 }
 

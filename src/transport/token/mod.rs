@@ -105,7 +105,10 @@ impl TokenVerifier {
         }
         let unverified = Unverified::read(token)?;
         match unverified.algorithm {
-            Algorithm::HS256 => self.check_secrets(&unverified)?,
+            Algorithm::HS256 => {
+                self.check_secrets(&unverified)?;
+                self.judge_issuer_of_secret(&unverified.claims()?)?;
+            }
             _ => self.check_key_sets(&unverified).await?,
         }
         self.judge(&unverified.claims()?, now_ms)
@@ -132,6 +135,19 @@ impl TokenVerifier {
         match self.issuers.is_empty() || self.issuers.iter().any(is_known) {
             true => Ok(()),
             false => Err(TokenFault::Invalid("it comes from another issuer")),
+        }
+    }
+
+    /// Where an issuer is configured for the shared secret, nobody else's name is signed with it.
+    fn judge_issuer_of_secret(&self, claims: &Map<String, Value>) -> Result<(), TokenFault> {
+        let has_own = self.issuers.len() > self.key_sets.len();
+        let named = issuer(claims);
+        let is_of_keys = named.is_some() && self.key_sets.iter().any(|set| set.issuer() == named);
+        match has_own && is_of_keys {
+            true => Err(TokenFault::Invalid(
+                "its issuer signs with keys of its own, and not with the shared secret",
+            )),
+            false => Ok(()),
         }
     }
 
