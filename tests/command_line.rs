@@ -225,7 +225,7 @@ fn a_wrong_user_is_told_before_a_missing_secret() {
     );
     shell.file("doorbell.db", "no database at all");
     let broken = shell.run(&["token", "u1", "--database-url", "sqlite://doorbell.db"], &[]);
-    assert_eq!(broken.status.code(), Some(1), "{}", err(&broken));
+    assert_eq!(broken.status.code(), Some(2), "{}", err(&broken));
     assert!(
         err(&broken).contains("cannot be read") && err(&broken).ends_with("set DOORBELL_JWT_SECRET.\n"),
         "{}",
