@@ -1,5 +1,6 @@
 // How the pages are served, found again, and fit on screens.
 import assert from 'node:assert/strict';
+import { after } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { API_KEY, Doorbell, JWT_SECRET } from '../../tests/clients/support/doorbell.mjs';
 import { newBrowser, open, overflow } from './support/browser.mjs';
@@ -126,9 +127,11 @@ test('a second start of the demo doubles nothing', async () => {
   assert.equal(before.comments.length, 2);
 });
 
+// Of the file, so that it outlives the pages, which would miss it.
+const inbox = await Doorbell.start({ command: 'serve', env: { DOORBELL_JWT_SECRET: JWT_SECRET } });
+after(() => inbox.stop());
+
 test('under `doorbell serve` the pages are the inbox of whoever is signed in, or say how to sign in', async (t) => {
-  const inbox = await Doorbell.start({ command: 'serve', env: { DOORBELL_JWT_SECRET: JWT_SECRET } });
-  t.after(() => inbox.stop());
   const host = (method, path, body) => fetch(inbox.url + path, { method, headers: { 'x-api-key': API_KEY, 'content-type': 'application/json' }, body: JSON.stringify(body) }).then((answer) => answer.json());
   for (const [id, name] of [['ann', 'Ann'], ['ben', 'Ben <b>Bold</b>']]) await host('PUT', `/v1/users/${id}`, { name });
   const signedOut = await open(t, inbox.url, { allowed: [/status of 401/] });
