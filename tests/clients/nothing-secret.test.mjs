@@ -35,7 +35,8 @@ test('everything that is secret, at trace level: nowhere', { timeout: 60_000 }, 
   for (const token of [...tokens, NEXT_AUTH, `rubbish${MARK}.x.y`]) {
     await ask(server.api(token).get('/api/conversations'));
     const socket = server.dial(token, { reconnection: false });
-    await Promise.race([socket.connected(), socket.once('(connect_error)')]);
+    // Of a key that nobody knows yet, while the issuer is asked, the transport is closed.
+    await Promise.any([socket.connected(), socket.once('(connect_error)'), socket.once('(disconnect)')]);
     answers.push(JSON.stringify(socket.events));
   }
   for (const cookie of cookies) await ask(new Rest(() => server.next(), { cookie }).get('/api/conversations'));
