@@ -357,6 +357,18 @@ async fn a_slow_reader_gets_all_of_its_answer() {
     assert!(taken > 32 << 20, "{taken} bytes in {:?}", start.elapsed());
 }
 
+/// Two connections, each answered and kept.
+async fn two_open(server: &Server, request: &[u8]) -> Vec<TcpStream> {
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = server.connect().await;
+        stream.write_all(request).await.unwrap();
+        assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 200"));
+        open.push(stream);
+    }
+    open
+}
+
 #[tokio::test]
 async fn a_connection_too_many_is_told_to_come_back_and_may() {
     let server = start(HttpLimits {
@@ -366,13 +378,7 @@ async fn a_connection_too_many_is_told_to_come_back_and_may() {
     })
     .await;
     let request = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
-    let mut open = Vec::new();
-    for _ in 0..2 {
-        let mut stream = server.connect().await;
-        stream.write_all(request).await.unwrap();
-        assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 200"));
-        open.push(stream);
-    }
+    let open = two_open(&server, request).await;
     let refused = server.ask(request).await;
     assert!(
         refused.starts_with("HTTP/1.1 503") && refused.contains("Retry-After: 2"),
@@ -390,13 +396,7 @@ async fn a_connection_too_many_is_told_to_come_back_and_may() {
 async fn an_address_with_too_many_connections_is_told_so_and_others_have_theirs() {
     let server = start_with(SMALL, 2, None).await;
     let request = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
-    let mut open = Vec::new();
-    for _ in 0..2 {
-        let mut stream = server.connect().await;
-        stream.write_all(request).await.unwrap();
-        assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 200"));
-        open.push(stream);
-    }
+    let open = two_open(&server, request).await;
     let refused = server.ask(request).await;
     assert!(
         refused.starts_with("HTTP/1.1 429") && refused.contains("Retry-After: 2"),
