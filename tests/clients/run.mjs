@@ -11,7 +11,7 @@ import { SETUP } from './support/setup.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 // Most of a file's time is waiting for what takes its time: graces, time limits, restarts.
-const FILES_AT_ONCE = Number(process.env.DOORBELL_TEST_CONCURRENCY || 4);
+const FILES_AT_ONCE = Number(process.env.DOORBELL_TEST_CONCURRENCY || 8);
 
 const testFiles = (folder) => readdirSync(path.join(here, folder)).filter((name) => name.endsWith('.test.mjs')).sort().map((name) => path.join(folder, name));
 const asked = process.argv.length > 2 ? process.argv.slice(2) : [...testFiles('promises'), ...testFiles('.')];
