@@ -199,6 +199,16 @@ test('5,000 conversations: few rows in the document, all reachable', async (t) =
   await page.getByText('Nothing found for “nobody of that name”.').waitFor();
 });
 
+test('a row says who wrote last, "You" of oneself, and counts to 99', async (t) => {
+  const page = await open(t, 'inbox');
+  const row = (id) => page.locator(`[data-conversation="${id}"]`);
+  assert.equal(await row('c-ben').locator('.db-row-last').textContent(), 'You: Thank you! Is the deposit one month or two?');
+  assert.equal(await row('c-group').locator('.db-row-by').textContent(), 'Ben: ');
+  assert.equal(await row('c-chloe').locator('.db-row-last').textContent(), 'Photo');
+  assert.equal(await row('c-dario').locator('.db-badge').textContent(), '99+');
+  assert.match(await row('c-dario').textContent(), /120 unread/, 'in words it is told exactly');
+});
+
 test('no row moves while the pointer is over the list; what is new shows in its row', async (t) => {
   const page = await open(t, 'inbox');
   const before = await names(page);

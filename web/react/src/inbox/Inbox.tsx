@@ -24,8 +24,7 @@ const SEARCHED_FROM = 4;
 export function Inbox({ activeId = null, onOpen, header, className = '' }: InboxProps) {
   const { wording, root, popup, ...site } = useSurroundings();
   const { items, isLoading, hasMore, error, loadMore, refresh } = useInbox();
-  const { me, state } = useSession();
-  const myId = me?.id;
+  const { state } = useSession();
   // Nothing comes then until somebody does something, which the bar above says.
   const isShut = state.status === 'signed-out' || state.status === 'refused';
   const { texts } = wording;
@@ -94,7 +93,7 @@ export function Inbox({ activeId = null, onOpen, header, className = '' }: Inbox
           <ul className="db-rows" style={{ paddingBlockStart: before, paddingBlockEnd: after }} onKeyDown={move}
             onFocus={(event) => setFocusedId((event.target as HTMLElement).dataset.conversation ?? null)}>
             {rows.map((conversation, index) => (
-              <Row key={conversation.id} conversation={conversation} myId={myId} isCurrent={conversation.id === activeId}
+              <Row key={conversation.id} conversation={conversation} isCurrent={conversation.id === activeId}
                 isTabStop={conversation.id === tabStop} position={start + index + 1} total={hasMore && !query ? -1 : shown.length}
                 measure={index === 0 ? measure : undefined} onChoose={choose} />
             ))}
