@@ -50,7 +50,7 @@ export interface ConnectionState {
    * - `refused`: will not get better by waiting; `reason` says why. `connect()` tries again.
    */
   status: 'connecting' | 'online' | 'polling' | 'offline' | 'signed-out' | 'refused';
-  /** Since when, in milliseconds as `Date.now()`. */
+  /** Since when, in milliseconds as `Date.now()`; of `connecting` and `offline`: since when there is no connection, however often it was tried. */
   since: number;
   reason?: Reason;
   /** When it tries again, in milliseconds as `Date.now()`. */

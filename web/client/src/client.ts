@@ -141,7 +141,7 @@ class Client implements DoorbellClient {
     for (const entry of this.#outbox.entries()) this.#outbox.discard(entry.clientMessageId);
     await this.close();
     if (this.#hasBegun) await this.#shelf.clear();
-    this.#hub.state.set({ status: 'signed-out', since: Date.now() });
+    this.#hub.show({ status: 'signed-out', since: Date.now() });
   }
 
   #upload(file: Blob, options: UploadOptions & UploadBegun): UploadTask {
@@ -159,28 +159,36 @@ class Client implements DoorbellClient {
       if (this.#isClosed || this.#hasBegun) return;
       const since = Date.now();
       if (error.isFinal || error.code === 'SIGNED_OUT') {
-        this.#hub.state.set({ status: error.isFinal ? 'refused' : 'signed-out', since, reason: plain(error) });
+        this.#hub.show({ status: error.isFinal ? 'refused' : 'signed-out', since, reason: plain(error) });
         return;
       }
       const wait = error.retryAfterMs ?? backoff((this.#failures += 1));
       this.#beginAgain.set(wait, () => void this.#begin());
-      this.#hub.state.set({ status: 'offline', since, reason: plain(error), retryAt: since + wait });
+      this.#hub.show({ status: 'offline', since, reason: plain(error), retryAt: since + wait });
       return;
     }
     if (this.#isClosed || this.#hasBegun) return;
     this.#hasBegun = true;
-    this.#hub.state.set({ status: 'connecting', since: Date.now() });
+    this.#hub.show({ status: 'connecting', since: Date.now() });
     const name = `${this.#session.base}|${key}`;
     this.#shelf.open(name);
-    const { userId } = this.#session;
-    if (!this.me.get() && userId) this.me.set(personOf(userId));
+    if (this.#session.userId) this.#identify(this.#session.userId);
     void this.inbox.start();
-    void this.#shelf.get<Person>('me').then((me) => me && !this.me.get()?.name && this.me.set(me));
+    void this.#shelf.get<Person>('me').then((me) => me && !this.me.get()?.name && (this.#session.userId ?? me.id) === me.id && this.me.set(me));
     await this.#outbox.load();
     if (!this.#isClosed) this.#hub.start(name);
   }
 
+  /** A token says who it is; their name comes from the list, or with the connection. */
+  #identify(userId: string): void {
+    if (this.me.get()?.id === userId) return;
+    const inList = this.inbox.list.get().items.flatMap(({ participants }) => participants).find((one) => one.userId === userId);
+    this.me.set(inList?.user ?? personOf(userId));
+  }
+
   #listen(): void {
+    // Where the sign-in was named (`userKey`), nothing waits for the token: who it is comes with the first request.
+    this.#session.onUser = (userId) => this.#hasBegun && this.#identify(userId);
     const { pushes, events, state } = this.#hub;
     pushes.on('connection:success', ({ userId, user }) => {
       this.me.set(user ?? personOf(userId));
