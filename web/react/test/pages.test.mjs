@@ -257,6 +257,25 @@ test('a lost connection is told after three seconds, goes by itself, and nothing
   assert.deepEqual(await messages(), before);
 });
 
+test('while attempts fail one bar stays, says when the next one is, and goes when there is a connection', async (t) => {
+  const page = await open(t, 'chat');
+  const lost = await page.evaluate(() => Date.now() - 2_500);
+  const connection = (status, retryIn) => page.evaluate(({ state, wait, since }) => window.client.setConnection({ status: state, since, ...(wait && { retryAt: Date.now() + wait }) }), { state: status, wait: retryIn, since: lost });
+  await connection('offline', 9_000);
+  const bar = page.locator('.db-connection');
+  await bar.getByText(/Next attempt in \d+ sec/).waitFor({ timeout: 2_000 });
+  const first = Number(/in (\d+) sec/.exec(await bar.textContent())[1]);
+  await page.waitForFunction((before) => Number(/in (\d+) sec/.exec(document.querySelector('.db-connection').textContent)?.[1]) < before, first);
+  await bar.evaluate((element) => { window.bar = element; });
+  for (const state of ['connecting', 'offline', 'connecting']) {
+    await connection(state, state === 'offline' && 4_000);
+    await page.waitForFunction((wanted) => document.querySelector('.db-connection')?.dataset.status === wanted, state);
+    assert.ok(await page.evaluate(() => window.bar.isConnected), 'it is the same bar');
+  }
+  await page.evaluate(() => window.client.setConnection({ status: 'online', since: Date.now() }));
+  await bar.waitFor({ state: 'detached' });
+});
+
 test('a conversation that does not exist says so, and offers no field to write in', async (t) => {
   const page = await open(t, 'chat-not-found');
   await page.getByText('There is no such conversation.').waitFor();

@@ -19,11 +19,25 @@ function useOverdue({ status, since }: ConnectionState): boolean {
   return isWaited ? Date.now() >= due : status !== 'online';
 }
 
+/** Whole seconds until this time, as they pass; 0 when it has come. */
+function useSecondsUntil(time: number): number {
+  const [, tick] = useState(0);
+  const seconds = Math.max(0, Math.ceil((time - Date.now()) / 1_000));
+  const isOver = seconds === 0;
+  useEffect(() => {
+    if (isOver) return;
+    const timer = setInterval(() => tick((times) => times + 1), 1_000);
+    return () => clearInterval(timer);
+  }, [isOver, time]);
+  return seconds;
+}
+
 /** A quiet line about the connection: nothing while it is well. */
 export function ConnectionBar() {
   const { wording, onSignIn } = useSurroundings();
   const { state, connect } = useSession();
   const isOverdue = useOverdue(state);
+  const seconds = useSecondsUntil(isOverdue && state.status === 'offline' ? state.retryAt ?? 0 : 0);
   const { texts } = wording;
   if (!isOverdue) return null;
   const sentence = {
@@ -38,7 +52,7 @@ export function ConnectionBar() {
     : state.status === 'polling' ? undefined : { text: texts.tryAgain, run: connect };
   return (
     <div className="db-connection" data-status={state.status}>
-      <span>{sentence}</span>
+      <span>{sentence}{seconds > 0 && <> <span className="db-connection-retry">{wording.say('retryIn', { time: wording.seconds(seconds) })}</span></>}</span>
       {action && <button type="button" className="db-link" onClick={action.run}>{action.text}</button>}
     </div>
   );

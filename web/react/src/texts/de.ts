@@ -99,6 +99,7 @@ export const de: Texts = {
   mediaGone: 'Die Datei konnte nicht geladen werden.',
 
   connecting: 'Verbindung wird aufgebaut … Ihre Nachrichten bleiben erhalten.',
+  retryIn: 'Nächster Versuch in {time}.',
   offlineBar: 'Keine Verbindung. Ihre Nachrichten bleiben erhalten und gehen hinaus, sobald sie wieder da ist.',
   polling: 'Eine Live-Verbindung ist hier gesperrt. Alle paar Sekunden wird nach Neuem gesehen.',
   refused: 'Der Chat hat die Verbindung abgelehnt: {reason}',

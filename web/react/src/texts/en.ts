@@ -102,6 +102,7 @@ export const en = {
   mediaGone: 'This file could not be loaded.',
 
   connecting: 'Connecting… your messages are kept.',
+  retryIn: 'Next attempt in {time}.',
   offlineBar: 'No connection. Your messages are kept, and sent when it is back.',
   polling: 'Live connection blocked here. Looking for news every few seconds.',
   refused: 'The chat refused the connection: {reason}',

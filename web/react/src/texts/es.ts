@@ -99,6 +99,7 @@ export const es: Texts = {
   mediaGone: 'No se ha podido cargar el archivo.',
 
   connecting: 'Conectando… tus mensajes se conservan.',
+  retryIn: 'Próximo intento en {time}.',
   offlineBar: 'Sin conexión. Tus mensajes se conservan y se enviarán cuando vuelva.',
   polling: 'Aquí no es posible la conexión en directo. Buscamos novedades cada pocos segundos.',
   refused: 'El chat ha rechazado la conexión: {reason}',
