@@ -105,6 +105,11 @@ export interface TimelineState {
   typing: Person[];
   /** The first message that was unread when the timeline was opened. */
   firstUnreadSeq: number | null;
+  /**
+   * Whether it is known what was unread when the timeline was opened. Before that nothing should be marked as read, and whoever
+   * opens at the first unread message waits.
+   */
+  isUnreadKnown: boolean;
   /** Up to which `seq` each participant has read. */
   reads: Record<string, number>;
   error: Reason | null;

@@ -33,6 +33,9 @@ export class ConversationList implements Inbox {
   #more: Promise<void> | null = null;
   #refreshing: Promise<void> | null = null;
   #failures = 0;
+  #hasLoaded!: () => void;
+  /** Resolves when the server has told the list: what was stored before may be of long ago. */
+  readonly ready = new Promise<void>((resolve) => (this.#hasLoaded = resolve));
   readonly #save = new Timer();
   readonly #again = new Timer();
 
@@ -68,6 +71,11 @@ export class ConversationList implements Inbox {
   stop(): void {
     this.#save.clear();
     this.#again.clear();
+  }
+
+  /** Has the server told the list? */
+  get isCurrent(): boolean {
+    return this.#isLoaded;
   }
 
   get(id: string): Conversation | null {
@@ -145,6 +153,7 @@ export class ConversationList implements Inbox {
     if (!this.#isLoaded) this.#cursor = page.hasMore ? page.nextCursor : null;
     this.#isLoaded = true;
     this.put(page.conversations);
+    this.#hasLoaded();
   }
 
   async #loadMore(cursor: string): Promise<void> {

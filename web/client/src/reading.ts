@@ -2,9 +2,9 @@ import { asError } from './errors.js';
 import type { History } from './history.js';
 import type { Hub } from './hub.js';
 import type { ConversationList } from './inbox.js';
-import { READ_DELAY, UNREAD_PAGE_MESSAGES } from './limits.js';
+import { READ_DELAY, UNREAD_PAGE_MESSAGES, UNREAD_SEARCH_PAGES } from './limits.js';
 import { Timer } from './timing.js';
-import type { Message } from './wire.js';
+import type { Conversation, Message } from './wire.js';
 
 /** Up to where oneself has read a conversation, and where the unread messages begin. */
 export class OwnReading {
@@ -12,6 +12,7 @@ export class OwnReading {
   firstUnreadSeq: number | null = null;
   isPlaced = false;
   readonly #timer = new Timer();
+  #finding: Promise<Message | undefined> | null = null;
   #read = 0;
   /** Up to where the server was told. */
   #told = 0;
@@ -22,22 +23,53 @@ export class OwnReading {
     private readonly inbox: ConversationList,
     private readonly history: History,
     private readonly me: () => string | null,
-    private readonly reachBack: () => void,
   ) {}
 
-  /** Finds where the unread messages begin: counted from the end. */
-  place(): void {
+  /** Finds where the unread messages begin, and loads what is there. */
+  async place(): Promise<void> {
+    if (this.isPlaced) return;
     const conversation = this.inbox.get(this.id);
-    const { hasNewer, hasOlder, messages, last } = this.history.window;
-    if (!conversation || hasNewer) return;
-    const foreign = this.#foreign(0);
-    // How many are unread was not known when the first page was asked for.
-    if (conversation.unreadCount > foreign.length && hasOlder && messages.length < UNREAD_PAGE_MESSAGES) return this.reachBack();
+    if (!conversation || !this.inbox.isCurrent) return;
+    const { unreadCount } = conversation;
+    const first = unreadCount === 0 ? undefined : this.#countBack(unreadCount) ?? (await (this.#finding ??= this.#find(conversation).finally(() => (this.#finding = null))));
+    if (this.isPlaced) return;
     this.isPlaced = true;
-    const first = conversation.unreadCount ? foreign.at(-conversation.unreadCount) ?? foreign[0] : undefined;
     this.firstUnreadSeq = first?.seq ?? null;
-    // Unless that is so only because it was marked here a moment ago.
-    if (!first && this.#read <= this.#told) this.#read = this.#told = last;
+    if (first) {
+      this.#told = Math.max(this.#told, first.seq - 1);
+      this.#read = Math.max(this.#read, this.#told);
+    }
+    // Nothing is unread; unless that is so only because it was marked here a moment ago.
+    else if (this.#read <= this.#told) this.#read = this.#told = this.history.window.last;
+  }
+
+  /** The first of the unread messages, counted from the end, if all of them are loaded. */
+  #countBack(unreadCount: number): Message | undefined {
+    const { hasNewer, hasOlder } = this.history.window;
+    if (hasNewer) return undefined;
+    const foreign = this.#foreign(0);
+    return foreign.at(-unreadCount) ?? (hasOlder ? undefined : foreign[0]);
+  }
+
+  async #find({ unreadCount, isGroup, messages }: Conversation): Promise<Message | undefined> {
+    const { window } = this.history;
+    const newest = Math.max(messages[0]?.seq ?? 0, window.last);
+    if (unreadCount <= UNREAD_PAGE_MESSAGES) {
+      for (let page = 0; page < UNREAD_SEARCH_PAGES && !window.hasNewer && window.hasOlder; page += 1) {
+        await this.history.loadOlder(unreadCount - this.#foreign(0).length + 1);
+        const found = this.#countBack(unreadCount);
+        if (found) return found;
+      }
+      return this.#foreign(0)[0];
+    }
+    // Messages are numbered without holes: so far back it is, but for messages of one's own that stand between.
+    await this.history.loadAround(Math.max(1, newest - unreadCount + 1));
+    const guess = this.history.window.atOrAfter(newest - unreadCount + 1);
+    if (isGroup) return guess;
+    // Of two people each message says whether the other has read it.
+    const firstUnread = () => this.#foreign(0).find(({ read }) => !read);
+    for (let page = 0; page < UNREAD_SEARCH_PAGES && window.hasOlder && firstUnread() === this.#foreign(0)[0]; page += 1) await this.history.loadOlder();
+    return firstUnread() ?? guess;
   }
 
   mark(uptoSeq: number): void {
@@ -45,16 +77,18 @@ export class OwnReading {
     const upto = Math.min(uptoSeq, window.last);
     if (upto === window.last) window.isReadingOld = false;
     if (upto <= this.#read) return;
+    const before = this.#read;
     this.#read = upto;
-    this.#count();
+    this.#count(before);
     this.#timer.setOnce(READ_DELAY, () => void this.tell());
   }
 
   /** In another tab, or on another device. */
   markedElsewhere(seq: number): void {
     this.#told = Math.max(this.#told, seq);
+    const before = this.#read;
     this.#read = Math.max(this.#read, seq);
-    this.#count();
+    this.#count(before);
   }
 
   /** Tells the server what it has not been told. */
@@ -77,7 +111,10 @@ export class OwnReading {
     return this.history.window.messages.filter((message) => message.seq > after && message.senderId !== this.me());
   }
 
-  #count(): void {
-    if (!this.history.window.hasNewer) this.inbox.setUnread(this.id, this.#foreign(this.#read).length);
+  #count(before: number): void {
+    const left = this.#foreign(this.#read).length;
+    // What is not loaded is counted by what was told.
+    const unread = this.history.window.hasNewer ? Math.max(left, (this.inbox.get(this.id)?.unreadCount ?? 0) - (this.#foreign(before).length - left)) : left;
+    this.inbox.setUnread(this.id, unread);
   }
 }

@@ -31,6 +31,10 @@ export class MessageWindow {
     return this.messages[this.#find(seq + 1) - 1];
   }
 
+  atOrAfter(seq: number): Message | undefined {
+    return this.messages[this.#find(seq)];
+  }
+
   reset(messages: Message[], hasOlder: boolean, hasNewer: boolean): void {
     this.messages = [...messages];
     this.hasOlder = hasOlder;

@@ -57,6 +57,58 @@ test('unread begins where one has stopped reading, also far back', async () => {
   await until(timeline.state, ({ firstUnreadSeq }) => firstUnreadSeq === null, 'no line at the next opening');
 });
 
+const chatter = async (sender, id, count) => {
+  for (let done = 0; done < count; done += 20) await Promise.all(range(Math.min(20, count - done)).map((n) => server.say(sender, id, `${done + n}`)));
+};
+
+test('a link right to a conversation finds the first unread message some pages back', async () => {
+  const [ana, ben] = await server.people('ana', 'ben');
+  const { id } = await server.direct(ana, ben);
+  await chatter(ana, id, 3);
+  await chatter(ben, id, 170);
+  const client = clientOf(server, ana);
+  const timeline = client.conversation(id);
+  timeline.open();
+  const { firstUnreadSeq, messages } = await until(timeline.state, ({ isUnreadKnown }) => isUnreadKnown, 'known');
+  assert.equal(firstUnreadSeq, 4);
+  assert.ok(messages.some(({ seq }) => seq === 4));
+  assert.equal(client.inbox.unread.get(), 170);
+});
+
+test('more unread than are loaded at once: it opens around the first of them, and what is not seen stays unread', async () => {
+  const [ana, ben, cara] = await server.people('ana', 'ben', 'cara');
+  const { id } = await server.direct(ana, ben);
+  const group = await server.group(ana, [ben, cara]);
+  await chatter(ben, id, 80);
+  assert.equal((await server.api(ana).put('/api/messages', { conversationId: id })).status, 200);
+  await chatter(ben, id, 300);
+  // Written from elsewhere, without reading: it stands between the unread ones.
+  await chatter(ana, id, 40);
+  await chatter(ben, id, 260);
+  await chatter(cara, group.id, 520);
+  const client = clientOf(server, ana);
+  await online(client);
+  const timeline = client.conversation(id);
+  timeline.open();
+  const { firstUnreadSeq, messages, hasNewer } = await until(timeline.state, ({ isUnreadKnown }) => isUnreadKnown, 'known');
+  assert.equal(firstUnreadSeq, 81);
+  assert.ok([80, 81].every((seq) => messages.some((message) => message.seq === seq)));
+  assert.ok(hasNewer && messages.length < 300, 'the pages between are not loaded');
+  assert.equal(client.inbox.list.get().items.find((item) => item.id === id).unreadCount, 560);
+  timeline.markRead(90);
+  assert.equal(client.inbox.list.get().items.find((item) => item.id === id).unreadCount, 550);
+  const told = async () => (await server.api(ana).get('/api/conversations')).body.conversations.find((item) => item.id === id).unreadCount;
+  await eventually('the server has it', async () => (await told()) === 550);
+  await timeline.jumpTo('latest');
+  timeline.markRead();
+  await eventually('all is read', async () => (await told()) === 0);
+
+  const inGroup = client.conversation(group.id);
+  inGroup.open();
+  await until(inGroup.state, ({ isUnreadKnown }) => isUnreadKnown, 'known');
+  assert.equal(inGroup.state.get().firstUnreadSeq, 1);
+});
+
 test('what is read on another device is read here', async () => {
   const [ana, ben] = await server.people('ana', 'ben');
   const { id } = await server.direct(ana, ben);
