@@ -28,6 +28,10 @@ export const STATES: Record<string, State> = {
   chat: { view: 'chat', conversationId: 'c-ana' },
   'chat-unread': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 120), behaviour: { pageSize: 120 } }, then: (client) => client.timeline('c-ana').set({ firstUnreadSeq: 70, reads: { [me.id]: 69 } }) },
   'chat-late': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 120), behaviour: { pageSize: 120 } }, then: (client) => client.timeline('c-ana').set({ conversation: null, reads: {} }) },
+  'chat-far': {
+    view: 'chat', conversationId: 'c-ana', options: { inbox: { items: ordinary().map((item) => (item.id === 'c-ana' ? { ...item, unreadCount: 900 } : item)) }, history: (id) => long(id, 60) },
+    then: (client) => client.timeline('c-ana').set({ isUnreadKnown: false, hasNewer: true }),
+  },
   'chat-new': { view: 'chat', conversationId: 'c-ana', options: { history: () => [] } },
   'chat-loading': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], isLoading: true }) },
   'chat-error': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], error: { code: 'UNAVAILABLE', message: 'The server cannot be reached.' } }) },

@@ -23,7 +23,7 @@ export function fakeTimeline(conversation: Conversation, all: Message[], behavio
   const state = value<TimelineState>({
     conversation,
     messages: all.slice(loadedFrom).map((stored) => shown(stored, statusOf(stored))),
-    isLoading: false, hasOlder: loadedFrom > 0, isLoadingOlder: false, hasNewer: false, isLoadingNewer: false, typing: [], firstUnreadSeq: null,
+    isLoading: false, hasOlder: loadedFrom > 0, isLoadingOlder: false, hasNewer: false, isLoadingNewer: false, typing: [], firstUnreadSeq: null, isUnreadKnown: true,
     reads: { [me.id]: all.length, ...Object.fromEntries(others.map(({ userId }, index) => [userId, readByOthers - index])) },
     error: null,
   });

@@ -29,16 +29,18 @@ interface TimelineViewProps {
 export function TimelineView({ timeline, state, conversation, myId, title, beginning, handle }: TimelineViewProps) {
   const { wording } = useSurroundings();
   const { texts } = wording;
-  const { messages, reads, hasOlder, isLoadingOlder, error } = state;
+  const { messages, reads, hasOlder, isLoadingOlder, hasNewer, isUnreadKnown, error } = state;
   const scroller = useRef<AnchoredScroller>(null);
   const frame = useRef<HTMLDivElement>(null);
-  const { start, end, isAtEnd, isLatest, move, showLatest } = usePosition(timeline, state, scroller);
+  const { start, end, isAtEnd, isLatest, isReady, move, showLatest } = usePosition(timeline, state, scroller);
   const isLineInView = useCallback(() => {
     const line = frame.current?.querySelector('.db-new-line')?.getBoundingClientRect();
     const view = frame.current?.getBoundingClientRect();
     return !!line && !!view && line.bottom > view.top && line.top < view.bottom;
   }, []);
-  const news = useNews(state, myId, isAtEnd, isLineInView);
+  const news = useNews(state, myId, isAtEnd && isReady && isUnreadKnown, isLineInView);
+  // What is not loaded is counted by the list.
+  const newsCount = hasNewer && !isAtEnd ? Math.max(news.count, conversation?.unreadCount ?? 0) : news.count;
   const [activeKey, setActiveKey] = useState<string | null>(null);
   const [openMedia, setOpenMedia] = useState<string | null>(null);
   const isGroup = conversation?.isGroup ?? false;
@@ -51,7 +53,7 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
   }));
 
   const days = useMemo(() => daysOf(messages, start, end, news.lineSeq), [messages, start, end, news.lineSeq]);
-  useReadMarks(timeline, frame, (myId && reads[myId]) || 0, days, conversation !== null);
+  useReadMarks(timeline, frame, (myId && reads[myId]) || 0, days, conversation !== null && isUnreadKnown, news.see);
 
   const people = useMemo(() => (conversation ? others(conversation, myId) : []), [conversation, myId]);
   const readersOf = (seq: number) => people.filter(({ id }) => (reads[id] ?? 0) >= seq).map((person) => nameOf(person, wording));
@@ -96,8 +98,8 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
         ))}
       </AnchoredScroller>
       {!isAtEnd && (
-        <button type="button" className="db-to-latest" data-news={news.count > 0 || undefined} onClick={showLatest}>
-          <span className={news.count > 0 ? undefined : 'db-unseen'}>{news.count > 0 ? wording.say('jumpToNew', { count: news.count }) : texts.jumpToLatest}</span>
+        <button type="button" className="db-to-latest" data-news={newsCount > 0 || undefined} onClick={showLatest}>
+          <span className={newsCount > 0 ? undefined : 'db-unseen'}>{newsCount > 0 ? wording.say('jumpToNew', { count: newsCount }) : texts.jumpToLatest}</span>
           <DownIcon />
         </button>
       )}
