@@ -147,7 +147,7 @@ export interface Timeline {
    * `INVALID` if there is nothing in it.
    */
   send(draft: Draft): OutgoingMessage;
-  /** Sends a failed message again: the same message, however often. */
+  /** Sends a failed message again: the same message, however often; without the files that the server has refused, if anything is left then. */
   retry(clientMessageId: string): void;
   /** Gives up a message that is not stored yet. */
   discard(clientMessageId: string): void;
@@ -169,6 +169,8 @@ export interface UploadProgress {
   /** Place, camera and other details were taken out of the picture before it left the device. */
   metadataRemoved: boolean;
   error: Reason | null;
+  /** Failed for good: the server does not take this file, and trying again does not help. */
+  isRefused: boolean;
   attachment: Attachment | null;
 }
 
