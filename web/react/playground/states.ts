@@ -53,6 +53,7 @@ export const STATES: Record<string, State> = {
   },
   'chat-uploading': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'stuck' }, then: (client) => void client.timeline('c-ana').send({ text: 'Photos of my papers', uploads: [client.upload(jpeg('one.jpg')), client.upload(jpeg('two.jpg'))] }) },
   'chat-upload-failed': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'fails' }, then: (client) => void client.timeline('c-ana').send({ uploads: [client.upload(jpeg('one.jpg'))] }) },
+  'chat-refused-file': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'refused' }, then: (client) => void client.timeline('c-ana').send({ text: 'My papers', uploads: [client.upload(jpeg('one.jpg')), client.upload(jpeg('refused.jpg'))] }) },
   'chat-long': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 50_000), behaviour: { pageSize: 50_000 } } },
   'chat-photos': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => photos(id, 1_050), behaviour: { latency: 30 } } },
   'chat-rtl': { view: 'chat', conversationId: 'c-ana', options: { history: rightToLeft } },

@@ -36,6 +36,8 @@ export function fakeTimeline(conversation: Conversation, all: Message[], behavio
   async function deliver(key: string, uploads: Upload[]) {
     update(key, { status: behaviour.isSlow ? 'queued' : 'sending', error: undefined });
     const attachments = await Promise.all(uploads.map((upload) => upload.done)).catch(() => null);
+    const refused = uploads.find(({ progress }) => progress.get().isRefused);
+    if (refused) return update(key, { status: 'failed', error: { code: 'UNSUPPORTED_MEDIA', message: `${refused.fileName}: ${refused.progress.get().error!.message}` } });
     if (behaviour.isSlow || !attachments) return;
     await new Promise((resolve) => setTimeout(resolve, behaviour.latency));
     if (behaviour.fails) return update(key, { status: 'failed', error: { code: 'UNAVAILABLE', message: 'The server cannot store messages now.' } });

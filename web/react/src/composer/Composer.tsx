@@ -36,7 +36,7 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
 
   const length = lengthOf(text);
   const isOver = length > MOST_CHARACTERS;
-  const canSend = (text.trim() !== '' || files.uploads.length > 0) && !isOver;
+  const canSend = (text.trim() !== '' || files.sendable.length > 0) && !isOver;
 
   function change(next: string) {
     ready.current = next;
@@ -46,8 +46,9 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
 
   function send() {
     const draft = ready.current;
-    const uploads = files.uploads.length > 0 ? files.take() : [];
-    if ((draft.trim() === '' && uploads.length === 0) || lengthOf(draft) > MOST_CHARACTERS) return;
+    if (lengthOf(draft) > MOST_CHARACTERS) return;
+    const uploads = files.take();
+    if (draft.trim() === '' && uploads.length === 0) return;
     change('');
     try {
       onSend({ text: draft, uploads });

@@ -9,9 +9,24 @@ export interface Files {
   refused: string[];
   add(files: Iterable<File>): void;
   remove(upload: Upload): void;
-  /** Hands them over: they are no longer the composer's. */
+  /** Can be sent: on its way or there. Others wait for a retry, or for being taken out. */
+  sendable: Upload[];
+  /** Hands over what can be sent: that is no longer the composer's. */
   take(): Upload[];
   dismissRefused(): void;
+}
+
+const isSendable = ({ progress }: Upload): boolean => !['failed', 'cancelled'].includes(progress.get().status);
+
+/** Renders again when one of them fails or goes on. */
+function useUploadStates(uploads: Upload[]): void {
+  const [, update] = useState('');
+  useEffect(() => {
+    const look = () => update(uploads.map(isSendable).join());
+    const stops = uploads.map(({ progress }) => progress.subscribe(look));
+    look();
+    return () => stops.forEach((stop) => stop());
+  }, [uploads]);
 }
 
 /** The files that will go with the next message; they are uploaded while it is written. */
@@ -31,6 +46,19 @@ export function useFiles(client: DoorbellClient, conversationId: string, limits:
     };
   }, [conversationId, change]);
 
+  // Judged by its bytes, it cannot be sent, now or later: a sentence says why, and the rest goes without it.
+  const drop = useCallback(
+    (upload: Upload) => {
+      const { isRefused, error } = upload.progress.get();
+      if (!isRefused || !current.current.includes(upload)) return;
+      const reason = wording.say('uploadRefused', { name: upload.fileName, reason: error?.message ?? '' });
+      change(current.current.filter((other) => other !== upload));
+      setRefused((before) => [...before.filter((other) => other !== reason), reason]);
+      announcements.assertive(reason);
+    },
+    [wording, announcements, change],
+  );
+
   const add = useCallback(
     (files: Iterable<File>) => {
       const reasons: string[] = [];
@@ -43,23 +71,24 @@ export function useFiles(client: DoorbellClient, conversationId: string, limits:
         else if (!reasons.includes(reason)) reasons.push(reason);
       }
       // A failure is told beside the file; without this it would also be an unhandled rejection.
-      for (const upload of begun) upload.done.catch(() => {});
+      for (const upload of begun) upload.done.catch(() => drop(upload));
       change([...current.current, ...begun]);
       setRefused(reasons);
       if (reasons.length > 0) announcements.assertive(reasons.join(' '));
     },
-    [client, limits, wording, announcements, change],
+    [client, limits, wording, announcements, change, drop],
   );
   const remove = (upload: Upload) => {
     upload.cancel();
     change(current.current.filter((other) => other !== upload));
   };
   const take = () => {
-    const taken = current.current;
-    change([]);
+    const taken = current.current.filter(isSendable);
+    change(current.current.filter((upload) => !isSendable(upload)));
     setRefused([]);
     return taken;
   };
   const dismissRefused = () => setRefused([]);
-  return { uploads, refused, add, remove, take, dismissRefused };
+  useUploadStates(uploads);
+  return { uploads, sendable: uploads.filter(isSendable), refused, add, remove, take, dismissRefused };
 }

@@ -65,6 +65,7 @@ export const ar: Texts = {
   statusRead: 'قُرئت',
   statusFailed: 'لم تُرسل.',
   retry: 'إعادة المحاولة',
+  sendWithout: 'إرسال بدونه',
   discard: 'حذف',
   readBy: {
     zero: 'لم يقرأها أحد', one: 'قرأها شخص واحد', two: 'قرأها شخصان',
@@ -92,7 +93,8 @@ export const ar: Texts = {
   },
   uploading: 'جارٍ رفع {name}، {percent}',
   uploadWaiting: '{name} بانتظار الرفع',
-  uploadFailed: 'تعذّر رفع {name}.',
+  uploadRefused: 'لا يمكن إرسال {name}: {reason}',
+  uploadStopped: 'تم الإيقاف.',
   cancelUpload: 'إلغاء رفع {name}',
   retryUpload: 'إعادة رفع {name}',
   refusedType: 'نوع {name} هو {type} ولا يمكن إرساله. يمكن إرسال الصور (JPEG وPNG وGIF وWebP) والفيديو (MP4 وWebM وMOV) وملفات PDF والنص العادي.',
