@@ -181,9 +181,12 @@ class Client implements DoorbellClient {
 
   /** A token says who it is; their name comes from the list, or with the connection. */
   #identify(userId: string): void {
-    if (this.me.get()?.id === userId) return;
-    const inList = this.inbox.list.get().items.flatMap(({ participants }) => participants).find((one) => one.userId === userId);
-    this.me.set(inList?.user ?? personOf(userId));
+    if (this.me.get()?.id !== userId) this.me.set(personOf(userId));
+  }
+
+  #know(me: Person): void {
+    this.me.set(me);
+    void this.#shelf.set('me', me);
   }
 
   #listen(): void {
@@ -191,14 +194,13 @@ class Client implements DoorbellClient {
     this.#session.onUser = (userId) => this.#hasBegun && this.#identify(userId);
     const { pushes, events, state } = this.#hub;
     pushes.on('connection:success', ({ userId, user }) => {
-      this.me.set(user ?? personOf(userId));
-      void this.#shelf.set('me', this.me.get());
+      this.#know(user ?? personOf(userId));
     });
     // While polling nobody says who one is, but the list does.
     this.inbox.onChange = (conversation) => {
       const me = this.me.get();
       const user = me && me.name === null && conversation.participants.find(({ userId }) => userId === me.id)?.user;
-      if (user) this.me.set(user);
+      if (user) this.#know(user);
       this.#events.emit('conversation', conversation);
     };
     pushes.on('message:received', (message) => {

@@ -2,9 +2,11 @@ import { asError } from './errors.js';
 import type { History } from './history.js';
 import type { Hub } from './hub.js';
 import type { ConversationList } from './inbox.js';
-import { READ_DELAY, UNREAD_PAGE_MESSAGES, UNREAD_SEARCH_PAGES } from './limits.js';
+import { READ_DELAY } from './limits.js';
 import { Timer } from './timing.js';
-import type { Conversation, Message } from './wire.js';
+import { findUnread } from './unread.js';
+import { countBack, foreign } from './window.js';
+import type { Message } from './wire.js';
 
 /** Up to where oneself has read a conversation, and where the unread messages begin. */
 export class OwnReading {
@@ -31,7 +33,7 @@ export class OwnReading {
     const conversation = this.inbox.get(this.id);
     if (!conversation || !this.inbox.isCurrent) return;
     const { unreadCount } = conversation;
-    const first = unreadCount === 0 ? undefined : this.#countBack(unreadCount) ?? (await (this.#finding ??= this.#find(conversation).finally(() => (this.#finding = null))));
+    const first = unreadCount === 0 ? undefined : countBack(this.history.window, unreadCount, this.me()) ?? (await (this.#finding ??= findUnread(this.history, conversation, this.me()).finally(() => (this.#finding = null))));
     if (this.isPlaced) return;
     this.isPlaced = true;
     this.firstUnreadSeq = first?.seq ?? null;
@@ -41,35 +43,6 @@ export class OwnReading {
     }
     // Nothing is unread; unless that is so only because it was marked here a moment ago.
     else if (this.#read <= this.#told) this.#read = this.#told = this.history.window.last;
-  }
-
-  /** The first of the unread messages, counted from the end, if all of them are loaded. */
-  #countBack(unreadCount: number): Message | undefined {
-    const { hasNewer, hasOlder } = this.history.window;
-    if (hasNewer) return undefined;
-    const foreign = this.#foreign(0);
-    return foreign.at(-unreadCount) ?? (hasOlder ? undefined : foreign[0]);
-  }
-
-  async #find({ unreadCount, isGroup, messages }: Conversation): Promise<Message | undefined> {
-    const { window } = this.history;
-    const newest = Math.max(messages[0]?.seq ?? 0, window.last);
-    if (unreadCount <= UNREAD_PAGE_MESSAGES) {
-      for (let page = 0; page < UNREAD_SEARCH_PAGES && !window.hasNewer && window.hasOlder; page += 1) {
-        await this.history.loadOlder(unreadCount - this.#foreign(0).length + 1);
-        const found = this.#countBack(unreadCount);
-        if (found) return found;
-      }
-      return this.#foreign(0)[0];
-    }
-    // Messages are numbered without holes: so far back it is, but for messages of one's own that stand between.
-    await this.history.loadAround(Math.max(1, newest - unreadCount + 1));
-    const guess = this.history.window.atOrAfter(newest - unreadCount + 1);
-    if (isGroup) return guess;
-    // Of two people each message says whether the other has read it.
-    const firstUnread = () => this.#foreign(0).find(({ read }) => !read);
-    for (let page = 0; page < UNREAD_SEARCH_PAGES && window.hasOlder && firstUnread() === this.#foreign(0)[0]; page += 1) await this.history.loadOlder();
-    return firstUnread() ?? guess;
   }
 
   mark(uptoSeq: number): void {
@@ -108,7 +81,7 @@ export class OwnReading {
   }
 
   #foreign(after: number): Message[] {
-    return this.history.window.messages.filter((message) => message.seq > after && message.senderId !== this.me());
+    return foreign(this.history.window, this.me(), after);
   }
 
   #count(before: number): void {

@@ -106,3 +106,15 @@ export class MessageWindow {
     }
   }
 }
+
+/** The messages of others after this one. */
+export function foreign(window: MessageWindow, me: string | null, after = 0): Message[] {
+  return window.messages.filter(({ seq, senderId }) => seq > after && senderId !== me);
+}
+
+/** The first of so many unread messages, counted from the end, if all of them are loaded. */
+export function countBack(window: MessageWindow, unreadCount: number, me: string | null): Message | undefined {
+  if (window.hasNewer) return undefined;
+  const others = foreign(window, me);
+  return others.at(-unreadCount) ?? (window.hasOlder ? undefined : others[0]);
+}

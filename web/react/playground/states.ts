@@ -1,5 +1,5 @@
 import type { ConnectionState } from '@doorbell/client';
-import { ana, ben, chloe, conversation, dario, many, me, message, ordinary } from './fake/data.js';
+import { ana, ben, chloe, conversation, dario, many, me, message, ordinary, photo } from './fake/data.js';
 import { fakeClient, type FakeClient, type FakeOptions } from './fake/client.js';
 import { group, long, mixed, photos, rightToLeft } from './fake/histories.js';
 
@@ -36,6 +36,8 @@ export const STATES: Record<string, State> = {
   'chat-loading': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], isLoading: true }) },
   'chat-error': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], error: { code: 'UNAVAILABLE', message: 'The server cannot be reached.' } }) },
   'chat-not-found': { view: 'chat', conversationId: 'c-none', then: (client) => client.timeline('c-none').set({ conversation: null, messages: [], error: { code: 'NOT_FOUND', message: 'There is no such conversation.' } }) },
+  'chat-malformed': { view: 'chat', conversationId: 'no id!', then: (client) => client.timeline('no id!').set({ conversation: null, messages: [], error: { code: 'INVALID', message: '"no id!" is not an id.' } }) },
+  'chat-five': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => [message(id, 1, ana, 'www.example.com/plan and anna@www.example.com', 9), message(id, 2, ana, '', 5, [1, 2, 3, 4, 5].map((number) => photo(number)))] } },
   'chat-failed': { view: 'chat', conversationId: 'c-ana', options: { behaviour: { fails: true, latency: 300 } }, then: (client) => void client.timeline('c-ana').send({ text: 'Shall I bring my papers?' }) },
   'chat-sending': { view: 'chat', conversationId: 'c-ana', options: { behaviour: { isSlow: true } }, then: (client) => void client.timeline('c-ana').send({ text: 'Shall I bring my papers?' }) },
   'chat-typing': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ typing: [ana] }) },

@@ -278,11 +278,79 @@ test('while attempts fail one bar stays, says when the next one is, and goes whe
 
 test('a conversation that does not exist says so, and offers no field to write in', async (t) => {
   const page = await open(t, 'chat-not-found');
-  await page.getByText('There is no such conversation.').waitFor();
+  await page.getByText('There is no such conversation, or it is not yours.').waitFor();
   assert.equal(await page.getByRole('textbox').count(), 0);
+  const malformed = await open(t, 'chat-malformed');
+  await malformed.getByText('There is no such conversation, or it is not yours.').waitFor();
+  assert.equal(await malformed.getByRole('textbox').count(), 0);
+  assert.equal(await malformed.getByRole('button', { name: 'Try again' }).count(), 0, 'it would not help');
   const unreachable = await open(t, 'chat-error');
   await unreachable.getByText('The server cannot be reached.').waitFor();
   assert.equal(await unreachable.getByRole('textbox').count(), 1, 'what is written while the server is away is kept');
+});
+
+test('a popup that is open again after a reload does not take the focus', async (t) => {
+  const page = await open(t, 'page');
+  await page.getByRole('button', { name: 'Contact owner' }).click();
+  await page.waitForFunction(() => document.activeElement.tagName === 'TEXTAREA');
+  await page.reload();
+  await page.getByRole('dialog').getByRole('textbox').waitFor();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'BODY');
+});
+
+test('going back to the list leads to the row of the conversation that one has left', async (t) => {
+  const page = await open(t, 'page');
+  await page.evaluate(() => sessionStorage.setItem('doorbell:popup', JSON.stringify({ isOpen: true, conversationId: 'c-ben' })));
+  await page.reload();
+  await page.getByRole('button', { name: 'Back to all conversations' }).focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement.dataset.conversation === 'c-ben');
+});
+
+test('a lightbox begins on Close', async (t) => {
+  const page = await open(t, 'chat');
+  await page.getByRole('button', { name: /^Open photo/ }).last().click();
+  await page.locator('.db-lightbox').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Close');
+});
+
+test('five photos leave no cell empty, and addresses without a scheme are links', async (t) => {
+  const page = await open(t, 'chat-five');
+  const tiles = await page.locator('.db-media .db-tile').evaluateAll((all) => all.map((tile) => tile.getBoundingClientRect().width));
+  const grid = await page.locator('.db-media').evaluate((element) => element.getBoundingClientRect().width);
+  assert.equal(tiles.length, 5);
+  assert.ok(tiles[0] > grid * 0.9 && tiles.slice(1).every((width) => width < grid * 0.6), `${tiles} in ${grid}`);
+  const links = page.locator('.db-text a');
+  assert.equal(await links.count(), 1, 'an e-mail address is none');
+  assert.equal(await links.getAttribute('href'), 'https://www.example.com/plan');
+});
+
+test('a long name in Arabic is cut at its end, and stands where names stand', async (t) => {
+  const page = await open(t, 'chat', { width: 390 });
+  const name = page.locator('.db-header-name');
+  await page.evaluate(() => { document.querySelector('.db-header-name').textContent = 'عبد الرحمن بن محمد الأنصاري المعروف بأبي يوسف الطنجاوي صاحب الدار'; });
+  assert.deepEqual(await name.evaluate((element) => [getComputedStyle(element).direction, getComputedStyle(element).textAlign]), ['rtl', 'left']);
+});
+
+test('a contact button without an owner is not there, and the developer is told', async (t) => {
+  const page = await open(null, 'page');
+  const warnings = [];
+  page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+  await page.goto(`${page.url()}&broken`);
+  await page.getByRole('button', { name: 'Ask Ben' }).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Ask nobody' }).count(), 0);
+  assert.match(warnings.join(), /<ContactOwner> shows nothing: give it listingId and ownerId/);
+  await page.context().close();
+});
+
+test('on a touch screen what is pressed has 44 pixels', async (t) => {
+  for (const state of ['chat', 'inbox', 'chat-refused-file', 'chat-group', 'page']) {
+    const page = await open(t, state, PHONE);
+    const small = await page.locator('button:visible, input:visible, textarea:visible, .db-file:visible').evaluateAll((all) => all
+      .map((element) => [element.getAttribute('aria-label') ?? element.textContent, element.getBoundingClientRect().height]).filter(([, height]) => height < 43.5));
+    assert.deepEqual(small, [], state);
+  }
 });
 
 test('a mouse that drags beside the picture turns it, and a click there closes', async (t) => {
@@ -321,5 +389,7 @@ test('at 320 pixels, and at 400 percent, nothing has to be scrolled sideways', a
     const wide = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll('.db-history, .db-inbox-scroller, .db-composer, .db-header')]
       .filter((element) => element.scrollWidth > element.clientWidth + 1).map((element) => `${element.className} ${element.scrollWidth}`));
     assert.deepEqual(wide, [], state);
+    const room = await page.locator('.db-timeline').evaluateAll(([timeline]) => timeline?.getBoundingClientRect().height ?? Infinity);
+    if (state === 'chat') assert.ok(room >= 128, `${room} of 256 px are left for the messages`);
   }
 });

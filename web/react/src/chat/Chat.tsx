@@ -55,10 +55,10 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
   const wasShown = useRef(false);
   const isPlacing = !isUnreadKnown && !error && !wasShown.current && (conversation?.unreadCount ?? 0) > 0;
   const isWaiting = !isOpen || isPlacing || (isLoading && messages.length === 0);
-  useEffect(() => {
-    if (!isWaiting) wasShown.current = true;
-  }, [isWaiting]);
-  const drop = useDrop(isReadOnly ? null : (dropped) => {
+  useEffect(() => void (wasShown.current ||= !isWaiting));
+  // Trying again would not help: there is none of this id, or it is none, or it is other people's.
+  const isGone = messages.length === 0 && ['NOT_FOUND', 'FORBIDDEN', 'INVALID'].includes(error?.code ?? '');
+  const drop = useDrop(isReadOnly || isGone ? null : (dropped) => {
     files.add(dropped);
     field.current?.focus();
   });
@@ -73,8 +73,12 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
       <ConnectionBar />
       {error && messages.length === 0 ? (
         <div className="db-problem db-fill" role="group">
-          <p>{texts.historyError} {error.message}</p>
-          <button type="button" className="db-button" onClick={() => setAttempt(attempt + 1)}>{texts.tryAgain}</button>
+          {isGone ? <p>{texts.conversationGone}</p> : (
+            <>
+              <p>{texts.historyError} {error.message}</p>
+              <button type="button" className="db-button" onClick={() => setAttempt(attempt + 1)}>{texts.tryAgain}</button>
+            </>
+          )}
         </div>
       ) : isWaiting ? <SkeletonMessages label={texts.loading} />
         : isNew ? (
@@ -88,7 +92,7 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
         )}
       <TypingLine people={state.typing} />
       {hasSent && <NotifyAsk name={title} />}
-      {error?.code === 'NOT_FOUND' && messages.length === 0 ? null : isReadOnly ? <p className="db-read-only">{texts.readOnlyLeft}</p> : (
+      {isGone ? null : isReadOnly ? <p className="db-read-only">{texts.readOnlyLeft}</p> : (
         <Composer timeline={timeline} files={files} name={title || texts.someone} field={field} onSend={({ text, uploads }) => {
           timeline.send({ text, uploads });
           setSent(true);

@@ -19,16 +19,14 @@ function useOverdue({ status, since }: ConnectionState): boolean {
   return isWaited ? Date.now() >= due : status !== 'online';
 }
 
-/** Whole seconds until this time, as they pass; 0 when it has come. */
+/** Whole seconds until this time, as they pass; 0 or less when it has come. */
 function useSecondsUntil(time: number): number {
-  const [, tick] = useState(0);
-  const seconds = Math.max(0, Math.ceil((time - Date.now()) / 1_000));
-  const isOver = seconds === 0;
+  const [, wake] = useState(0);
+  const seconds = Math.ceil((time - Date.now()) / 1_000);
   useEffect(() => {
-    if (isOver) return;
-    const timer = setInterval(() => tick((times) => times + 1), 1_000);
-    return () => clearInterval(timer);
-  }, [isOver, time]);
+    const timer = seconds > 0 && setTimeout(() => wake((times) => times + 1), 1_000);
+    return () => clearTimeout(timer || undefined);
+  });
   return seconds;
 }
 

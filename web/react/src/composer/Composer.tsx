@@ -36,7 +36,7 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
 
   const length = lengthOf(text);
   const isOver = length > MOST_CHARACTERS;
-  const canSend = (text.trim() !== '' || files.sendable.length > 0) && !isOver;
+  const canSend = (text.trim() !== '' || files.uploads.length > 0) && !isOver;
 
   function change(next: string) {
     ready.current = next;

@@ -9,24 +9,9 @@ export interface Files {
   refused: string[];
   add(files: Iterable<File>): void;
   remove(upload: Upload): void;
-  /** Can be sent: on its way or there. Others wait for a retry, or for being taken out. */
-  sendable: Upload[];
-  /** Hands over what can be sent: that is no longer the composer's. */
+  /** Hands them over: they are no longer the composer's. */
   take(): Upload[];
   dismissRefused(): void;
-}
-
-const isSendable = ({ progress }: Upload): boolean => !['failed', 'cancelled'].includes(progress.get().status);
-
-/** Renders again when one of them fails or goes on. */
-function useUploadStates(uploads: Upload[]): void {
-  const [, update] = useState('');
-  useEffect(() => {
-    const look = () => update(uploads.map(isSendable).join());
-    const stops = uploads.map(({ progress }) => progress.subscribe(look));
-    look();
-    return () => stops.forEach((stop) => stop());
-  }, [uploads]);
 }
 
 /** The files that will go with the next message; they are uploaded while it is written. */
@@ -83,12 +68,13 @@ export function useFiles(client: DoorbellClient, conversationId: string, limits:
     change(current.current.filter((other) => other !== upload));
   };
   const take = () => {
-    const taken = current.current.filter(isSendable);
-    change(current.current.filter((upload) => !isSendable(upload)));
+    const taken = current.current;
+    change([]);
+    // Who sends a file that did not get through means it to be tried again.
+    for (const upload of taken) if (upload.progress.get().status === 'failed') upload.retry();
     setRefused([]);
     return taken;
   };
   const dismissRefused = () => setRefused([]);
-  useUploadStates(uploads);
-  return { uploads, sendable: uploads.filter(isSendable), refused, add, remove, take, dismissRefused };
+  return { uploads, refused, add, remove, take, dismissRefused };
 }

@@ -34,7 +34,7 @@ export function UploadTile({ upload, isAlone, onRemove }: { upload: Upload; isAl
       )}
       {isBroken && (
         <span className="db-upload-veil">
-          <span className="db-upload-error"><bdi>{name}</bdi>{': '}{error?.message ?? wording.texts.uploadStopped}</span>
+          <span className="db-upload-error"><bdi>{name}</bdi>{': '}{error?.message ?? wording.texts.statusFailed}</span>
           {isRefused
             ? !onRemove && <button type="button" className="db-round" aria-label={wording.say('removeFile', { name })} onClick={() => upload.cancel()}><CloseIcon /></button>
             : <button type="button" className="db-round" aria-label={wording.say('retryUpload', { name })} onClick={() => upload.retry()}><RetryIcon /></button>}

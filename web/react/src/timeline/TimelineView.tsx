@@ -1,8 +1,8 @@
 import type { Conversation, Timeline, TimelineState } from '@doorbell/client';
 import { useCallback, useImperativeHandle, useMemo, useRef, useState, type FocusEvent, type KeyboardEvent, type ReactNode, type Ref } from 'react';
-import { Lightbox, type LightboxItem } from '../media/Lightbox.js';
+import { Lightbox } from '../media/Lightbox.js';
 import { nameOf, others, useSurroundings } from '../provider/context.js';
-import { clockTime, dayName } from '../texts/times.js';
+import { dayName } from '../texts/times.js';
 import { DownIcon } from '../theme/icons.js';
 import { AnchoredScroller } from './AnchoredScroller.js';
 import { daysOf } from './groups.js';
@@ -103,23 +103,7 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
           <DownIcon />
         </button>
       )}
-      {openMedia && <MediaOf state={state} startId={openMedia} myId={myId} onClose={() => setOpenMedia(null)} />}
+      {openMedia && <Lightbox messages={messages} startId={openMedia} myId={myId} onClose={() => setOpenMedia(null)} />}
     </div>
   );
-}
-
-function MediaOf({ state, startId, myId, onClose }: { state: TimelineState; startId: string; myId: string | undefined; onClose(): void }) {
-  const { wording } = useSurroundings();
-  const items = useMemo(
-    () =>
-      state.messages.flatMap((message): LightboxItem[] => {
-        const values = { name: message.senderId === myId ? wording.texts.you : nameOf(message.sender, wording), when: clockTime(wording, Date.parse(message.createdAt)) };
-        return (message.attachments ?? []).filter(({ type }) => type !== 'file').map((attachment) => ({
-          attachment,
-          label: wording.say(attachment.type === 'image' ? 'photoFrom' : 'videoFrom', values),
-        }));
-      }),
-    [state.messages, wording, myId],
-  );
-  return <Lightbox items={items} startId={startId} onClose={onClose} />;
 }
