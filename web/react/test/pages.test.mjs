@@ -345,7 +345,7 @@ test('a contact button without an owner is not there, and the developer is told'
 });
 
 test('on a touch screen what is pressed has 44 pixels', async (t) => {
-  for (const state of ['chat', 'inbox', 'chat-refused-file', 'chat-group', 'page']) {
+  for (const state of ['chat', 'inbox', 'chat-new', 'chat-far', 'chat-refused-file', 'chat-group', 'page']) {
     const page = await open(t, state, PHONE);
     const small = await page.locator('button:visible, input:visible, textarea:visible, .db-file:visible').evaluateAll((all) => all
       .map((element) => [element.getAttribute('aria-label') ?? element.textContent, element.getBoundingClientRect().height]).filter(([, height]) => height < 43.5));
