@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { open, start, stop } from './support/playground.mjs';
+import { open, show, start, stop } from './support/playground.mjs';
 
 before(start);
 after(stop);
@@ -43,13 +43,14 @@ test('every state in every look', { timeout: 600_000 }, async (t) => {
       const all = [];
       const left = [...(query.accent ? BRANDED : states)];
       const look = async () => {
+        const page = await open(null, left[0], { query });
         for (let state = left.shift(); state; state = left.shift()) {
-          const page = await open(null, state, { query });
+          await show(page, state, query);
           await shown(page);
           const found = await violations(page, query.theme === 'dark' || query.accent ? COLOURS : ALL);
-          await page.context().close();
           all.push(...found.map((violation) => `${state}: ${violation}`));
         }
+        await page.context().close();
       };
       await Promise.all(Array.from({ length: AT_ONCE }, look));
       assert.equal(all.join('\n'), '');
