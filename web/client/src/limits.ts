@@ -51,6 +51,8 @@ export const TYPING_EXPIRES = 7_000;
 export const READ_DELAY = 200;
 /** A timeline that is opened again within this time was never left. */
 export const LEAVE_DELAY = 500;
+/** Changes of groups are gathered this long before the list is read again for them. */
+export const GROUP_REREAD = 300;
 export const DRAFT_DELAY = 250;
 export const INBOX_SAVE_DELAY = 1_000;
 

@@ -191,6 +191,21 @@ test('conversations are opened by a listing, a person or a group, and each stand
   assert.equal(client.inbox.list.get().items[0].participants.length, 3, 'pushes of a group keep who is in it');
 });
 
+test('who comes into a group, or leaves it, is seen without a reload', async () => {
+  const [ana, ben, cara, dan] = await server.people('ana', 'ben', 'cara', 'dan');
+  const group = await server.group(ana, [ben, cara]);
+  await server.say(ana, group.id, 'hello');
+  const client = clientOf(server, ben);
+  await online(client);
+  await loaded(client);
+  const members = () => client.inbox.list.get().items[0].participants.filter(({ leftAt }) => !leftAt).map(({ userId }) => userId).sort();
+  assert.equal(members().length, 3);
+  assert.ok([200, 201].includes((await server.api(ana).post(`/v1/conversations/${group.id}/participants`, { userId: dan.id })).status));
+  await eventually('dan is there', () => members().includes(dan.id));
+  assert.ok([200, 204].includes((await server.api(ana).delete(`/v1/conversations/${group.id}/participants/${cara.id}`)).status));
+  await eventually('cara is not', () => !members().includes(cara.id));
+});
+
 test('no listener is called where nothing changes, and a snapshot stays the same object', async () => {
   const [ana, ben] = await server.people('ana', 'ben');
   const { id } = await server.direct(ana, ben);
