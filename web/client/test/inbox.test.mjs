@@ -1,6 +1,6 @@
 // The list of conversations: order, unread counts, pages, and what is there before the network has answered.
 import assert from 'node:assert/strict';
-import { clientOf, Doorbell, eventually, memoryStorage, online, Proxy, range, shows, test, until } from './support.mjs';
+import { clientOf, Doorbell, eventually, memoryStorage, online, Proxy, range, shows, sleep, test, until } from './support.mjs';
 
 const server = await Doorbell.forFile();
 const loaded = (client) => until(client.inbox.list, ({ isLoading }) => !isLoading, 'list');
@@ -107,6 +107,36 @@ test('more unread than are loaded at once: it opens around the first of them, an
   inGroup.open();
   await until(inGroup.state, ({ isUnreadKnown }) => isUnreadKnown, 'known');
   assert.equal(inGroup.state.get().firstUnreadSeq, 1);
+});
+
+test('what is unread is taken from the server, not from the list of the last visit', async () => {
+  const [ana, ben] = await server.people('ana', 'ben');
+  const { id } = await server.direct(ana, ben);
+  await server.say(ben, id, 'read');
+  assert.equal((await server.api(ana).put('/api/messages', { conversationId: id })).status, 200);
+  const storage = memoryStorage();
+  const first = clientOf(server, ana, { storage, userKey: ana.id });
+  await loaded(first);
+  await eventually('kept', async () => (await storage.entries('')).some(([key]) => key.endsWith('|inbox')));
+  await first.close();
+  await server.say(ben, id, 'news');
+  // The list comes late.
+  let isHeld = true;
+  const late = async (url, init) => {
+    while (isHeld && String(url).includes('/api/conversations')) await sleep(20);
+    return fetch(url, init);
+  };
+  const second = clientOf(server, ana, { storage, userKey: ana.id, fetch: late });
+  await loaded(second);
+  const timeline = second.conversation(id);
+  timeline.open();
+  await shows(timeline, 'read', 'news');
+  await sleep(100);
+  assert.equal(timeline.state.get().isUnreadKnown, false);
+  isHeld = false;
+  await until(timeline.state, ({ firstUnreadSeq }) => firstUnreadSeq === 2, 'the first unread');
+  timeline.markRead();
+  await eventually('the server has it', async () => (await server.api(ana).get('/api/conversations')).body.conversations[0].unreadCount === 0);
 });
 
 test('what is read on another device is read here', async () => {
