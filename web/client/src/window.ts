@@ -77,7 +77,8 @@ export class MessageWindow {
       // Of before the window there is a page to load; inside it nothing is missing.
       return 'known';
     }
-    if (message.seq !== this.last + 1 && (this.messages.length || this.hasOlder)) return 'gap';
+    // Also in an empty one: the first message may be on its way behind this one.
+    if (message.seq !== this.last + 1) return 'gap';
     this.messages.push(message);
     return 'added';
   }
