@@ -53,9 +53,10 @@ const PARTS = {
   question: { 'composer/NotifyAsk.js': ['NotifyAsk'] },
 };
 const SHEETS = new Set(['inbox', 'media', 'lightbox']);
-/** The same of functions of the client that answer by a promise anyway. */
-const FUNCTIONS = { 'metadata.js': ['removeMetadata'], 'polling.js': ['makePoller'], 'sending-file.js': ['forgetFile', 'sendFile'] };
+/** The same of functions that answer by a promise anyway, of the client and of the React package. */
+const FUNCTIONS = { 'provider/chime.js': ['chime'], 'metadata.js': ['removeMetadata'], 'polling.js': ['makePoller'], 'sending-file.js': ['forgetFile', 'sendFile'], 'unread.js': ['findUnread'] };
 
+const functionsIn = (file) => FUNCTIONS[path.relative(client, file)] ?? FUNCTIONS[path.relative(react, file)];
 const fromReact = (file) => JSON.stringify(path.join(react, file));
 const partOf = (file) => Object.keys(PARTS).find((part) => path.relative(react, file) in PARTS[part]);
 const later = {
@@ -66,7 +67,7 @@ const later = {
     if (!id.startsWith('./') && !id.startsWith('../')) return;
     const file = path.resolve(path.dirname(importer), id);
     // What is itself in a part finds the other parts there when it needs them.
-    if (path.relative(client, file) in FUNCTIONS || (partOf(file) && !partOf(importer))) return `\0later:${file}`;
+    if (functionsIn(file) || (partOf(file) && !partOf(importer))) return `\0later:${file}`;
   },
   load(id) {
     const [, kind, name] = /^\0(later|loading|part):(.+)$/.exec(id) ?? [];
@@ -76,7 +77,7 @@ const later = {
 ${components.map((component) => `export const ${component} = later(part, '${component}');`).join('\n')}`;
     }
     if (kind === 'later') {
-      const calls = FUNCTIONS[path.relative(client, name)];
+      const calls = functionsIn(name);
       return `import { patiently } from ${JSON.stringify(source('later.tsx'))};
 const load = () => patiently(() => import(${JSON.stringify(name)}));
 ${calls.map((call) => `export const ${call} = (...given) => load().then((part) => part.${call}(...given));`).join('\n')}`;

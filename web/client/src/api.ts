@@ -50,7 +50,7 @@ export interface ConnectionState {
    * - `refused`: will not get better by waiting; `reason` says why. `connect()` tries again.
    */
   status: 'connecting' | 'online' | 'polling' | 'offline' | 'signed-out' | 'refused';
-  /** Since when, in milliseconds as `Date.now()`. */
+  /** Since when, in milliseconds as `Date.now()`; of `connecting` and `offline`: since when there is no connection, however often it was tried. */
   since: number;
   reason?: Reason;
   /** When it tries again, in milliseconds as `Date.now()`. */
@@ -105,6 +105,11 @@ export interface TimelineState {
   typing: Person[];
   /** The first message that was unread when the timeline was opened. */
   firstUnreadSeq: number | null;
+  /**
+   * Whether it is known what was unread when the timeline was opened. Before that nothing should be marked as read, and whoever
+   * opens at the first unread message waits.
+   */
+  isUnreadKnown: boolean;
   /** Up to which `seq` each participant has read. */
   reads: Record<string, number>;
   error: Reason | null;
@@ -142,7 +147,7 @@ export interface Timeline {
    * `INVALID` if there is nothing in it.
    */
   send(draft: Draft): OutgoingMessage;
-  /** Sends a failed message again: the same message, however often. */
+  /** Sends a failed message again: the same message, however often; without the files that the server has refused, if anything is left then. */
   retry(clientMessageId: string): void;
   /** Gives up a message that is not stored yet. */
   discard(clientMessageId: string): void;
@@ -164,6 +169,8 @@ export interface UploadProgress {
   /** Place, camera and other details were taken out of the picture before it left the device. */
   metadataRemoved: boolean;
   error: Reason | null;
+  /** Failed for good: the server does not take this file, and trying again does not help. */
+  isRefused: boolean;
   attachment: Attachment | null;
 }
 

@@ -140,8 +140,11 @@ class Client implements DoorbellClient {
   async #end(): Promise<void> {
     for (const entry of this.#outbox.entries()) this.#outbox.discard(entry.clientMessageId);
     await this.close();
+    // Nothing of this person stays in sight, in whatever tab.
+    this.me.set(null);
+    this.inbox.forget();
     if (this.#hasBegun) await this.#shelf.clear();
-    this.#hub.state.set({ status: 'signed-out', since: Date.now() });
+    this.#hub.show({ status: 'signed-out', since: Date.now() });
   }
 
   #upload(file: Blob, options: UploadOptions & UploadBegun): UploadTask {
@@ -159,38 +162,48 @@ class Client implements DoorbellClient {
       if (this.#isClosed || this.#hasBegun) return;
       const since = Date.now();
       if (error.isFinal || error.code === 'SIGNED_OUT') {
-        this.#hub.state.set({ status: error.isFinal ? 'refused' : 'signed-out', since, reason: plain(error) });
+        this.#hub.show({ status: error.isFinal ? 'refused' : 'signed-out', since, reason: plain(error) });
         return;
       }
       const wait = error.retryAfterMs ?? backoff((this.#failures += 1));
       this.#beginAgain.set(wait, () => void this.#begin());
-      this.#hub.state.set({ status: 'offline', since, reason: plain(error), retryAt: since + wait });
+      this.#hub.show({ status: 'offline', since, reason: plain(error), retryAt: since + wait });
       return;
     }
     if (this.#isClosed || this.#hasBegun) return;
     this.#hasBegun = true;
-    this.#hub.state.set({ status: 'connecting', since: Date.now() });
+    this.#hub.show({ status: 'connecting', since: Date.now() });
     const name = `${this.#session.base}|${key}`;
     this.#shelf.open(name);
-    const { userId } = this.#session;
-    if (!this.me.get() && userId) this.me.set(personOf(userId));
+    if (this.#session.userId) this.#identify(this.#session.userId);
     void this.inbox.start();
-    void this.#shelf.get<Person>('me').then((me) => me && !this.me.get()?.name && this.me.set(me));
+    void this.#shelf.get<Person>('me').then((me) => me && !this.me.get()?.name && (this.#session.userId ?? me.id) === me.id && this.me.set(me));
     await this.#outbox.load();
     if (!this.#isClosed) this.#hub.start(name);
   }
 
+  /** A token says who it is; their name comes from the list, or with the connection. */
+  #identify(userId: string): void {
+    if (this.me.get()?.id !== userId) this.me.set(personOf(userId));
+  }
+
+  #know(me: Person): void {
+    this.me.set(me);
+    void this.#shelf.set('me', me);
+  }
+
   #listen(): void {
+    // Where the sign-in was named (`userKey`), nothing waits for the token: who it is comes with the first request.
+    this.#session.onUser = (userId) => this.#hasBegun && this.#identify(userId);
     const { pushes, events, state } = this.#hub;
     pushes.on('connection:success', ({ userId, user }) => {
-      this.me.set(user ?? personOf(userId));
-      void this.#shelf.set('me', this.me.get());
+      this.#know(user ?? personOf(userId));
     });
     // While polling nobody says who one is, but the list does.
     this.inbox.onChange = (conversation) => {
       const me = this.me.get();
       const user = me && me.name === null && conversation.participants.find(({ userId }) => userId === me.id)?.user;
-      if (user) this.me.set(user);
+      if (user) this.#know(user);
       this.#events.emit('conversation', conversation);
     };
     pushes.on('message:received', (message) => {

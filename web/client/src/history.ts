@@ -27,17 +27,17 @@ export class History {
   /** The newest page, at least so many messages. */
   async loadNewest(atLeast = 0): Promise<void> {
     const generation = (this.#generation += 1);
-    const limit = Math.min(UNREAD_PAGE_MESSAGES, Math.max(PAGE_MESSAGES, atLeast));
+    const limit = atLeast > UNREAD_PAGE_MESSAGES ? PAGE_MESSAGES : Math.max(PAGE_MESSAGES, atLeast);
     const page = await this.#page(`limit=${limit}`);
     if (generation !== this.#generation) return;
     this.window.reset(page.messages, page.hasMore, false);
     this.#took(page.messages);
   }
 
-  async loadOlder(): Promise<void> {
+  async loadOlder(atLeast = 0): Promise<void> {
     if (!this.isLoaded || !this.window.hasOlder || !this.window.messages.length) return;
     const generation = this.#generation;
-    const page = await this.#page(`before=${this.window.first}&limit=${PAGE_MESSAGES}`);
+    const page = await this.#page(`before=${this.window.first}&limit=${Math.max(PAGE_MESSAGES, atLeast)}`);
     if (generation !== this.#generation) return;
     this.window.addOlder(page.messages, page.hasMore);
     this.#took(page.messages);

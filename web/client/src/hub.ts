@@ -24,6 +24,8 @@ type Post =
   | { kind: 'signed-out' }
   | { kind: 'outbox'; change: unknown };
 
+const isDown = ({ status }: ConnectionState) => status === 'connecting' || status === 'offline';
+
 interface Waiting {
   resolve(answer: unknown): void;
   reject(error: DoorbellError): void;
@@ -115,6 +117,12 @@ export class Hub {
     });
   };
 
+  /** Being without a connection is one state, however often it is tried to get one. */
+  show(state: ConnectionState): void {
+    const before = this.state.get();
+    this.state.set(isDown(before) && isDown(state) ? { ...state, since: before.since } : state);
+  }
+
   connectNow(): void {
     if (this.#connection) this.#connection.retryNow();
     else this.#post({ kind: 'connect' });
@@ -132,8 +140,8 @@ export class Hub {
     if (this.#leadership.signal.aborted) return;
     this.#connection = this.connect(
       (state) => {
-        this.state.set(state);
-        this.#post({ kind: 'state', state });
+        this.show(state);
+        this.#post({ kind: 'state', state: this.state.get() });
       },
       (event, payload) => {
         this.#post({ kind: 'push', push: [event, payload] as Push });

@@ -1,7 +1,7 @@
 import type { Inbox, InboxState } from './api.js';
 import { asError, plain } from './errors.js';
 import type { Hub } from './hub.js';
-import { INBOX_CONVERSATIONS, INBOX_SAVE_DELAY, PAGE_CONVERSATIONS } from './limits.js';
+import { GROUP_REREAD, INBOX_CONVERSATIONS, INBOX_SAVE_DELAY, PAGE_CONVERSATIONS } from './limits.js';
 import type { Rest } from './rest.js';
 import type { Shelf } from './storage.js';
 import { patch, Value } from './store.js';
@@ -33,8 +33,12 @@ export class ConversationList implements Inbox {
   #more: Promise<void> | null = null;
   #refreshing: Promise<void> | null = null;
   #failures = 0;
+  #hasLoaded!: () => void;
+  /** Resolves when the server has told the list: what was stored before may be of long ago. */
+  readonly ready = new Promise<void>((resolve) => (this.#hasLoaded = resolve));
   readonly #save = new Timer();
   readonly #again = new Timer();
+  readonly #reread = new Timer();
 
   constructor(
     private readonly rest: Rest,
@@ -43,9 +47,11 @@ export class ConversationList implements Inbox {
     private readonly me: () => string | null,
   ) {
     hub.pushes.on('conversation:updated', ({ conversation }) => {
+      const known = this.get(conversation.id);
+      const isQuiet = known?.messages[0]?.seq === conversation.messages[0]?.seq && known?.unreadCount === conversation.unreadCount;
       this.put([conversation]);
-      // Of a group that is new here, the push does not say who is in it; the list does.
-      if (conversation.isGroup && !this.get(conversation.id)?.participants.length) void Promise.resolve(this.#refreshing).then(() => this.refresh());
+      // Who is in a group the push does not say; the list does. A push without a new message may be of somebody who came or left.
+      if (conversation.isGroup && !conversation.participants?.length && (isQuiet || !known?.participants.length)) this.#reread.setOnce(GROUP_REREAD, () => void Promise.resolve(this.#refreshing).then(() => this.refresh()));
     });
     hub.pushes.on('message:received', (message) => this.#received(message));
     hub.pushes.on('up', ({ isRecovered }) => {
@@ -68,6 +74,20 @@ export class ConversationList implements Inbox {
   stop(): void {
     this.#save.clear();
     this.#again.clear();
+    this.#reread.clear();
+  }
+
+  /** Has the server told the list? */
+  get isCurrent(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** After signing out. */
+  forget(): void {
+    this.#items.clear();
+    this.#cursor = null;
+    patch(this.list, { items: [], hasMore: false, isLoading: false });
+    this.unread.set(0);
   }
 
   get(id: string): Conversation | null {
@@ -145,6 +165,7 @@ export class ConversationList implements Inbox {
     if (!this.#isLoaded) this.#cursor = page.hasMore ? page.nextCursor : null;
     this.#isLoaded = true;
     this.put(page.conversations);
+    this.#hasLoaded();
   }
 
   async #loadMore(cursor: string): Promise<void> {

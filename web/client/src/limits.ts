@@ -8,8 +8,10 @@ export const FILES_A_MESSAGE = 10;
 export const WINDOW_MESSAGES = 2_000;
 /** Messages in one page of history. */
 export const PAGE_MESSAGES = 50;
-/** The first page reaches back to the first unread message, if that is not farther than this. */
+/** All is loaded from the first unread message on, if that is not farther than this; else the pages around it alone. */
 export const UNREAD_PAGE_MESSAGES = 500;
+/** Pages that are looked through for the first unread message, where it is not quite where it was looked for. */
+export const UNREAD_SEARCH_PAGES = 4;
 /** Pages that are repaired one by one after an absence; beyond it the newest page is loaded instead. */
 export const REPAIR_PAGES = 5;
 /** Messages that wait while a gap before them is filled. */
@@ -49,6 +51,8 @@ export const TYPING_EXPIRES = 7_000;
 export const READ_DELAY = 200;
 /** A timeline that is opened again within this time was never left. */
 export const LEAVE_DELAY = 500;
+/** Changes of groups are gathered this long before the list is read again for them. */
+export const GROUP_REREAD = 300;
 export const DRAFT_DELAY = 250;
 export const INBOX_SAVE_DELAY = 1_000;
 

@@ -134,6 +134,13 @@ export class Outbox {
   retry(clientMessageId: string): void {
     const entry = this.#entries.get(clientMessageId);
     if (!entry?.failed) return;
+    const isRefused = ({ id }: OutboxFile) => this.#uploads.get(id)?.progress.get().isRefused ?? false;
+    const refused = entry.files.filter(isRefused);
+    if (refused.length && (entry.content || refused.length < entry.files.length)) {
+      for (const { id } of refused) this.#uploads.get(id)?.cancel();
+      // That alone has mended it, unless something else is wrong, too.
+      return this.retry(clientMessageId);
+    }
     for (const { id } of entry.files) this.#uploads.get(id)?.retry();
     const isUploaded = entry.failed.code === 'INVALID' || entry.failed.code === 'NOT_FOUND';
     // An upload that no message named in time is gone: what the server did not know is uploaded again.
@@ -239,7 +246,7 @@ export class Outbox {
 
   #ended(clientMessageId: string, task: UploadTask): void {
     const { status, error } = task.progress.get();
-    if (status === 'failed' && error) this.fail(clientMessageId, error);
+    if (status === 'failed' && error) this.fail(clientMessageId, { code: error.code, message: `${task.fileName}: ${error.message}` });
     if (status === 'cancelled') this.#dropFile(clientMessageId, task.id);
   }
 

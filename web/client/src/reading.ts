@@ -2,8 +2,10 @@ import { asError } from './errors.js';
 import type { History } from './history.js';
 import type { Hub } from './hub.js';
 import type { ConversationList } from './inbox.js';
-import { READ_DELAY, UNREAD_PAGE_MESSAGES } from './limits.js';
+import { READ_DELAY } from './limits.js';
 import { Timer } from './timing.js';
+import { findUnread } from './unread.js';
+import { countBack, foreign } from './window.js';
 import type { Message } from './wire.js';
 
 /** Up to where oneself has read a conversation, and where the unread messages begin. */
@@ -12,6 +14,7 @@ export class OwnReading {
   firstUnreadSeq: number | null = null;
   isPlaced = false;
   readonly #timer = new Timer();
+  #finding: Promise<Message | undefined> | null = null;
   #read = 0;
   /** Up to where the server was told. */
   #told = 0;
@@ -22,22 +25,24 @@ export class OwnReading {
     private readonly inbox: ConversationList,
     private readonly history: History,
     private readonly me: () => string | null,
-    private readonly reachBack: () => void,
   ) {}
 
-  /** Finds where the unread messages begin: counted from the end. */
-  place(): void {
+  /** Finds where the unread messages begin, and loads what is there. */
+  async place(): Promise<void> {
+    if (this.isPlaced) return;
     const conversation = this.inbox.get(this.id);
-    const { hasNewer, hasOlder, messages, last } = this.history.window;
-    if (!conversation || hasNewer) return;
-    const foreign = this.#foreign(0);
-    // How many are unread was not known when the first page was asked for.
-    if (conversation.unreadCount > foreign.length && hasOlder && messages.length < UNREAD_PAGE_MESSAGES) return this.reachBack();
+    if (!conversation || !this.inbox.isCurrent) return;
+    const { unreadCount } = conversation;
+    const first = unreadCount === 0 ? undefined : countBack(this.history.window, unreadCount, this.me()) ?? (await (this.#finding ??= findUnread(this.history, conversation, this.me()).finally(() => (this.#finding = null))));
+    if (this.isPlaced) return;
     this.isPlaced = true;
-    const first = conversation.unreadCount ? foreign.at(-conversation.unreadCount) ?? foreign[0] : undefined;
     this.firstUnreadSeq = first?.seq ?? null;
-    // Unless that is so only because it was marked here a moment ago.
-    if (!first && this.#read <= this.#told) this.#read = this.#told = last;
+    if (first) {
+      this.#told = Math.max(this.#told, first.seq - 1);
+      this.#read = Math.max(this.#read, this.#told);
+    }
+    // Nothing is unread; unless that is so only because it was marked here a moment ago.
+    else if (this.#read <= this.#told) this.#read = this.#told = this.history.window.last;
   }
 
   mark(uptoSeq: number): void {
@@ -45,16 +50,18 @@ export class OwnReading {
     const upto = Math.min(uptoSeq, window.last);
     if (upto === window.last) window.isReadingOld = false;
     if (upto <= this.#read) return;
+    const before = this.#read;
     this.#read = upto;
-    this.#count();
+    this.#count(before);
     this.#timer.setOnce(READ_DELAY, () => void this.tell());
   }
 
   /** In another tab, or on another device. */
   markedElsewhere(seq: number): void {
     this.#told = Math.max(this.#told, seq);
+    const before = this.#read;
     this.#read = Math.max(this.#read, seq);
-    this.#count();
+    this.#count(before);
   }
 
   /** Tells the server what it has not been told. */
@@ -74,10 +81,13 @@ export class OwnReading {
   }
 
   #foreign(after: number): Message[] {
-    return this.history.window.messages.filter((message) => message.seq > after && message.senderId !== this.me());
+    return foreign(this.history.window, this.me(), after);
   }
 
-  #count(): void {
-    if (!this.history.window.hasNewer) this.inbox.setUnread(this.id, this.#foreign(this.#read).length);
+  #count(before: number): void {
+    const left = this.#foreign(this.#read).length;
+    // What is not loaded is counted by what was told.
+    const unread = this.history.window.hasNewer ? Math.max(left, (this.inbox.get(this.id)?.unreadCount ?? 0) - (this.#foreign(before).length - left)) : left;
+    this.inbox.setUnread(this.id, unread);
   }
 }

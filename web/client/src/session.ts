@@ -36,6 +36,8 @@ function fingerprint(token: string): string {
 export class Session {
   /** Called with a new token shortly before the old one ends. */
   onRenewed: (token: string) => void = () => {};
+  /** Called with the user's id as soon as a token tells it. */
+  onUser: (userId: string) => void = () => {};
   #token: string | null = null;
   #pending: Promise<string> | null = null;
   #refused: string | null = null;
@@ -85,8 +87,10 @@ export class Session {
     const id = idOf(claims);
     // What is stored and shown is the first person's: it must not be sent as somebody else's.
     if (id !== null && this.#first !== null && id !== this.#first) throw new DoorbellError('SIGNED_OUT', 'Somebody else is signed in now.');
+    const isFirst = this.#first === null && id !== null;
     this.#first ??= id;
     this.#token = token;
+    if (isFirst) this.onUser(id);
     if (claims?.exp && typeof this.source !== 'string') {
       // This machine's clock may be wrong; a lifetime is not.
       const byClock = claims.exp * 1000 - Date.now();

@@ -27,7 +27,7 @@ export interface TimelineHost {
 
 const EMPTY: TimelineState = {
   conversation: null, messages: [], isLoading: true, hasOlder: false, isLoadingOlder: false, hasNewer: false, isLoadingNewer: false,
-  typing: [], firstUnreadSeq: null, reads: {}, error: null,
+  typing: [], firstUnreadSeq: null, isUnreadKnown: false, reads: {}, error: null,
 };
 
 /** One conversation's messages, kept live while somebody has it open. */
@@ -57,7 +57,7 @@ export class ConversationTimeline implements Timeline {
     const { hub, outbox, inbox } = host;
     this.draft = host.drafts.of(id);
     this.#history = new History(id, host.rest, hub, () => this.#compose(), (messages) => this.#took(messages));
-    this.#reading = new OwnReading(id, hub, inbox, this.#history, () => this.#me, () => void this.loadOlder());
+    this.#reading = new OwnReading(id, hub, inbox, this.#history, () => this.#me);
     this.#typists = new Typists(() => this.#show({ typing: this.#typists.people }));
     this.#ownTyping = new OwnTyping((isTyping) => {
       if (hub.isUp) hub.request(isTyping ? 'typing:start' : 'typing:stop', { conversationId: id }).catch(() => {});
@@ -78,10 +78,11 @@ export class ConversationTimeline implements Timeline {
         if (!conversation || conversation === this.state.get().conversation) return;
         this.#show({ conversation });
         if (!this.#history.isLoaded) return;
-        if (!this.#reading.isPlaced) this.#placeUnread();
+        this.#placeUnread();
         this.#gatherReads(conversation);
       }),
     ];
+    void inbox.ready.then(() => this.#history.isLoaded && this.#placeUnread());
     this.#compose();
   }
 
@@ -98,6 +99,7 @@ export class ConversationTimeline implements Timeline {
     this.#opened += 1;
     if (this.#opened === 1) {
       this.#reading.isPlaced = false;
+      this.#show({ isUnreadKnown: false });
       // Who comes back begins at the end, wherever they have left.
       if (this.#history.window.hasNewer) this.#history.isLoaded = false;
       if (this.#history.isLoaded) this.#placeUnread();
@@ -226,7 +228,7 @@ export class ConversationTimeline implements Timeline {
     for (const message of messages) if (message.senderId === this.#me) this.host.outbox.stored(message);
     const conversation = this.host.inbox.get(this.id);
     if (conversation) this.#gatherReads(conversation);
-    if (!this.#reading.isPlaced) this.#placeUnread();
+    this.#placeUnread();
   }
 
   #gatherReads(conversation: Conversation): void {
@@ -250,9 +252,14 @@ export class ConversationTimeline implements Timeline {
     }
   }
 
+  /** Once for each opening. */
   #placeUnread(): void {
-    this.#reading.place();
-    this.#show({ firstUnreadSeq: this.#reading.firstUnreadSeq });
+    void this.#reading.place().catch(() => {
+      // The next thing that is loaded leads here again.
+    }).then(() => {
+      const { isPlaced, firstUnreadSeq } = this.#reading;
+      if (isPlaced) this.#show({ firstUnreadSeq, isUnreadKnown: true });
+    });
   }
 
   #compose(): void {

@@ -71,7 +71,7 @@ export class UploadTask implements Upload {
     this.id = options.id ?? uniqueId();
     this.location = options.location ?? null;
     this.fileName = options.fileName ?? ((file as Partial<File>).name || 'file');
-    this.progress = new Value<UploadProgress>({ status: 'preparing', loaded: 0, total: file.size, fraction: 0, metadataRemoved: false, error: null, attachment: null });
+    this.progress = new Value<UploadProgress>({ status: 'preparing', loaded: 0, total: file.size, fraction: 0, metadataRemoved: false, error: null, isRefused: false, attachment: null });
     this.#begin();
   }
 
@@ -83,7 +83,7 @@ export class UploadTask implements Upload {
     const { status, attachment } = this.progress.get();
     if (status === 'cancelled' || attachment) return;
     this.#stop.abort();
-    this.#show({ status: 'cancelled', error: null });
+    this.#show({ status: 'cancelled', error: null, isRefused: false });
     this.#settle.reject(new DoorbellError('ABORTED', 'The upload was cancelled.'));
     if (this.location) void this.#forget(this.location);
   }
@@ -99,7 +99,7 @@ export class UploadTask implements Upload {
     this.#done = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     // Who does not look at `done` sees `progress`.
     this.#done.catch(() => {});
-    this.#show({ status: 'preparing', loaded: 0, fraction: 0, error: null });
+    this.#show({ status: 'preparing', loaded: 0, fraction: 0, error: null, isRefused: false });
     void this.#run(this.#stop.signal);
   }
 
@@ -122,7 +122,7 @@ export class UploadTask implements Upload {
         // While there is no connection it is not the file's fault.
         if (this.line.hub.isUp && error.code === 'NETWORK') attempts += 1;
         if (error.isFinal || attempts >= UPLOAD_ATTEMPTS) {
-          this.#show({ status: 'failed', error: plain(error) });
+          this.#show({ status: 'failed', error: plain(error), isRefused: error.isFinal });
           return this.#settle.reject(error);
         }
         this.#show({ status: 'waiting', error: plain(error) });

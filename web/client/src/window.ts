@@ -31,6 +31,10 @@ export class MessageWindow {
     return this.messages[this.#find(seq + 1) - 1];
   }
 
+  atOrAfter(seq: number): Message | undefined {
+    return this.messages[this.#find(seq)];
+  }
+
   reset(messages: Message[], hasOlder: boolean, hasNewer: boolean): void {
     this.messages = [...messages];
     this.hasOlder = hasOlder;
@@ -73,7 +77,8 @@ export class MessageWindow {
       // Of before the window there is a page to load; inside it nothing is missing.
       return 'known';
     }
-    if (message.seq !== this.last + 1 && (this.messages.length || this.hasOlder)) return 'gap';
+    // Also in an empty one: the first message may be on its way behind this one.
+    if (message.seq !== this.last + 1) return 'gap';
     this.messages.push(message);
     return 'added';
   }
@@ -101,4 +106,16 @@ export class MessageWindow {
       this.hasOlder = true;
     }
   }
+}
+
+/** The messages of others after this one. */
+export function foreign(window: MessageWindow, me: string | null, after = 0): Message[] {
+  return window.messages.filter(({ seq, senderId }) => seq > after && senderId !== me);
+}
+
+/** The first of so many unread messages, counted from the end, if all of them are loaded. */
+export function countBack(window: MessageWindow, unreadCount: number, me: string | null): Message | undefined {
+  if (window.hasNewer) return undefined;
+  const others = foreign(window, me);
+  return others.at(-unreadCount) ?? (window.hasOlder ? undefined : others[0]);
 }

@@ -1,6 +1,6 @@
 // The list of conversations: order, unread counts, pages, and what is there before the network has answered.
 import assert from 'node:assert/strict';
-import { clientOf, Doorbell, eventually, memoryStorage, online, Proxy, range, shows, test, until } from './support.mjs';
+import { clientOf, Doorbell, eventually, memoryStorage, online, Proxy, range, shows, sleep, test, until } from './support.mjs';
 
 const server = await Doorbell.forFile();
 const loaded = (client) => until(client.inbox.list, ({ isLoading }) => !isLoading, 'list');
@@ -55,6 +55,88 @@ test('unread begins where one has stopped reading, also far back', async () => {
   close();
   timeline.open();
   await until(timeline.state, ({ firstUnreadSeq }) => firstUnreadSeq === null, 'no line at the next opening');
+});
+
+const chatter = async (sender, id, count) => {
+  for (let done = 0; done < count; done += 20) await Promise.all(range(Math.min(20, count - done)).map((n) => server.say(sender, id, `${done + n}`)));
+};
+
+test('a link right to a conversation finds the first unread message some pages back', async () => {
+  const [ana, ben] = await server.people('ana', 'ben');
+  const { id } = await server.direct(ana, ben);
+  await chatter(ana, id, 3);
+  await chatter(ben, id, 170);
+  const client = clientOf(server, ana);
+  const timeline = client.conversation(id);
+  timeline.open();
+  const { firstUnreadSeq, messages } = await until(timeline.state, ({ isUnreadKnown }) => isUnreadKnown, 'known');
+  assert.equal(firstUnreadSeq, 4);
+  assert.ok(messages.some(({ seq }) => seq === 4));
+  assert.equal(client.inbox.unread.get(), 170);
+});
+
+test('more unread than are loaded at once: it opens around the first of them, and what is not seen stays unread', async () => {
+  const [ana, ben, cara] = await server.people('ana', 'ben', 'cara');
+  const { id } = await server.direct(ana, ben);
+  const group = await server.group(ana, [ben, cara]);
+  await chatter(ben, id, 80);
+  assert.equal((await server.api(ana).put('/api/messages', { conversationId: id })).status, 200);
+  await chatter(ben, id, 300);
+  // Written from elsewhere, without reading: it stands between the unread ones.
+  await chatter(ana, id, 40);
+  await chatter(ben, id, 260);
+  await chatter(cara, group.id, 520);
+  const client = clientOf(server, ana);
+  await online(client);
+  const timeline = client.conversation(id);
+  timeline.open();
+  const { firstUnreadSeq, messages, hasNewer } = await until(timeline.state, ({ isUnreadKnown }) => isUnreadKnown, 'known');
+  assert.equal(firstUnreadSeq, 81);
+  assert.ok([80, 81].every((seq) => messages.some((message) => message.seq === seq)));
+  assert.ok(hasNewer && messages.length < 300, 'the pages between are not loaded');
+  assert.equal(client.inbox.list.get().items.find((item) => item.id === id).unreadCount, 560);
+  timeline.markRead(90);
+  assert.equal(client.inbox.list.get().items.find((item) => item.id === id).unreadCount, 550);
+  const told = async () => (await server.api(ana).get('/api/conversations')).body.conversations.find((item) => item.id === id).unreadCount;
+  await eventually('the server has it', async () => (await told()) === 550);
+  await timeline.jumpTo('latest');
+  timeline.markRead();
+  await eventually('all is read', async () => (await told()) === 0);
+
+  const inGroup = client.conversation(group.id);
+  inGroup.open();
+  await until(inGroup.state, ({ isUnreadKnown }) => isUnreadKnown, 'known');
+  assert.equal(inGroup.state.get().firstUnreadSeq, 1);
+});
+
+test('what is unread is taken from the server, not from the list of the last visit', async () => {
+  const [ana, ben] = await server.people('ana', 'ben');
+  const { id } = await server.direct(ana, ben);
+  await server.say(ben, id, 'read');
+  assert.equal((await server.api(ana).put('/api/messages', { conversationId: id })).status, 200);
+  const storage = memoryStorage();
+  const first = clientOf(server, ana, { storage, userKey: ana.id });
+  await loaded(first);
+  await eventually('kept', async () => (await storage.entries('')).some(([key]) => key.endsWith('|inbox')));
+  await first.close();
+  await server.say(ben, id, 'news');
+  // The list comes late.
+  let isHeld = true;
+  const late = async (url, init) => {
+    while (isHeld && String(url).includes('/api/conversations')) await sleep(20);
+    return fetch(url, init);
+  };
+  const second = clientOf(server, ana, { storage, userKey: ana.id, fetch: late });
+  await loaded(second);
+  const timeline = second.conversation(id);
+  timeline.open();
+  await shows(timeline, 'read', 'news');
+  await sleep(100);
+  assert.equal(timeline.state.get().isUnreadKnown, false);
+  isHeld = false;
+  await until(timeline.state, ({ firstUnreadSeq }) => firstUnreadSeq === 2, 'the first unread');
+  timeline.markRead();
+  await eventually('the server has it', async () => (await server.api(ana).get('/api/conversations')).body.conversations[0].unreadCount === 0);
 });
 
 test('what is read on another device is read here', async () => {
@@ -137,6 +219,21 @@ test('conversations are opened by a listing, a person or a group, and each stand
   await until(atAna.state, ({ reads }) => reads[ben.id] === 1, 'who has read it');
   assert.equal(atAna.state.get().reads[cara.id], undefined);
   assert.equal(client.inbox.list.get().items[0].participants.length, 3, 'pushes of a group keep who is in it');
+});
+
+test('who comes into a group, or leaves it, is seen without a reload', async () => {
+  const [ana, ben, cara, dan] = await server.people('ana', 'ben', 'cara', 'dan');
+  const group = await server.group(ana, [ben, cara]);
+  await server.say(ana, group.id, 'hello');
+  const client = clientOf(server, ben);
+  await online(client);
+  await loaded(client);
+  const members = () => client.inbox.list.get().items[0].participants.filter(({ leftAt }) => !leftAt).map(({ userId }) => userId).sort();
+  assert.equal(members().length, 3);
+  assert.ok([200, 201].includes((await server.api(ana).post(`/v1/conversations/${group.id}/participants`, { userId: dan.id })).status));
+  await eventually('dan is there', () => members().includes(dan.id));
+  assert.ok([200, 204].includes((await server.api(ana).delete(`/v1/conversations/${group.id}/participants/${cara.id}`)).status));
+  await eventually('cara is not', () => !members().includes(cara.id));
 });
 
 test('no listener is called where nothing changes, and a snapshot stays the same object', async () => {

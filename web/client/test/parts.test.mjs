@@ -33,11 +33,13 @@ test('a window takes each message once, in whatever order they come', () => {
   assert.deepEqual(seqs(window), [1, 2, 3, 4, 6, 7], 'a page says that there is nothing between');
 });
 
-test('the first message that somebody sees needs nothing before it', () => {
+test('the first message that somebody sees needs nothing before it, once the server was asked', () => {
   const window = new MessageWindow();
   window.reset([], false, false);
   // Whoever was added to a group sees what comes after.
-  assert.equal(window.put(message(5)), 'added');
+  assert.equal(window.put(message(5)), 'gap');
+  window.addNewer([message(5)], false);
+  assert.deepEqual(window.messages.map(({ seq }) => seq), [5]);
 });
 
 test('a window drops the pages that are far from the reader', () => {
@@ -120,14 +122,24 @@ test('a store tells of changes alone, and a listener that is added twice is two'
   assert.equal(calls, 3);
 });
 
+test('a second message that comes before the first does not hide it', () => {
+  const window = new MessageWindow();
+  window.reset([], false, false);
+  const [first, second] = page(1, 2);
+  assert.equal(window.put(second), 'gap');
+  window.addNewer([first], false);
+  assert.equal(window.put(second), 'added');
+  assert.deepEqual(window.messages.map(({ seq }) => seq), [1, 2]);
+});
+
 test('what was read since is told, also when the server confirms an older mark meanwhile', async () => {
   const window = new MessageWindow();
   window.reset(page(1, 3), false, false);
   const asked = [];
   const hub = { isUp: true, request: async (_, { messageId }) => asked.push(messageId) };
-  const inbox = { get: () => ({ unreadCount: 3 }), setUnread: () => {} };
-  const reading = new OwnReading('c', hub, inbox, { window }, () => 'me', assert.fail);
-  reading.place();
+  const inbox = { isCurrent: true, get: () => ({ unreadCount: 3 }), setUnread: () => {} };
+  const reading = new OwnReading('c', hub, inbox, { window }, () => 'me');
+  await reading.place();
   assert.equal(reading.firstUnreadSeq, 1);
   reading.mark(1);
   await reading.tell();

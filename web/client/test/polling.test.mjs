@@ -72,6 +72,19 @@ test('polling alone, where it is asked for, and offline when the server goes', a
   }
 });
 
+test('who is signed in is known from the first token, where the sign-in was named and no socket gets through', async () => {
+  const [ana, ben] = await server.people('ana', 'ben');
+  const { id } = await server.direct(ana, ben);
+  await server.say(ana, id, 'mine');
+  const proxy = await blocked();
+  const client = clientOf({ url: proxy.url }, ana, { userKey: ana.id });
+  const me = await until(client.me, (person) => person !== null, 'somebody', 2_000);
+  assert.equal(me.id, ana.id);
+  assert.notEqual(client.state.get().status, 'online');
+  await until(client.me, (person) => person?.name === ana.name, 'her name, from the list', 4_000);
+  await proxy.stop();
+});
+
 test('an unchanged conversation is asked for without being sent again', async () => {
   const [ana, ben] = await server.people('ana', 'ben');
   const { id } = await server.direct(ana, ben);

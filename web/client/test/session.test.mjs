@@ -100,6 +100,25 @@ test('a server that is not there is offline, with the time of the next attempt',
   await proxy.stop();
 });
 
+test('how long there is no connection is counted through all attempts', async () => {
+  const proxy = await Proxy.start(server.port);
+  const [ana] = await server.people('ana');
+  const client = clientOf({ url: proxy.url }, ana, { polling: 'never' });
+  await online(client);
+  let attempts = 0;
+  client.on('state', ({ status }) => (attempts += Number(status === 'offline')));
+  proxy.refuses = true;
+  const lost = Date.now();
+  proxy.cut();
+  await eventually('three attempts', () => attempts >= 3, 15_000);
+  client.connect();
+  assert.ok(Math.abs(client.state.get().since - lost) < 400, `${client.state.get().since - lost} ms later`);
+  proxy.refuses = false;
+  await until(client.state, ({ status }) => status === 'online', 'online', 15_000);
+  assert.ok(client.state.get().since > lost + 400);
+  await proxy.stop();
+});
+
 test('one who is too fast at the door waits and comes in', async () => {
   const own = await Doorbell.start({ env: { DOORBELL_RATE_LIMITS: 'connections=1/s:1' } });
   try {

@@ -179,6 +179,11 @@ test('signing out in one tab signs out all', async () => {
   const tabs = browser();
   const clients = range(2).map(() => clientOf(server, ana, { tabs, storage: memoryStorage() }));
   await Promise.all(clients.map(online));
+  await until(clients[0].inbox.list, ({ items }) => items.length === 1, 'a list');
   await clients[1].signOut();
   await until(clients[0].state, ({ status }) => status === 'signed-out', 'signed out there, too');
+  for (const client of clients) {
+    assert.equal(client.me.get(), null);
+    assert.deepEqual(client.inbox.list.get().items, [], 'nothing of theirs stays in sight');
+  }
 });

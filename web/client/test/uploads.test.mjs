@@ -89,16 +89,33 @@ test('a cancelled upload leaves nothing, and takes its message along if that is 
 test('a file that is refused says why, does not hold up others, and can be tried again', async () => {
   const { ben, id, timeline } = await talk();
   const script = new File(['#!/bin/sh\necho hello\n'], 'harmless.txt', { type: 'text/plain' });
-  const refused = timeline.send({ text: 'run this', files: [script] });
+  const refused = timeline.send({ files: [script] });
   await timeline.send({ text: 'later' }).done;
   const { messages } = await until(timeline.state, (state) => state.messages.some(({ status }) => status === 'failed'), 'failed');
   const failed = messages.find(({ status }) => status === 'failed');
   assert.equal(failed.error.code, 'UNSUPPORTED_MEDIA');
+  assert.match(failed.error.message, /^harmless\.txt: /, 'it says which file');
   assert.equal(failed.uploads[0].progress.get().error.code, 'UNSUPPORTED_MEDIA');
+  assert.equal(failed.uploads[0].progress.get().isRefused, true);
   timeline.retry(refused.clientMessageId);
   await until(timeline.state, (state) => state.messages.some(({ error }) => error), 'refused again');
   timeline.discard(refused.clientMessageId);
   assert.deepEqual((await server.history(ben, id)).map(({ content }) => content), ['later']);
+});
+
+test('a refused file does not take its message with it: sent again, or taken out, the rest goes', async () => {
+  const { ben, id, timeline } = await talk();
+  const files = () => [textFile(100, 'plan.txt'), new File(['#!/bin/sh\necho hello\n'], 'harmless.txt', { type: 'text/plain' })];
+  const failed = (text) => until(timeline.state, ({ messages }) => messages.some(({ content, status }) => content === text && status === 'failed'), 'failed');
+  const again = timeline.send({ text: 'again', files: files() });
+  await failed('again');
+  timeline.retry(again.clientMessageId);
+  await again.done;
+  const without = timeline.send({ text: '', files: files() });
+  const { messages } = await failed('');
+  messages.find(({ status }) => status === 'failed').uploads.find(({ fileName }) => fileName === 'harmless.txt').cancel();
+  await without.done;
+  assert.deepEqual((await server.history(ben, id)).map(({ attachments }) => attachments.map(({ fileName }) => fileName)), [['plan.txt'], ['plan.txt']]);
 });
 
 test('a file over the limit is refused before it has been sent', async () => {

@@ -33,7 +33,7 @@ function Stage() {
       return (
         <main className="stage-page">
           <h1>Two listings</h1>
-          <div><ContactOwner listingId="l-1" ownerId="u-ana" /><ContactOwner listingId="l-2" ownerId="u-ben">Ask Ben</ContactOwner></div>
+          <div><ContactOwner listingId="l-1" ownerId="u-ana" /><ContactOwner listingId="l-2" ownerId="u-ben">Ask Ben</ContactOwner>{parameters.has('broken') && <ContactOwner listingId="l-3" ownerId="">Ask nobody</ContactOwner>}</div>
         </main>
       );
     default:

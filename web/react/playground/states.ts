@@ -1,5 +1,5 @@
 import type { ConnectionState } from '@doorbell/client';
-import { ana, ben, chloe, conversation, dario, many, me, message, ordinary } from './fake/data.js';
+import { ana, ben, chloe, conversation, dario, many, me, message, ordinary, photo } from './fake/data.js';
 import { fakeClient, type FakeClient, type FakeOptions } from './fake/client.js';
 import { group, long, mixed, photos, rightToLeft } from './fake/histories.js';
 
@@ -28,10 +28,16 @@ export const STATES: Record<string, State> = {
   chat: { view: 'chat', conversationId: 'c-ana' },
   'chat-unread': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 120), behaviour: { pageSize: 120 } }, then: (client) => client.timeline('c-ana').set({ firstUnreadSeq: 70, reads: { [me.id]: 69 } }) },
   'chat-late': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 120), behaviour: { pageSize: 120 } }, then: (client) => client.timeline('c-ana').set({ conversation: null, reads: {} }) },
+  'chat-far': {
+    view: 'chat', conversationId: 'c-ana', options: { inbox: { items: ordinary().map((item) => (item.id === 'c-ana' ? { ...item, unreadCount: 900 } : item)) }, history: (id) => long(id, 60) },
+    then: (client) => client.timeline('c-ana').set({ isUnreadKnown: false, hasNewer: true }),
+  },
   'chat-new': { view: 'chat', conversationId: 'c-ana', options: { history: () => [] } },
   'chat-loading': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], isLoading: true }) },
   'chat-error': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ messages: [], error: { code: 'UNAVAILABLE', message: 'The server cannot be reached.' } }) },
   'chat-not-found': { view: 'chat', conversationId: 'c-none', then: (client) => client.timeline('c-none').set({ conversation: null, messages: [], error: { code: 'NOT_FOUND', message: 'There is no such conversation.' } }) },
+  'chat-malformed': { view: 'chat', conversationId: 'no id!', then: (client) => client.timeline('no id!').set({ conversation: null, messages: [], error: { code: 'INVALID', message: '"no id!" is not an id.' } }) },
+  'chat-five': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => [message(id, 1, ana, 'www.example.com/plan and anna@www.example.com', 9), message(id, 2, ana, '', 5, [1, 2, 3, 4, 5].map((number) => photo(number)))] } },
   'chat-failed': { view: 'chat', conversationId: 'c-ana', options: { behaviour: { fails: true, latency: 300 } }, then: (client) => void client.timeline('c-ana').send({ text: 'Shall I bring my papers?' }) },
   'chat-sending': { view: 'chat', conversationId: 'c-ana', options: { behaviour: { isSlow: true } }, then: (client) => void client.timeline('c-ana').send({ text: 'Shall I bring my papers?' }) },
   'chat-typing': { view: 'chat', conversationId: 'c-ana', then: (client) => client.timeline('c-ana').set({ typing: [ana] }) },
@@ -49,6 +55,7 @@ export const STATES: Record<string, State> = {
   },
   'chat-uploading': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'stuck' }, then: (client) => void client.timeline('c-ana').send({ text: 'Photos of my papers', uploads: [client.upload(jpeg('one.jpg')), client.upload(jpeg('two.jpg'))] }) },
   'chat-upload-failed': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'fails' }, then: (client) => void client.timeline('c-ana').send({ uploads: [client.upload(jpeg('one.jpg'))] }) },
+  'chat-refused-file': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'refused' }, then: (client) => void client.timeline('c-ana').send({ text: 'My papers', uploads: [client.upload(jpeg('one.jpg')), client.upload(jpeg('refused.jpg'))] }) },
   'chat-long': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 50_000), behaviour: { pageSize: 50_000 } } },
   'chat-photos': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => photos(id, 1_050), behaviour: { latency: 30 } } },
   'chat-rtl': { view: 'chat', conversationId: 'c-ana', options: { history: rightToLeft } },

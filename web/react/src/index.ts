@@ -3,6 +3,7 @@
 
 export { Chat, type ChatProps } from './chat/Chat.js';
 export { Inbox, NothingSelected, type InboxProps } from './inbox/Inbox.js';
+export { useConversationRow, type ConversationRow } from './inbox/useConversationRow.js';
 export { ChatPopup, type ChatPopupProps } from './popup/ChatPopup.js';
 export { ContactOwner, type ContactOwnerProps } from './popup/ContactOwner.js';
 export { usePopup } from './popup/usePopup.js';

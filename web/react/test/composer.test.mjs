@@ -154,6 +154,32 @@ test('a file under way shows how far it is, can be stopped, and tried again by i
   await broken.getByRole('button', { name: /^Open photo/ }).last().waitFor();
 });
 
+test('a file that the server refuses is named with the reason, leaves by itself, and the rest can be sent', async (t) => {
+  const page = await open(t, 'chat-refused-file');
+  const picture = await jpeg(page);
+  await page.locator('input[type=file]').first().setInputFiles([{ name: 'good.jpg', mimeType: 'image/jpeg', buffer: picture }, { name: 'refused.jpg', mimeType: 'image/jpeg', buffer: picture }]);
+  await page.locator('.db-refused').getByText('refused.jpg cannot be sent: It is a program, whatever its name says.').waitFor();
+  const tray = page.getByRole('list', { name: 'Files to send' });
+  assert.equal(await tray.getByRole('listitem').count(), 1);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  assert.equal(await sends(page), 2);
+  assert.equal(await tray.count(), 0);
+
+  // One that was sent before it was refused.
+  const failed = page.locator('li[data-status="failed"]', { hasText: 'My papers' });
+  await failed.getByText('refused.jpg: It is a program').first().waitFor();
+  assert.equal(await failed.getByRole('button', { name: 'Upload refused.jpg again' }).count(), 0);
+  assert.ok(await failed.getByRole('button', { name: 'Remove refused.jpg' }).isVisible());
+  assert.ok(await failed.getByRole('button', { name: 'Send without it' }).isVisible());
+});
+
+test('with a refused file alone there is nothing to send', async (t) => {
+  const page = await open(t, 'chat-refused-file');
+  await page.locator('input[type=file]').first().setInputFiles([{ name: 'refused.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('x') }]);
+  await page.locator('.db-refused').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Send', exact: true }).getAttribute('aria-disabled'), 'true');
+});
+
 test('a refused file says type, or size and limit, and is read out', async (t) => {
   const page = await open(t, 'chat');
   await page.locator('input[type=file]').first().setInputFiles([

@@ -199,6 +199,16 @@ test('5,000 conversations: few rows in the document, all reachable', async (t) =
   await page.getByText('Nothing found for “nobody of that name”.').waitFor();
 });
 
+test('a row says who wrote last, "You" of oneself, and counts to 99', async (t) => {
+  const page = await open(t, 'inbox');
+  const row = (id) => page.locator(`[data-conversation="${id}"]`);
+  assert.equal(await row('c-ben').locator('.db-row-last').textContent(), 'You: Thank you! Is the deposit one month or two?');
+  assert.equal(await row('c-group').locator('.db-row-by').textContent(), 'Ben: ');
+  assert.equal(await row('c-chloe').locator('.db-row-last').textContent(), 'Photo');
+  assert.equal(await row('c-dario').locator('.db-badge').textContent(), '99+');
+  assert.match(await row('c-dario').textContent(), /120 unread/, 'in words it is told exactly');
+});
+
 test('no row moves while the pointer is over the list; what is new shows in its row', async (t) => {
   const page = await open(t, 'inbox');
   const before = await names(page);
@@ -247,13 +257,100 @@ test('a lost connection is told after three seconds, goes by itself, and nothing
   assert.deepEqual(await messages(), before);
 });
 
+test('while attempts fail one bar stays, says when the next one is, and goes when there is a connection', async (t) => {
+  const page = await open(t, 'chat');
+  const lost = await page.evaluate(() => Date.now() - 2_500);
+  const connection = (status, retryIn) => page.evaluate(({ state, wait, since }) => window.client.setConnection({ status: state, since, ...(wait && { retryAt: Date.now() + wait }) }), { state: status, wait: retryIn, since: lost });
+  await connection('offline', 9_000);
+  const bar = page.locator('.db-connection');
+  await bar.getByText(/Next attempt in \d+ sec/).waitFor({ timeout: 2_000 });
+  const first = Number(/in (\d+) sec/.exec(await bar.textContent())[1]);
+  await page.waitForFunction((before) => Number(/in (\d+) sec/.exec(document.querySelector('.db-connection').textContent)?.[1]) < before, first);
+  await bar.evaluate((element) => { window.bar = element; });
+  for (const state of ['connecting', 'offline', 'connecting']) {
+    await connection(state, state === 'offline' && 4_000);
+    await page.waitForFunction((wanted) => document.querySelector('.db-connection')?.dataset.status === wanted, state);
+    assert.ok(await page.evaluate(() => window.bar.isConnected), 'it is the same bar');
+  }
+  await page.evaluate(() => window.client.setConnection({ status: 'online', since: Date.now() }));
+  await bar.waitFor({ state: 'detached' });
+});
+
 test('a conversation that does not exist says so, and offers no field to write in', async (t) => {
   const page = await open(t, 'chat-not-found');
-  await page.getByText('There is no such conversation.').waitFor();
+  await page.getByText('There is no such conversation, or it is not yours.').waitFor();
   assert.equal(await page.getByRole('textbox').count(), 0);
+  const malformed = await open(t, 'chat-malformed');
+  await malformed.getByText('There is no such conversation, or it is not yours.').waitFor();
+  assert.equal(await malformed.getByRole('textbox').count(), 0);
+  assert.equal(await malformed.getByRole('button', { name: 'Try again' }).count(), 0, 'it would not help');
   const unreachable = await open(t, 'chat-error');
   await unreachable.getByText('The server cannot be reached.').waitFor();
   assert.equal(await unreachable.getByRole('textbox').count(), 1, 'what is written while the server is away is kept');
+});
+
+test('a popup that is open again after a reload does not take the focus', async (t) => {
+  const page = await open(t, 'page');
+  await page.getByRole('button', { name: 'Contact owner' }).click();
+  await page.waitForFunction(() => document.activeElement.tagName === 'TEXTAREA');
+  await page.reload();
+  await page.getByRole('dialog').getByRole('textbox').waitFor();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'BODY');
+});
+
+test('going back to the list leads to the row of the conversation that one has left', async (t) => {
+  const page = await open(t, 'page');
+  await page.evaluate(() => sessionStorage.setItem('doorbell:popup', JSON.stringify({ isOpen: true, conversationId: 'c-ben' })));
+  await page.reload();
+  await page.getByRole('button', { name: 'Back to all conversations' }).focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement.dataset.conversation === 'c-ben');
+});
+
+test('a lightbox begins on Close', async (t) => {
+  const page = await open(t, 'chat');
+  await page.getByRole('button', { name: /^Open photo/ }).last().click();
+  await page.locator('.db-lightbox').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Close');
+});
+
+test('five photos leave no cell empty, and addresses without a scheme are links', async (t) => {
+  const page = await open(t, 'chat-five');
+  const tiles = await page.locator('.db-media .db-tile').evaluateAll((all) => all.map((tile) => tile.getBoundingClientRect().width));
+  const grid = await page.locator('.db-media').evaluate((element) => element.getBoundingClientRect().width);
+  assert.equal(tiles.length, 5);
+  assert.ok(tiles[0] > grid * 0.9 && tiles.slice(1).every((width) => width < grid * 0.6), `${tiles} in ${grid}`);
+  const links = page.locator('.db-text a');
+  assert.equal(await links.count(), 1, 'an e-mail address is none');
+  assert.equal(await links.getAttribute('href'), 'https://www.example.com/plan');
+});
+
+test('a long name in Arabic is cut at its end, and stands where names stand', async (t) => {
+  const page = await open(t, 'chat', { width: 390 });
+  const name = page.locator('.db-header-name');
+  await page.evaluate(() => { document.querySelector('.db-header-name').textContent = 'عبد الرحمن بن محمد الأنصاري المعروف بأبي يوسف الطنجاوي صاحب الدار'; });
+  assert.deepEqual(await name.evaluate((element) => [getComputedStyle(element).direction, getComputedStyle(element).textAlign]), ['rtl', 'left']);
+});
+
+test('a contact button without an owner is not there, and the developer is told', async (t) => {
+  const page = await open(null, 'page');
+  const warnings = [];
+  page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+  await page.goto(`${page.url()}&broken`);
+  await page.getByRole('button', { name: 'Ask Ben' }).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Ask nobody' }).count(), 0);
+  assert.match(warnings.join(), /<ContactOwner> shows nothing: give it listingId and ownerId/);
+  await page.context().close();
+});
+
+test('on a touch screen what is pressed has 44 pixels', async (t) => {
+  for (const state of ['chat', 'inbox', 'chat-new', 'chat-far', 'chat-refused-file', 'chat-group', 'page']) {
+    const page = await open(t, state, PHONE);
+    const small = await page.locator('button:visible, input:visible, textarea:visible, .db-file:visible').evaluateAll((all) => all
+      .map((element) => [element.getAttribute('aria-label') ?? element.textContent, element.getBoundingClientRect().height]).filter(([, height]) => height < 43.5));
+    assert.deepEqual(small, [], state);
+  }
 });
 
 test('a mouse that drags beside the picture turns it, and a click there closes', async (t) => {
@@ -292,5 +389,7 @@ test('at 320 pixels, and at 400 percent, nothing has to be scrolled sideways', a
     const wide = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll('.db-history, .db-inbox-scroller, .db-composer, .db-header')]
       .filter((element) => element.scrollWidth > element.clientWidth + 1).map((element) => `${element.className} ${element.scrollWidth}`));
     assert.deepEqual(wide, [], state);
+    const room = await page.locator('.db-timeline').evaluateAll(([timeline]) => timeline?.getBoundingClientRect().height ?? Infinity);
+    if (state === 'chat') assert.ok(room >= 128, `${room} of 256 px are left for the messages`);
   }
 });

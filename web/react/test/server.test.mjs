@@ -13,7 +13,7 @@ const client = {
   me: store({ id: 'u-me', name: 'Noor' }),
   inbox: { list: store({ items: [conversation], isLoading: false, hasMore: false, error: null }), unread: store(1) },
   presence: (userId) => store({ userId, status: 'unknown', lastSeenAt: null }),
-  conversation: () => ({ draft: store(''), open: () => () => {}, state: store({ conversation, messages: [], reads: {}, typing: [], isLoading: true, hasOlder: false, hasNewer: false, firstUnreadSeq: null, error: null }) }),
+  conversation: () => ({ draft: store(''), open: () => () => {}, state: store({ conversation, messages: [], reads: {}, typing: [], isLoading: true, hasOlder: false, hasNewer: false, firstUnreadSeq: null, isUnreadKnown: false, error: null }) }),
   on: () => () => {},
 };
 

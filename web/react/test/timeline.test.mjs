@@ -135,6 +135,34 @@ test('a link right to a conversation opens it at the first unread message, too, 
   assert.ok((await page.evaluate(() => window.client.timeline('c-ana').readUpTo)) < 80);
 });
 
+test('what is unread is looked for before anything is shown or marked, and the button counts what is below, loaded or not', async (t) => {
+  const page = await open(t, 'chat-far');
+  await page.getByRole('status', { name: 'Loading…' }).waitFor();
+  assert.equal(await rowCount(page), 0);
+  assert.equal(await page.evaluate(() => window.client.timeline('c-ana').readUpTo), 0);
+  await page.evaluate(() => window.client.timeline('c-ana').set({ isUnreadKnown: true, firstUnreadSeq: 26, reads: { 'u-me': 25 } }));
+  await page.locator('.db-new-line').waitFor();
+  await page.waitForFunction(() => window.client.timeline('c-ana').readUpTo > 25);
+  assert.ok((await page.evaluate(() => window.client.timeline('c-ana').readUpTo)) < 50);
+  await page.getByRole('button', { name: '900 new messages' }).waitFor();
+  assert.ok((await distanceToEnd(page)) > 200);
+});
+
+test('the button at the lower end counts what one has not seen yet, and less while one reads on', async (t) => {
+  const page = await open(t, 'chat-unread');
+  await settled(page);
+  const count = async () => Number(/^(\d+) new/.exec(await page.locator('.db-to-latest').textContent())?.[1] ?? 0);
+  await page.waitForFunction(() => window.client.timeline('c-ana').readUpTo > 70);
+  const left = () => page.evaluate(() => window.client.timeline('c-ana').state.get().messages.filter(({ seq, senderId }) => seq > window.client.timeline('c-ana').readUpTo && senderId !== 'u-me').length);
+  const first = await count();
+  assert.ok(first > 10 && first < 30, `${first}`);
+  assert.equal(first, await left());
+  await wheel(page, 700);
+  await settled(page);
+  assert.equal(await count(), await left());
+  assert.ok((await count()) < first);
+});
+
 test('a conversation whose loaded part is replaced by a later one shows that', async (t) => {
   const page = await open(t, 'chat-unread');
   await settled(page);

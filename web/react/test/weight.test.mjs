@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
-const MOST_BYTES = 28 * 1024;
+const MOST_BYTES = 29 * 1024;
 
-test('all components, hooks and languages together are at most 28 KB of script, compressed', async (t) => {
+test('all components, hooks and languages together are at most 29 KB of script, compressed', async (t) => {
   const { output } = (await build({
     configFile: false,
     logLevel: 'error',

@@ -9,7 +9,7 @@ export interface FakeOptions {
   history(conversationId: string): Message[];
   connection: ConnectionState;
   behaviour: Behaviour;
-  uploads: 'normal' | 'stuck' | 'fails';
+  uploads: 'normal' | 'stuck' | 'fails' | 'refused';
   signedIn: Person | null;
 }
 

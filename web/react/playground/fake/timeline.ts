@@ -23,7 +23,7 @@ export function fakeTimeline(conversation: Conversation, all: Message[], behavio
   const state = value<TimelineState>({
     conversation,
     messages: all.slice(loadedFrom).map((stored) => shown(stored, statusOf(stored))),
-    isLoading: false, hasOlder: loadedFrom > 0, isLoadingOlder: false, hasNewer: false, isLoadingNewer: false, typing: [], firstUnreadSeq: null,
+    isLoading: false, hasOlder: loadedFrom > 0, isLoadingOlder: false, hasNewer: false, isLoadingNewer: false, typing: [], firstUnreadSeq: null, isUnreadKnown: true,
     reads: { [me.id]: all.length, ...Object.fromEntries(others.map(({ userId }, index) => [userId, readByOthers - index])) },
     error: null,
   });
@@ -36,6 +36,8 @@ export function fakeTimeline(conversation: Conversation, all: Message[], behavio
   async function deliver(key: string, uploads: Upload[]) {
     update(key, { status: behaviour.isSlow ? 'queued' : 'sending', error: undefined });
     const attachments = await Promise.all(uploads.map((upload) => upload.done)).catch(() => null);
+    const refused = uploads.find(({ progress }) => progress.get().isRefused);
+    if (refused) return update(key, { status: 'failed', error: { code: 'UNSUPPORTED_MEDIA', message: `${refused.fileName}: ${refused.progress.get().error!.message}` } });
     if (behaviour.isSlow || !attachments) return;
     await new Promise((resolve) => setTimeout(resolve, behaviour.latency));
     if (behaviour.fails) return update(key, { status: 'failed', error: { code: 'UNAVAILABLE', message: 'The server cannot store messages now.' } });

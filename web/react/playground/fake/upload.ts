@@ -5,10 +5,10 @@ import { value } from './value.js';
 let made = 0;
 
 /** Goes up by a tenth at a time, or stays in the middle, or fails there. */
-export function fakeUpload(file: File | Blob, mode: 'normal' | 'stuck' | 'fails'): Upload {
+export function fakeUpload(file: File | Blob, mode: 'normal' | 'stuck' | 'fails' | 'refused'): Upload {
   const id = `upload-${(made += 1)}`;
   const fileName = file instanceof File ? file.name : 'file';
-  const progress = value<UploadProgress>({ status: 'uploading', loaded: 0, total: file.size, fraction: 0, metadataRemoved: true, error: null, attachment: null });
+  const progress = value<UploadProgress>({ status: 'uploading', loaded: 0, total: file.size, fraction: 0, metadataRemoved: true, error: null, isRefused: false, attachment: null });
   const change = (part: Partial<UploadProgress>) => progress.set({ ...progress.get(), ...part });
   let settle: { resolve(attachment: Attachment): void; reject(error: Error): void };
   const done = new Promise<Attachment>((resolve, reject) => (settle = { resolve, reject }));
@@ -17,8 +17,9 @@ export function fakeUpload(file: File | Blob, mode: 'normal' | 'stuck' | 'fails'
   const run = (isRetry: boolean) => {
     timer = setInterval(() => {
       const fraction = Math.min(1, progress.get().fraction + 0.1);
-      if (mode !== 'normal' && !isRetry && fraction > 0.6) {
+      if ((mode === 'refused' ? fileName.includes('refused') : mode !== 'normal' && !isRetry) && fraction > 0.6) {
         clearInterval(timer);
+        if (mode === 'refused' && fileName.includes('refused')) return refuse();
         if (mode === 'fails') change({ status: 'failed', error: { code: 'NETWORK', message: 'The connection was lost.' } });
         return;
       }
@@ -31,13 +32,18 @@ export function fakeUpload(file: File | Blob, mode: 'normal' | 'stuck' | 'fails'
       settle.resolve(attachment);
     }, 60);
   };
+  const refuse = () => {
+    const message = 'It is a program, whatever its name says.';
+    change({ status: 'failed', isRefused: true, error: { code: 'UNSUPPORTED_MEDIA', message } });
+    settle.reject(new Error(message));
+  };
   run(false);
   return {
     id, file, fileName, progress, done,
     cancel() {
       clearInterval(timer);
       if (progress.get().status === 'done') return;
-      change({ status: 'cancelled' });
+      change({ status: 'cancelled', isRefused: false });
       settle.reject(new Error('Cancelled.'));
     },
     retry() {

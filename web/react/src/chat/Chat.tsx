@@ -47,11 +47,18 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
   const field = useRef<HTMLTextAreaElement>(null);
   const view = useRef<TimelineHandle>(null);
   const [hasSent, setSent] = useState(false);
-  const { conversation, messages, isLoading, hasOlder, error } = state;
+  const { conversation, messages, isLoading, hasOlder, isUnreadKnown, error } = state;
   const title = conversation ? titleOf(conversation, myId, wording) : '';
   const isReadOnly = conversation !== null && hasLeft(conversation, myId);
   const isNew = conversation !== null && messages.length === 0 && !isLoading && !hasOlder && !error;
-  const drop = useDrop(isReadOnly ? null : (dropped) => {
+  // What is unread is looked for: what is at the end would be shown for a moment, and then something else.
+  const wasShown = useRef(false);
+  const isPlacing = !isUnreadKnown && !error && !wasShown.current && (conversation?.unreadCount ?? 0) > 0;
+  const isWaiting = !isOpen || isPlacing || (isLoading && messages.length === 0);
+  useEffect(() => void (wasShown.current ||= !isWaiting));
+  // Trying again would not help: there is none of this id, or it is none, or it is other people's.
+  const isGone = messages.length === 0 && ['NOT_FOUND', 'FORBIDDEN', 'INVALID'].includes(error?.code ?? '');
+  const drop = useDrop(isReadOnly || isGone ? null : (dropped) => {
     files.add(dropped);
     field.current?.focus();
   });
@@ -61,15 +68,19 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
   }, [autoFocus]);
 
   return (
-    <section className={`db-root db-chat ${className}`} {...root} aria-label={title ? wording.say('chatLabel', { name: title }) : texts.messages} aria-busy={isLoading && messages.length === 0} {...drop.handlers}>
+    <section className={`db-root db-chat ${className}`} {...root} aria-label={title ? wording.say('chatLabel', { name: title }) : texts.messages} aria-busy={isWaiting} {...drop.handlers}>
       <Header conversation={conversation} myId={myId} title={title} onBack={onBack} onClose={onClose} actions={actions} />
       <ConnectionBar />
       {error && messages.length === 0 ? (
         <div className="db-problem db-fill" role="group">
-          <p>{texts.historyError} {error.message}</p>
-          <button type="button" className="db-button" onClick={() => setAttempt(attempt + 1)}>{texts.tryAgain}</button>
+          {isGone ? <p>{texts.conversationGone}</p> : (
+            <>
+              <p>{texts.historyError} {error.message}</p>
+              <button type="button" className="db-button" onClick={() => setAttempt(attempt + 1)}>{texts.tryAgain}</button>
+            </>
+          )}
         </div>
-      ) : !isOpen || (isLoading && messages.length === 0) ? <SkeletonMessages label={texts.loading} />
+      ) : isWaiting ? <SkeletonMessages label={texts.loading} />
         : isNew ? (
           <NewChat conversation={conversation} myId={myId} title={title} onSuggest={(text) => {
             timeline.setDraft(text);
@@ -81,7 +92,7 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
         )}
       <TypingLine people={state.typing} />
       {hasSent && <NotifyAsk name={title} />}
-      {error?.code === 'NOT_FOUND' && messages.length === 0 ? null : isReadOnly ? <p className="db-read-only">{texts.readOnlyLeft}</p> : (
+      {isGone ? null : isReadOnly ? <p className="db-read-only">{texts.readOnlyLeft}</p> : (
         <Composer timeline={timeline} files={files} name={title || texts.someone} field={field} onSend={({ text, uploads }) => {
           timeline.send({ text, uploads });
           setSent(true);

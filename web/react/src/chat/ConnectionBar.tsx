@@ -19,11 +19,23 @@ function useOverdue({ status, since }: ConnectionState): boolean {
   return isWaited ? Date.now() >= due : status !== 'online';
 }
 
+/** Whole seconds until this time, as they pass; 0 or less when it has come. */
+function useSecondsUntil(time: number): number {
+  const [, wake] = useState(0);
+  const seconds = Math.ceil((time - Date.now()) / 1_000);
+  useEffect(() => {
+    const timer = seconds > 0 && setTimeout(() => wake((times) => times + 1), 1_000);
+    return () => clearTimeout(timer || undefined);
+  });
+  return seconds;
+}
+
 /** A quiet line about the connection: nothing while it is well. */
 export function ConnectionBar() {
   const { wording, onSignIn } = useSurroundings();
   const { state, connect } = useSession();
   const isOverdue = useOverdue(state);
+  const seconds = useSecondsUntil(isOverdue && state.status === 'offline' ? state.retryAt ?? 0 : 0);
   const { texts } = wording;
   if (!isOverdue) return null;
   const sentence = {
@@ -38,7 +50,7 @@ export function ConnectionBar() {
     : state.status === 'polling' ? undefined : { text: texts.tryAgain, run: connect };
   return (
     <div className="db-connection" data-status={state.status}>
-      <span>{sentence}</span>
+      <span>{sentence}{seconds > 0 && <> <span className="db-connection-retry">{wording.say('retryIn', { time: wording.seconds(seconds) })}</span></>}</span>
       {action && <button type="button" className="db-link" onClick={action.run}>{action.text}</button>}
     </div>
   );

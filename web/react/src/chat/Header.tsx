@@ -32,7 +32,7 @@ export function Header({ conversation, myId, title, onBack, onClose, actions }: 
       {onBack && <button type="button" className="db-icon-button" aria-label={texts.back} onClick={onBack}><BackIcon /></button>}
       {conversation && (conversation.isGroup ? <AvatarPair people={people} /> : <Avatar person={person} withPresence />)}
       <div className="db-header-text">
-        {title && <h2 className="db-header-name"><bdi>{title}</bdi></h2>}
+        {title && <h2 className="db-header-name" dir="auto">{title}</h2>}
         <p className="db-header-about">
           {about && (href ? <a href={href}><bdi>{about}</bdi></a> : <bdi>{about}</bdi>)}
           {about && there && <span aria-hidden="true"> · </span>}

@@ -46,8 +46,9 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
 
   function send() {
     const draft = ready.current;
-    const uploads = files.uploads.length > 0 ? files.take() : [];
-    if ((draft.trim() === '' && uploads.length === 0) || lengthOf(draft) > MOST_CHARACTERS) return;
+    if (lengthOf(draft) > MOST_CHARACTERS) return;
+    const uploads = files.take();
+    if (draft.trim() === '' && uploads.length === 0) return;
     change('');
     try {
       onSend({ text: draft, uploads });

@@ -31,6 +31,19 @@ export function useFiles(client: DoorbellClient, conversationId: string, limits:
     };
   }, [conversationId, change]);
 
+  // Judged by its bytes, it cannot be sent, now or later: a sentence says why, and the rest goes without it.
+  const drop = useCallback(
+    (upload: Upload) => {
+      const { isRefused, error } = upload.progress.get();
+      if (!isRefused || !current.current.includes(upload)) return;
+      const reason = wording.say('uploadRefused', { name: upload.fileName, reason: error?.message ?? '' });
+      change(current.current.filter((other) => other !== upload));
+      setRefused((before) => [...before.filter((other) => other !== reason), reason]);
+      announcements.assertive(reason);
+    },
+    [wording, announcements, change],
+  );
+
   const add = useCallback(
     (files: Iterable<File>) => {
       const reasons: string[] = [];
@@ -43,12 +56,12 @@ export function useFiles(client: DoorbellClient, conversationId: string, limits:
         else if (!reasons.includes(reason)) reasons.push(reason);
       }
       // A failure is told beside the file; without this it would also be an unhandled rejection.
-      for (const upload of begun) upload.done.catch(() => {});
+      for (const upload of begun) upload.done.catch(() => drop(upload));
       change([...current.current, ...begun]);
       setRefused(reasons);
       if (reasons.length > 0) announcements.assertive(reasons.join(' '));
     },
-    [client, limits, wording, announcements, change],
+    [client, limits, wording, announcements, change, drop],
   );
   const remove = (upload: Upload) => {
     upload.cancel();
@@ -57,6 +70,8 @@ export function useFiles(client: DoorbellClient, conversationId: string, limits:
   const take = () => {
     const taken = current.current;
     change([]);
+    // Who sends a file that did not get through means it to be tried again.
+    for (const upload of taken) if (upload.progress.get().status === 'failed') upload.retry();
     setRefused([]);
     return taken;
   };

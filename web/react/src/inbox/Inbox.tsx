@@ -11,6 +11,8 @@ import { heldOrder, matches } from './wording.js';
 export interface InboxProps {
   /** The conversation that is open beside the list. */
   activeId?: string | null;
+  /** Whose row has the focus when the list is shown: that of the conversation one comes back from. */
+  focusId?: string | null;
   /** Instead of the provider's. */
   onOpen?(conversationId: string): void;
   /** Above the search field, a heading say. */
@@ -21,11 +23,10 @@ export interface InboxProps {
 const SEARCHED_FROM = 4;
 
 /** The list of conversations: search, unread counts, and empty, slow and broken states. */
-export function Inbox({ activeId = null, onOpen, header, className = '' }: InboxProps) {
+export function Inbox({ activeId = null, focusId = null, onOpen, header, className = '' }: InboxProps) {
   const { wording, root, popup, ...site } = useSurroundings();
   const { items, isLoading, hasMore, error, loadMore, refresh } = useInbox();
-  const { me, state } = useSession();
-  const myId = me?.id;
+  const { state } = useSession();
   // Nothing comes then until somebody does something, which the bar above says.
   const isShut = state.status === 'signed-out' || state.status === 'refused';
   const { texts } = wording;
@@ -33,7 +34,7 @@ export function Inbox({ activeId = null, onOpen, header, className = '' }: Inbox
   const [held, setHeld] = useState<string[] | null>(null);
   const [focusedId, setFocusedId] = useState<string | null>(null);
   const scroller = useRef<HTMLDivElement>(null);
-  const focusNext = useRef<string | null>(null);
+  const focusNext = useRef(focusId);
 
   const ordered = useMemo(() => heldOrder(items, held), [items, held]);
   const shown = useMemo(() => (query.trim() ? ordered.filter((item) => matches(item, query)) : ordered), [ordered, query]);
@@ -94,7 +95,7 @@ export function Inbox({ activeId = null, onOpen, header, className = '' }: Inbox
           <ul className="db-rows" style={{ paddingBlockStart: before, paddingBlockEnd: after }} onKeyDown={move}
             onFocus={(event) => setFocusedId((event.target as HTMLElement).dataset.conversation ?? null)}>
             {rows.map((conversation, index) => (
-              <Row key={conversation.id} conversation={conversation} myId={myId} isCurrent={conversation.id === activeId}
+              <Row key={conversation.id} conversation={conversation} isCurrent={conversation.id === activeId}
                 isTabStop={conversation.id === tabStop} position={start + index + 1} total={hasMore && !query ? -1 : shown.length}
                 measure={index === 0 ? measure : undefined} onChoose={choose} />
             ))}

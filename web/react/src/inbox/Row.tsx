@@ -1,14 +1,11 @@
-import type { Conversation, Person } from '@doorbell/client';
+import type { Conversation, Listing, Person } from '@doorbell/client';
 import { memo, type MouseEvent } from 'react';
-import { nameOf, others, titleOf, useListing, useSurroundings } from '../provider/context.js';
-import { usePresence } from '../provider/hooks.js';
-import { exactTime, shortTime } from '../texts/times.js';
+import { nameOf, useSurroundings } from '../provider/context.js';
 import { Avatar, AvatarPair, Picture } from './Avatar.js';
-import { cappedCount, lastLine } from './wording.js';
+import { useConversationRow } from './useConversationRow.js';
 
 interface RowProps {
   conversation: Conversation;
-  myId: string | undefined;
   isCurrent: boolean;
   isTabStop: boolean;
   position: number;
@@ -17,36 +14,30 @@ interface RowProps {
   onChoose(conversationId: string, event: MouseEvent): void;
 }
 
-export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop, position, total, measure, onChoose }: RowProps) {
+export const Row = memo(function Row({ conversation, isCurrent, isTabStop, position, total, measure, onChoose }: RowProps) {
   const { wording, hrefFor } = useSurroundings();
-  const { id, unreadCount } = conversation;
-  const listing = useListing(conversation);
-  const title = titleOf(conversation, myId, wording);
-  const line = lastLine(conversation, myId, wording);
-  const time = Date.parse(conversation.lastMessageAt ?? conversation.createdAt);
-  const people = others(conversation, myId);
-  const isOnline = usePresence(conversation.isGroup ? null : people[0]?.id)?.status === 'online';
-  const about = conversation.isGroup ? wording.say('groupSize', { count: people.length + 1 }) : listing?.title;
+  const { id } = conversation;
+  const { title, about, listing, people, isOnline, last, badge, unread, time } = useConversationRow(conversation);
   const shared = {
     className: 'db-row',
     'aria-current': isCurrent ? ('true' as const) : undefined,
     tabIndex: isTabStop ? 0 : -1,
-    'data-unread': unreadCount > 0 || undefined,
+    'data-unread': badge !== null || undefined,
     'data-conversation': id,
     onClick: (event: MouseEvent) => onChoose(id, event),
   };
   const inside = (
     <>
-      <Face conversation={conversation} people={people} />
+      <Face isGroup={conversation.isGroup} listing={listing} people={people} />
       {/* In the order in which it is to be read out; where each stands is the style sheet's. */}
       <span className="db-row-text">
         <bdi className="db-row-name">{title}</bdi>
         <Pause>{isOnline && wording.texts.online}</Pause>
         {about && <><bdi className="db-row-listing">{about}</bdi><Pause /></>}
-        <span className="db-row-last">{line.by && <bdi className="db-row-by">{line.by} </bdi>}<bdi className="db-row-line">{line.text || '\u00a0'}</bdi></span>
-        <Pause>{unreadCount > 0 && wording.say('unread', { count: unreadCount })}</Pause>
-        {unreadCount > 0 && <span className="db-badge" aria-hidden="true">{cappedCount(unreadCount, wording)}</span>}
-        <time className="db-row-time" dateTime={new Date(time).toISOString()} title={exactTime(wording, time)}>{shortTime(wording, time)}</time>
+        <span className="db-row-last">{last.by && <bdi className="db-row-by">{last.by} </bdi>}<bdi className="db-row-line">{last.text || '\u00a0'}</bdi></span>
+        <Pause>{unread}</Pause>
+        {badge && <span className="db-badge" aria-hidden="true">{badge}</span>}
+        <time className="db-row-time" dateTime={time.iso} title={time.exact}>{time.short}</time>
       </span>
     </>
   );
@@ -58,12 +49,11 @@ export const Row = memo(function Row({ conversation, myId, isCurrent, isTabStop,
 });
 
 /** A comma for screen readers, and what they alone are told in between. */
-const Pause = ({ children }: { children?: string | false }) => <span className="db-unseen">, {children && `${children}, `}</span>;
+const Pause = ({ children }: { children?: string | false | null }) => <span className="db-unseen">, {children && `${children}, `}</span>;
 
-function Face({ conversation, people }: { conversation: Conversation; people: Person[] }) {
+function Face({ isGroup, listing, people }: { isGroup: boolean; listing: Listing | null; people: Person[] }) {
   const { wording } = useSurroundings();
-  const listing = useListing(conversation);
-  if (conversation.isGroup) {
+  if (isGroup) {
     return (
       <span className="db-face" aria-hidden="true">
         <AvatarPair people={people} />

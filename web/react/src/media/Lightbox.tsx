@@ -1,25 +1,38 @@
-import type { Attachment } from '@doorbell/client';
-import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
-import { useSurroundings } from '../provider/context.js';
+import type { Attachment, TimelineMessage } from '@doorbell/client';
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import { nameOf, useSurroundings } from '../provider/context.js';
+import { clockTime } from '../texts/times.js';
 import { BackIcon, CloseIcon, DownloadIcon, NextIcon } from '../theme/icons.js';
 import { PlayingVideo } from './MessageMedia.js';
 import { useGestures } from './useGestures.js';
 
-export interface LightboxItem {
+interface Item {
   attachment: Attachment;
   /** Alternative text. */
   label: string;
 }
 
 interface LightboxProps {
-  items: LightboxItem[];
+  messages: TimelineMessage[];
+  myId: string | undefined;
   startId: string;
   onClose(): void;
 }
 
 /** All pictures and videos of a conversation, one at a time, over everything. */
-export function Lightbox({ items, startId, onClose }: LightboxProps) {
+export function Lightbox({ messages, myId, startId, onClose }: LightboxProps) {
   const { wording } = useSurroundings();
+  const items = useMemo(
+    () =>
+      messages.flatMap((message): Item[] => {
+        const values = { name: message.senderId === myId ? wording.texts.you : nameOf(message.sender, wording), when: clockTime(wording, Date.parse(message.createdAt)) };
+        return (message.attachments ?? []).filter(({ type }) => type !== 'file').map((attachment) => ({
+          attachment,
+          label: wording.say(attachment.type === 'image' ? 'photoFrom' : 'videoFrom', values),
+        }));
+      }),
+    [messages, wording, myId],
+  );
   const { texts, direction } = wording;
   const [currentId, setCurrentId] = useState(startId);
   const dialog = useRef<HTMLDialogElement>(null);
@@ -30,6 +43,8 @@ export function Lightbox({ items, startId, onClose }: LightboxProps) {
     const element = dialog.current!;
     const opener = (element.getRootNode() as Document | ShadowRoot).activeElement;
     if (!element.open) element.showModal();
+    // Not on the download, which is the first in the bar.
+    element.querySelector<HTMLElement>('[data-close]')?.focus();
     return () => {
       element.close();
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
@@ -67,7 +82,7 @@ export function Lightbox({ items, startId, onClose }: LightboxProps) {
         <span className="db-lightbox-position" role="status" aria-label={label}>{wording.say('lightboxPosition', { index: index + 1, total: items.length })}</span>
         <bdi className="db-lightbox-label">{label}</bdi>
         <a className="db-icon-button" href={attachment.url} download={attachment.fileName} target="_blank" rel="noopener" aria-label={texts.download}><DownloadIcon /></a>
-        <button type="button" className="db-icon-button" aria-label={texts.close} onClick={onClose}><CloseIcon /></button>
+        <button type="button" className="db-icon-button" data-close="" aria-label={texts.close} onClick={onClose}><CloseIcon /></button>
       </div>
       <div className="db-lightbox-stage" {...gestures.handlers} onClick={(event) => event.target === event.currentTarget && !gestures.wasDrag(event) && onClose()}>
         {attachment.type === 'video'

@@ -11,7 +11,7 @@ const LENGTH = 2 * Math.PI * RADIUS;
 /** A file on its way: how far it is, and how to stop it or try again. */
 export function UploadTile({ upload, isAlone, onRemove }: { upload: Upload; isAlone: boolean; onRemove?: () => void }) {
   const { wording } = useSurroundings();
-  const { status, fraction, error } = useStore(upload.progress);
+  const { status, fraction, error, isRefused } = useStore(upload.progress);
   const picture = useStore(localPicture(upload));
   const [isUnreadable, setUnreadable] = useState(false);
   const name = upload.fileName;
@@ -34,8 +34,10 @@ export function UploadTile({ upload, isAlone, onRemove }: { upload: Upload; isAl
       )}
       {isBroken && (
         <span className="db-upload-veil">
-          <span className="db-upload-error">{error?.message ?? wording.say('uploadFailed', { name })}</span>
-          <button type="button" className="db-round" aria-label={wording.say('retryUpload', { name })} onClick={() => upload.retry()}><RetryIcon /></button>
+          <span className="db-upload-error"><bdi>{name}</bdi>{': '}{error?.message ?? wording.texts.statusFailed}</span>
+          {isRefused
+            ? !onRemove && <button type="button" className="db-round" aria-label={wording.say('removeFile', { name })} onClick={() => upload.cancel()}><CloseIcon /></button>
+            : <button type="button" className="db-round" aria-label={wording.say('retryUpload', { name })} onClick={() => upload.retry()}><RetryIcon /></button>}
         </span>
       )}
       {onRemove && <button type="button" className="db-round db-upload-remove" aria-label={wording.say('removeFile', { name })} onClick={onRemove}><CloseIcon /></button>}

@@ -24,12 +24,15 @@ export function ChatPopup({ className = '', children, isAutomatic = false }: Cha
   const isSmall = useMedia(SMALL);
   const dialog = useRef<HTMLDialogElement>(null);
   const { texts } = wording;
+  const left = useRef<string | null>(null);
 
   useLayoutEffect(() => {
     const element = dialog.current;
     if (!element) return;
     if (element.open) element.close();
     if (isSmall) element.showModal();
+    // Shown like that it does not take the focus.
+    else if (!popup.isAsked) element.open = true;
     else element.show();
     return () => element.close();
   }, [isOpen, isSmall]);
@@ -55,13 +58,13 @@ export function ChatPopup({ className = '', children, isAutomatic = false }: Cha
     <dialog ref={dialog} className={`db-root db-popup ${className}`} {...root} aria-label={texts.messages} onKeyDown={press}
       onCancel={(event) => { event.preventDefault(); popup.close(); }}>
       {children ?? (conversationId === null ? (
-        <Inbox onOpen={show} header={(
+        <Inbox onOpen={show} focusId={left.current} header={(
           <header className="db-header">
             <h2 className="db-header-name db-header-text">{texts.messages}</h2>
             <button type="button" className="db-icon-button" aria-label={texts.closeChat} onClick={() => popup.close()}><CloseIcon /></button>
           </header>
         )} />
-      ) : <Chat conversationId={conversationId} autoFocus onBack={() => show(null)} onClose={() => popup.close()} />)}
+      ) : <Chat conversationId={conversationId} autoFocus={popup.isAsked} onBack={() => { left.current = conversationId; show(null); }} onClose={() => popup.close()} />)}
     </dialog>
   );
 }

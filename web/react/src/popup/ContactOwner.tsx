@@ -1,4 +1,4 @@
-import { useState, type MouseEvent, type ReactNode } from 'react';
+import { useEffect, useState, type MouseEvent, type ReactNode } from 'react';
 import { useStore, useSurroundings } from '../provider/context.js';
 import { useSession } from '../provider/hooks.js';
 import { ChatIcon } from '../theme/icons.js';
@@ -22,7 +22,11 @@ export function ContactOwner({ listingId, ownerId, placement = 'inline', childre
   const { isOpen } = useStore(popup.state);
   const { texts } = wording;
   const isSignedOut = state.status === 'signed-out';
-  if (me?.id === ownerId || (!me && !(isSignedOut && onSignIn))) return null;
+  const isWhole = Boolean(listingId && ownerId);
+  useEffect(() => {
+    if (!isWhole) console.warn('<ContactOwner> shows nothing: give it listingId and ownerId.', { listingId, ownerId });
+  }, [isWhole, listingId, ownerId]);
+  if (!isWhole || me?.id === ownerId || (!me && !(isSignedOut && onSignIn))) return null;
 
   const open = async (event: MouseEvent<HTMLButtonElement>) => {
     if (isSignedOut) return onSignIn?.();

@@ -68,7 +68,7 @@ export function Notifier({ titleCount, notifications }: { titleCount: boolean; n
       const entry = gathered.get(conversationId) ?? { messages: [], timer: wait(conversationId, 700) };
       entry.messages.push(message);
       gathered.set(conversationId, entry);
-      if (isNew && !isAttentive()) chime();
+      if (isNew && !isAttentive()) void chime();
     });
     const stopTyping = client.on('typing', ({ conversationId, isTyping }) => {
       const entry = gathered.get(conversationId);

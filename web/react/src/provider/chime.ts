@@ -1,7 +1,7 @@
 let context: AudioContext | undefined;
 
-/** Two notes of a door bell. Computed, so that there is no file to load. */
-export function chime(): void {
+/** Two notes of a door bell. Computed, so that there is no file to load. By a promise: a bundle can keep it in a file of its own. */
+export async function chime(): Promise<void> {
   // Browsers let a page sound only after somebody has touched it.
   if (typeof AudioContext === 'undefined' || navigator.userActivation?.hasBeenActive === false) return;
   context ??= new AudioContext();

@@ -14,6 +14,8 @@ type Kept = PopupState & { userId: string | null };
 export interface Popup {
   readonly state: BrowserStore<PopupState>;
   open(conversationId: string | null, opener?: Element | null): void;
+  /** Has somebody opened it, or is it open from before a reload? Then it must not take the focus. */
+  readonly isAsked: boolean;
   /** Goes back to what opened it. */
   close(): void;
   /** Who is signed in, as soon as that is known. */
@@ -28,6 +30,7 @@ const NOBODYS: Kept = { ...CLOSED, userId: null };
 
 export function createPopup(storageKey: string): Popup {
   let opener: Element | null = null;
+  let isAsked = false;
   const kept = read(storageKey);
   let owner = kept.userId;
   const state = value<PopupState>({ isOpen: kept.isOpen, conversationId: kept.conversationId });
@@ -43,7 +46,11 @@ export function createPopup(storageKey: string): Popup {
   return {
     state: { ...state, getOnServer: () => CLOSED },
     hosts,
+    get isAsked() {
+      return isAsked;
+    },
     open(conversationId, from) {
+      isAsked = true;
       if (from) opener = from;
       change({ isOpen: true, conversationId });
     },

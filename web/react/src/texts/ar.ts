@@ -51,6 +51,7 @@ export const ar: Texts = {
   },
   jumpToLatest: 'الانتقال إلى آخر رسالة',
   historyStart: 'هنا تبدأ محادثتكما.',
+  conversationGone: 'هذه المحادثة غير موجودة أو ليست لك.',
   historyError: 'تعذّر تحميل الرسائل.',
   newChatTitle: 'ألقِ التحية على {name}',
   newChatHint: 'لا تعرف كيف تبدأ؟ اختر سؤالًا وعدّله كما تشاء.',
@@ -65,6 +66,7 @@ export const ar: Texts = {
   statusRead: 'قُرئت',
   statusFailed: 'لم تُرسل.',
   retry: 'إعادة المحاولة',
+  sendWithout: 'إرسال بدونه',
   discard: 'حذف',
   readBy: {
     zero: 'لم يقرأها أحد', one: 'قرأها شخص واحد', two: 'قرأها شخصان',
@@ -92,7 +94,7 @@ export const ar: Texts = {
   },
   uploading: 'جارٍ رفع {name}، {percent}',
   uploadWaiting: '{name} بانتظار الرفع',
-  uploadFailed: 'تعذّر رفع {name}.',
+  uploadRefused: 'لا يمكن إرسال {name}: {reason}',
   cancelUpload: 'إلغاء رفع {name}',
   retryUpload: 'إعادة رفع {name}',
   refusedType: 'نوع {name} هو {type} ولا يمكن إرساله. يمكن إرسال الصور (JPEG وPNG وGIF وWebP) والفيديو (MP4 وWebM وMOV) وملفات PDF والنص العادي.',
@@ -114,6 +116,7 @@ export const ar: Texts = {
   mediaGone: 'تعذّر تحميل الملف.',
 
   connecting: 'جارٍ الاتصال… رسائلك محفوظة.',
+  retryIn: 'المحاولة التالية خلال {time}.',
   offlineBar: 'لا يوجد اتصال. رسائلك محفوظة وستُرسل عند عودته.',
   polling: 'الاتصال المباشر محجوب هنا. نبحث عن الجديد كل بضع ثوانٍ.',
   refused: 'رفضت خدمة المحادثة الاتصال: {reason}',

@@ -22,6 +22,8 @@ export interface Wording {
   percent(share: number): string;
   /** A size of a file, for example "81.2 kB". */
   bytes(size: number): string;
+  /** For example "8 sec". */
+  seconds(count: number): string;
   names(names: string[]): string;
 }
 
@@ -52,6 +54,7 @@ export function wordingFor(locale: string, changed?: Partial<Texts>): Wording {
     number: (value) => numbers.format(value),
     percent: (share) => percents.format(share),
     bytes: (size) => bytes(tag, size),
+    seconds: (count) => new Intl.NumberFormat(tag, { style: 'unit', unit: 'second', unitDisplay: 'short' }).format(count),
     names: (names) => new Intl.ListFormat(tag, { type: 'conjunction' }).format(names),
   };
 }

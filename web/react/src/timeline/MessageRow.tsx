@@ -30,6 +30,9 @@ export const MessageRow = memo(function MessageRow({ message, isMine, isFirst, i
   const attachments = message.attachments ?? [];
   const text = message.content;
   const ownId = message.clientMessageId ?? message.key;
+  const refused = uploads.filter(({ progress }) => progress.get().isRefused).length;
+  // The same once more would be refused once more.
+  const retryText = refused === 0 ? wording.texts.retry : text !== '' || refused < uploads.length ? wording.texts.sendWithout : null;
   const isPlainEmoji = text !== '' && attachments.length === 0 && uploads.length === 0 && isEmojiOnly(text);
   const isBare = isPlainEmoji || (text === '' && attachments.length + uploads.length > 0 && attachments.every(({ type }) => type !== 'file'));
   return (
@@ -52,8 +55,12 @@ export const MessageRow = memo(function MessageRow({ message, isMine, isFirst, i
           <div className="db-failed">
             <Receipt status="failed" readers={null} />
             <span>{wording.texts.statusFailed}{message.error ? ` ${message.error.message}` : ''}</span>
-            <button type="button" className="db-link" onClick={() => timeline.retry(ownId)}>{wording.texts.retry}</button>
-            <span aria-hidden="true">/</span>
+            {retryText && (
+              <>
+                <button type="button" className="db-link" onClick={() => timeline.retry(ownId)}>{retryText}</button>
+                <span aria-hidden="true">/</span>
+              </>
+            )}
             <button type="button" className="db-link" onClick={() => timeline.discard(ownId)}>{wording.texts.discard}</button>
           </div>
         ) : isLast && (

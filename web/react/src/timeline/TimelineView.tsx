@@ -1,8 +1,8 @@
 import type { Conversation, Timeline, TimelineState } from '@doorbell/client';
 import { useCallback, useImperativeHandle, useMemo, useRef, useState, type FocusEvent, type KeyboardEvent, type ReactNode, type Ref } from 'react';
-import { Lightbox, type LightboxItem } from '../media/Lightbox.js';
+import { Lightbox } from '../media/Lightbox.js';
 import { nameOf, others, useSurroundings } from '../provider/context.js';
-import { clockTime, dayName } from '../texts/times.js';
+import { dayName } from '../texts/times.js';
 import { DownIcon } from '../theme/icons.js';
 import { AnchoredScroller } from './AnchoredScroller.js';
 import { daysOf } from './groups.js';
@@ -29,16 +29,18 @@ interface TimelineViewProps {
 export function TimelineView({ timeline, state, conversation, myId, title, beginning, handle }: TimelineViewProps) {
   const { wording } = useSurroundings();
   const { texts } = wording;
-  const { messages, reads, hasOlder, isLoadingOlder, error } = state;
+  const { messages, reads, hasOlder, isLoadingOlder, hasNewer, isUnreadKnown, error } = state;
   const scroller = useRef<AnchoredScroller>(null);
   const frame = useRef<HTMLDivElement>(null);
-  const { start, end, isAtEnd, isLatest, move, showLatest } = usePosition(timeline, state, scroller);
+  const { start, end, isAtEnd, isLatest, isReady, move, showLatest } = usePosition(timeline, state, scroller);
   const isLineInView = useCallback(() => {
     const line = frame.current?.querySelector('.db-new-line')?.getBoundingClientRect();
     const view = frame.current?.getBoundingClientRect();
     return !!line && !!view && line.bottom > view.top && line.top < view.bottom;
   }, []);
-  const news = useNews(state, myId, isAtEnd, isLineInView);
+  const news = useNews(state, myId, isAtEnd && isReady && isUnreadKnown, isLineInView);
+  // What is not loaded is counted by the list.
+  const newsCount = hasNewer && !isAtEnd ? Math.max(news.count, conversation?.unreadCount ?? 0) : news.count;
   const [activeKey, setActiveKey] = useState<string | null>(null);
   const [openMedia, setOpenMedia] = useState<string | null>(null);
   const isGroup = conversation?.isGroup ?? false;
@@ -51,7 +53,7 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
   }));
 
   const days = useMemo(() => daysOf(messages, start, end, news.lineSeq), [messages, start, end, news.lineSeq]);
-  useReadMarks(timeline, frame, (myId && reads[myId]) || 0, days, conversation !== null);
+  useReadMarks(timeline, frame, (myId && reads[myId]) || 0, days, conversation !== null && isUnreadKnown, news.see);
 
   const people = useMemo(() => (conversation ? others(conversation, myId) : []), [conversation, myId]);
   const readersOf = (seq: number) => people.filter(({ id }) => (reads[id] ?? 0) >= seq).map((person) => nameOf(person, wording));
@@ -96,28 +98,12 @@ export function TimelineView({ timeline, state, conversation, myId, title, begin
         ))}
       </AnchoredScroller>
       {!isAtEnd && (
-        <button type="button" className="db-to-latest" data-news={news.count > 0 || undefined} onClick={showLatest}>
-          <span className={news.count > 0 ? undefined : 'db-unseen'}>{news.count > 0 ? wording.say('jumpToNew', { count: news.count }) : texts.jumpToLatest}</span>
+        <button type="button" className="db-to-latest" data-news={newsCount > 0 || undefined} onClick={showLatest}>
+          <span className={newsCount > 0 ? undefined : 'db-unseen'}>{newsCount > 0 ? wording.say('jumpToNew', { count: newsCount }) : texts.jumpToLatest}</span>
           <DownIcon />
         </button>
       )}
-      {openMedia && <MediaOf state={state} startId={openMedia} myId={myId} onClose={() => setOpenMedia(null)} />}
+      {openMedia && <Lightbox messages={messages} startId={openMedia} myId={myId} onClose={() => setOpenMedia(null)} />}
     </div>
   );
-}
-
-function MediaOf({ state, startId, myId, onClose }: { state: TimelineState; startId: string; myId: string | undefined; onClose(): void }) {
-  const { wording } = useSurroundings();
-  const items = useMemo(
-    () =>
-      state.messages.flatMap((message): LightboxItem[] => {
-        const values = { name: message.senderId === myId ? wording.texts.you : nameOf(message.sender, wording), when: clockTime(wording, Date.parse(message.createdAt)) };
-        return (message.attachments ?? []).filter(({ type }) => type !== 'file').map((attachment) => ({
-          attachment,
-          label: wording.say(attachment.type === 'image' ? 'photoFrom' : 'videoFrom', values),
-        }));
-      }),
-    [state.messages, wording, myId],
-  );
-  return <Lightbox items={items} startId={startId} onClose={onClose} />;
 }

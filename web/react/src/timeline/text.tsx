@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 
-const ADDRESS = /\bhttps?:\/\/[^\s<>"]+/giu;
+const ADDRESS = /(?<![\p{L}\p{N}@./])(?:https?:\/\/|www\.(?=[^\s<>"./]+\.))[^\s<>"]+/giu;
 const SHOWN_CHARACTERS = 48;
 
 /** What stands at the end of an address but belongs to the sentence: a full stop, a bracket that was opened outside. */
@@ -34,10 +34,11 @@ export function linked(text: string, isTabStop: boolean): ReactNode[] {
   let at = 0;
   for (const match of text.matchAll(ADDRESS)) {
     const address = trimAddress(match[0]);
-    const shown = shownAddress(address);
+    const href = /^www\./i.test(address) ? `https://${address}` : address;
+    const shown = shownAddress(href);
     if (!shown) continue;
     parts.push(text.slice(at, match.index), (
-      <a key={match.index} href={address} title={address} target="_blank" rel="noopener noreferrer nofollow" dir="ltr" tabIndex={isTabStop ? 0 : -1}>{shown}</a>
+      <a key={match.index} href={href} title={href} target="_blank" rel="noopener noreferrer nofollow" dir="ltr" tabIndex={isTabStop ? 0 : -1}>{shown}</a>
     ));
     at = match.index + address.length;
   }

@@ -9,7 +9,7 @@ const ENOUGH_PIXELS = 160;
  * Marks as read what somebody has seen: on the screen (not merely in the list), while the page has the focus. Rows of
  * others are elements with `data-seen-seq`. Nothing is marked before it is known what was unread.
  */
-export function useReadMarks(timeline: Timeline, container: RefObject<HTMLElement | null>, readSeq: number, rendered: unknown, isKnown: boolean): void {
+export function useReadMarks(timeline: Timeline, container: RefObject<HTMLElement | null>, readSeq: number, rendered: unknown, isKnown: boolean, onSeen: (seq: number) => void): void {
   const visible = useRef(new Map<Element, number>());
   const marked = useRef(0);
   const observer = useRef<IntersectionObserver>(undefined);
@@ -21,6 +21,7 @@ export function useReadMarks(timeline: Timeline, container: RefObject<HTMLElemen
     if (seq <= Math.max(readSeq, marked.current)) return;
     marked.current = seq;
     timeline.markRead(seq);
+    onSeen(seq);
   };
 
   useEffect(() => {

@@ -27,7 +27,7 @@ async function serve(request, response) {
   try {
     const path = pathname === '/' ? 'index.html' : pathname.slice(1);
     const body = await readFile(new URL(path, built));
-    response.writeHead(200, { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(body);
+    response.writeHead(200, { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream', 'Cache-Control': path.startsWith('assets/') ? 'max-age=600' : 'no-store' }).end(body);
   } catch {
     response.writeHead(404).end();
   }
@@ -58,7 +58,12 @@ export async function open(t, state, { width = 1100, height = 760, query = {}, m
     await context.close();
     assert.deepEqual(faults, [], 'faults of the page');
   });
-  await page.goto(`${origin}/${path}?${new URLSearchParams({ state, ...query })}`);
-  await page.locator('#app > *').first().waitFor();
+  await show(page, state, query, path);
   return page;
+}
+
+/** Shows another state in a page that there is: quicker than a new one, where nothing of the state before can matter. */
+export async function show(page, state, query = {}, path = '') {
+  await page.goto(`${origin}/${path}?${new URLSearchParams({ state, ...query })}`, { waitUntil: 'domcontentloaded' });
+  await page.locator('#app > *').first().waitFor();
 }
