@@ -2,7 +2,7 @@ import type { Conversation } from '@doorbell/client';
 import { useSession } from '@doorbell/react';
 import { MessageCircle, Users } from 'lucide-react';
 import { Link } from 'wouter';
-import { ago } from '../words';
+import { ago, capped } from '../words';
 import { Avatar } from './avatar';
 
 /** A conversation in the dashboard: what it is about, what was said last, and the way into it. */
@@ -24,7 +24,7 @@ export function ConversationRow({ conversation, href, isOpen = false }: { conver
         {listing?.title && <p className="truncate text-sm text-soft">{listing.title}</p>}
         <p className={`truncate text-sm ${unreadCount > 0 ? 'font-semibold text-ink' : 'text-soft'}`}>{conversation.lastMessage ?? 'Nothing was written yet'}</p>
       </div>
-      {unreadCount > 0 && <span className="grid h-6 min-w-6 shrink-0 place-items-center rounded-full bg-sun px-1.5 text-xs font-bold text-sun-ink tabular-nums">{unreadCount}<span className="sr-only"> unread</span></span>}
+      {unreadCount > 0 && <span className="grid h-6 min-w-6 shrink-0 place-items-center rounded-full bg-sun px-1.5 text-xs font-bold text-sun-ink tabular-nums">{capped(unreadCount)}<span className="sr-only"> unread</span></span>}
       <Link href={href} className="button button-plain shrink-0 px-4" aria-label={`Open Chat with ${name}`}>
         <MessageCircle className="size-4.5" aria-hidden="true" />
         <span className="max-sm:sr-only">Open Chat</span>

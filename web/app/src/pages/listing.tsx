@@ -12,7 +12,7 @@ import { openSignIn } from '../components/sign-in';
 import { role } from '../components/user-menu';
 import { useSession } from '../session';
 import { useTitle } from '../title';
-import { ago, TERMS } from '../words';
+import { ago, capped, TERMS } from '../words';
 
 /** `/listing/:id` */
 export function Listing({ id }: { id: string }) {
@@ -88,7 +88,7 @@ function Owner({ listing }: { listing: Details }) {
       <div className="min-w-0">
         <p className="text-sm text-soft">{role(listing.owner.role)}</p>
         <p className="font-display text-xl font-semibold">{listing.owner.name}</p>
-        {user ? <p className="text-sm text-soft">Usually answers the same day</p> : (
+        {!user && (
           <button type="button" onClick={openSignIn} className="font-semibold text-brand underline underline-offset-4">Sign in to write</button>
         )}
       </div>
@@ -116,7 +116,7 @@ function YourListing({ listingId }: { listingId: string }) {
                   </span>
                   <span className="block truncate text-sm text-soft">{conversation.lastMessage ?? 'Nothing was written yet'}</span>
                 </span>
-                {conversation.unreadCount > 0 && <span className="grid h-6 min-w-6 place-items-center rounded-full bg-sun px-1.5 text-xs font-bold text-sun-ink">{conversation.unreadCount}<span className="sr-only"> unread</span></span>}
+                {conversation.unreadCount > 0 && <span className="grid h-6 min-w-6 place-items-center rounded-full bg-sun px-1.5 text-xs font-bold text-sun-ink">{capped(conversation.unreadCount)}<span className="sr-only"> unread</span></span>}
               </Link>
             </li>
           ))}
