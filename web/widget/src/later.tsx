@@ -34,7 +34,7 @@ export function later<P extends object>(part: Part, name: string): ComponentType
     useEffect(() => {
       if (part.components) return;
       let isWanted = true;
-      void part.fetch().then(() => isWanted && render(true), (fault: unknown) => console.error('Doorbell: a part of the chat could not be loaded. Reload the page.', fault));
+      void part.fetch().then(() => isWanted && render(true), (fault: unknown) => console.error('Doorbell: a part did not load. Reload the page.', fault));
       return () => void (isWanted = false);
     }, []);
     const Component = part.components?.[name];
