@@ -370,6 +370,7 @@ impl Node {
             uploads,
             authenticator,
             origins,
+            addresses: Arc::clone(&addresses),
             clock,
             metrics,
             settings,

@@ -32,7 +32,8 @@ use crate::{
     model::{Clock, Code, Contract, Cut, Error, Result, SessionId, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Denied},
-        limit::AddressLimits,
+        http::ConnectionPlace,
+        limit::{AddressLimits, OpenConnection},
         metrics::Metrics,
         origin::{OriginPolicy, OriginVerdict},
         token::{Claims, TokenFault},
@@ -61,6 +62,8 @@ pub struct Handshake {
     is_strict: bool,
     /// Where the client is.
     client: IpAddr,
+    /// Its place among the connections of its address, where its connection has none: a proxy's carry those of many.
+    _open: Option<OpenConnection>,
 }
 
 /// What is kept for a connected socket.
@@ -90,14 +93,24 @@ impl Handler for Sockets {
 
     fn handshake(self: &Arc<Self>, request: &Parts, peer: SocketAddr) -> std::result::Result<Handshake, Refusal> {
         let client = peer.ip();
-        self.addresses.take_handshake(client).map_err(too_many_handshakes)?;
+        self.addresses
+            .take_handshake(client)
+            .map_err(|wait| too_many_of_address("new connections", wait))?;
         if self.origins.judge_request(&request.headers) == OriginVerdict::Foreign {
             return Err(Refusal::forbidden(
                 "This origin is not allowed; the server's FRONTEND_URL names those that are.",
             ));
         }
+        let place = request.extensions.get::<ConnectionPlace>();
+        let open = match place.is_some_and(ConnectionPlace::is_counted) {
+            true => None,
+            false => Some(self.addresses.open(client).ok_or_else(|| {
+                too_many_of_address("connections", RetryAfter(limits::CONNECTION_RETRY_TIME))
+            })?),
+        };
         let query = request.uri.query().unwrap_or_default();
         Ok(Handshake {
+            _open: open,
             contract: super::query::parse(query)
                 .ok()
                 .and_then(|query| query.get("contract").map(str::to_owned)),
@@ -347,8 +360,8 @@ fn is_strict(headers: &HeaderMap) -> bool {
 }
 
 /// The answer to a handshake, from which the stock client comes back by itself.
-fn too_many_handshakes(wait: RetryAfter) -> Refusal {
-    let error = Error::rate_limited("new connections from this address", wait.0);
+fn too_many_of_address(what: &str, wait: RetryAfter) -> Refusal {
+    let error = Error::rate_limited(&format!("{what} from this address"), wait.0);
     let body = json!({ "error": error.message, "code": error.code, "retryAfterMs": wait.milliseconds() });
     Refusal::json(StatusCode::TOO_MANY_REQUESTS, &body)
         .with_header(header::RETRY_AFTER, HeaderValue::from(wait.seconds()))
