@@ -228,9 +228,16 @@ impl Places {
                 }
                 let shares = state.shares();
                 let share = |waiting: &Waiting| shares.get(&waiting.sharer).copied().unwrap_or(0);
-                let first = state.waiting.iter().min_by_key(|(number, waiting)| (share(waiting), **number));
-                let Some(number) = first.map(|(number, _)| *number) else { return };
-                let Some(waiting) = state.waiting.remove(&number) else { return };
+                let first = state
+                    .waiting
+                    .iter()
+                    .min_by_key(|(number, waiting)| (share(waiting), **number));
+                let Some(number) = first.map(|(number, _)| *number) else {
+                    return;
+                };
+                let Some(waiting) = state.waiting.remove(&number) else {
+                    return;
+                };
                 let granted = state.take(self, waiting.sharer);
                 (waiting, granted)
             };

@@ -64,7 +64,10 @@ async fn many_accounts_that_drip_from_one_address_do_not_keep_others_out() {
     let drips: Vec<Uploader> = (0..MOST as i64).map(|user| at("192.0.2.1", user)).collect();
     let drips = filled(&places, &drips, DRIP).await;
     pass(30).await;
-    assert!(drips.iter().all(|drip| !drip.is_finished()), "nobody else wants a place");
+    assert!(
+        drips.iter().all(|drip| !drip.is_finished()),
+        "nobody else wants a place"
+    );
     for user in 100..104 {
         let begun = Instant::now();
         let phone = places.take(at(&format!("198.51.100.{user}"), user)).await.unwrap();
@@ -109,7 +112,9 @@ async fn addresses_with_one_slow_upload_each_make_room_for_the_first_of_others_a
 #[tokio::test]
 async fn what_comes_fast_is_waited_for_unless_one_address_has_more_than_half() {
     let places = places(MOST);
-    let fast: Vec<Uploader> = (0..MOST as i64).map(|n| at(["192.0.2.1", "192.0.2.2"][n as usize % 2], n)).collect();
+    let fast: Vec<Uploader> = (0..MOST as i64)
+        .map(|n| at(["192.0.2.1", "192.0.2.2"][n as usize % 2], n))
+        .collect();
     let uploads = filled(&places, &fast, 1_000_000).await;
     pass(30).await;
     let refused = places.take(at("198.51.100.1", 100)).await;
@@ -144,7 +149,11 @@ async fn a_place_that_is_free_again_goes_to_whoever_has_least_also_when_somebody
     pass(2).await;
     drop(first);
     pass(2).await;
-    assert_eq!(places.lock().shares().get(&two.into()), Some(&1), "though another came before");
+    assert_eq!(
+        places.lock().shares().get(&two.into()),
+        Some(&1),
+        "though another came before"
+    );
     line[0].abort();
     pass(1).await;
     assert_eq!(places.lock().waiting.len(), 1);

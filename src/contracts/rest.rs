@@ -446,7 +446,9 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
 /// Who makes a request.
 pub async fn credential(api: &Api, request: &Parts) -> Result<Credential> {
     let now_ms = api.clock.now().as_millis();
-    api.authenticator.identify(&request.headers, now_ms, client_of(request)).await
+    api.authenticator
+        .identify(&request.headers, now_ms, client_of(request))
+        .await
 }
 
 /// Where it comes from.
