@@ -370,6 +370,7 @@ impl Node {
             uploads,
             authenticator,
             origins,
+            addresses: Arc::clone(&addresses),
             clock,
             metrics,
             settings,
@@ -472,6 +473,7 @@ fn engine_config(id_suffix: IdSuffix) -> doorbell_socketio::Config {
         push_queue_bytes: limits::WAITING_PUSH_BYTES,
         push_queue_age: limits::WAITING_PUSH_TIME,
         body_timeout: limits::BODY_TIME,
+        farewell_time: limits::FAREWELL_TIME,
         max_pending_turns: limits::EVENTS_UNDER_WAY,
         id_suffix,
         ..Default::default()

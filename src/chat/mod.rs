@@ -21,6 +21,7 @@ pub mod nodes;
 pub mod open;
 pub mod page;
 pub mod people;
+mod places;
 pub mod presence;
 pub mod publish;
 pub mod rates;

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 
 use super::{
     attachment::Rated,
-    upload::{Pending, Uploads},
+    upload::{Pending, Uploader, Uploads},
 };
 use crate::{
     files::resumable::{Held, Intent, Progress},
@@ -113,11 +113,13 @@ impl Uploads {
     /// goes away is kept.
     pub async fn resume(
         self: &Arc<Self>,
-        user: UserKey,
+        uploader: impl Into<Uploader>,
         id: &str,
         offset: u64,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
     ) -> Result<Resumed> {
+        let uploader = uploader.into();
+        let user = uploader.user;
         self.resumable(user, id)?;
         let held = self.hold(id)?;
         let now = self.resumable(user, id)?;
@@ -127,7 +129,8 @@ impl Uploads {
                 now.offset
             )));
         }
-        let _place = self.place(user).await?;
+        let place = self.place(uploader).await?;
+        let bytes = place.watched(bytes);
         // A task of its own: a client that goes away must not leave what has come uncounted.
         let uploads = Arc::clone(self);
         let (gone, is_gone) = tokio::sync::oneshot::channel::<()>();

@@ -4,10 +4,9 @@
 //! names complete files alone, and what was put has a row by which the sweep finds it.
 
 use std::{
-    collections::HashMap,
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread::available_parallelism,
@@ -15,13 +14,14 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::{runtime::Handle, sync::Semaphore};
 
-use super::{Chat, attachment::Rated};
+pub use super::places::Uploader;
+use super::{
+    Chat,
+    attachment::Rated,
+    places::{Bounds, Place, Places},
+};
 use crate::{
     files::{
         FileName, Files,
@@ -68,9 +68,7 @@ pub struct Uploads {
     /// Ends the ids of resumable uploads: which node has them.
     node: Option<String>,
     limits: UploadLimits,
-    places: Arc<Semaphore>,
-    /// Of those who upload now.
-    places_of: Mutex<HashMap<UserKey, Arc<Semaphore>>>,
+    places: Arc<Places>,
     /// Decoding an image takes a core and its pixels' memory.
     judging: Arc<Semaphore>,
     counters: UploadCounters,
@@ -124,12 +122,6 @@ impl UploadCounters {
     }
 }
 
-/// A place among the uploads.
-pub(super) struct Place {
-    _in_all: OwnedSemaphorePermit,
-    _of_user: OwnedSemaphorePermit,
-}
-
 impl Uploads {
     /// `node` names this one of several.
     pub fn new(
@@ -147,8 +139,7 @@ impl Uploads {
             resumables,
             node,
             limits,
-            places: Arc::new(Semaphore::new(limits::UPLOADS_AT_ONCE)),
-            places_of: Mutex::default(),
+            places: Places::new(Bounds::default()),
             judging: Arc::new(Semaphore::new(cores)),
             counters: UploadCounters::default(),
         })
@@ -193,31 +184,36 @@ impl Uploads {
         &self.counters
     }
 
+    /// Uploads that were ended so that others had a place, since the start.
+    pub fn gave_way(&self) -> u64 {
+        self.places.gave_way()
+    }
+
     /// Takes a file in, and makes it an attachment of this user. `name` is as the client calls it.
     ///
     /// A caller that goes away while bytes arrive leaves nothing. Once all have come the rest is done to its end.
     pub async fn receive(
         self: &Arc<Self>,
-        user: UserKey,
+        uploader: impl Into<Uploader>,
         name: &str,
         rated: Rated,
         bytes: impl Stream<Item = Result<Bytes>> + Send,
     ) -> Result<Attachment> {
-        let outcome = self.received(user, name, rated, bytes).await;
+        let outcome = self.received(uploader.into(), name, rated, bytes).await;
         self.counters.count(&outcome);
         outcome
     }
 
     async fn received(
         self: &Arc<Self>,
-        user: UserKey,
+        uploader: Uploader,
         name: &str,
         rated: Rated,
         bytes: impl Stream<Item = Result<Bytes>> + Send,
     ) -> Result<Attachment> {
-        let place = self.place(user).await?;
-        let pending = Pending::begin(self, user, name, rated, 0).await?;
-        let spooled = self.spooled(bytes).await;
+        let place = self.place(uploader).await?;
+        let pending = Pending::begin(self, uploader.user, name, rated, 0).await?;
+        let spooled = self.spooled(place.watched(bytes)).await;
         let spooled = match spooled {
             Ok(spooled) => spooled,
             Err(error) => {
@@ -234,32 +230,8 @@ impl Uploads {
         kept.await.unwrap_or_else(|_| Err(went_wrong()))
     }
 
-    pub(super) async fn place(&self, user: UserKey) -> Result<Place> {
-        let of_user = {
-            let mut places_of = self.places_of.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody holds are of people who are done.
-            if places_of.len() > limits::UPLOADS_AT_ONCE {
-                places_of.retain(|_, places| Arc::strong_count(places) > 1);
-            }
-            let places = places_of
-                .entry(user)
-                .or_insert_with(|| Arc::new(Semaphore::new(limits::UPLOADS_PER_USER)));
-            Arc::clone(places)
-        };
-        let taken = timeout(limits::UPLOAD_PLACE_TIME, async {
-            // In this order: who waits for places of one's own holds none of the others'.
-            let of_user = of_user.acquire_owned().await.ok()?;
-            let in_all = Arc::clone(&self.places).acquire_owned().await.ok()?;
-            Some(Place {
-                _in_all: in_all,
-                _of_user: of_user,
-            })
-        });
-        taken
-            .await
-            .ok()
-            .flatten()
-            .ok_or_else(|| Error::unavailable("Too many files are being uploaded at the moment. Try again."))
+    pub(super) async fn place(&self, uploader: Uploader) -> Result<Place> {
+        self.places.take(uploader).await
     }
 
     async fn spooled(&self, bytes: impl Stream<Item = Result<Bytes>> + Send) -> Result<Spooled> {

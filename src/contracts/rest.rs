@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -29,13 +29,17 @@ use super::{
     shape::View,
 };
 use crate::{
-    chat::{Caller, Chat, People, upload::Uploads},
+    chat::{
+        Caller, Chat, People,
+        upload::{Uploader, Uploads},
+    },
     config::{Scope, Settings},
     model::{Clock, Code, Error, Origin, Result, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Credential},
         client::ClientAddress,
         http::{BodyFault, discard_unread, read_body},
+        limit::AddressLimits,
         metrics::Metrics,
         origin::OriginPolicy,
         token,
@@ -48,6 +52,7 @@ pub struct Api {
     pub uploads: Arc<Uploads>,
     pub authenticator: Arc<Authenticator>,
     pub origins: Arc<OriginPolicy>,
+    pub addresses: Arc<AddressLimits>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub settings: Settings,
@@ -141,6 +146,7 @@ pub struct Call {
     pub user: Option<Arc<User>>,
     pub headers: HeaderMap,
     pub uri: Uri,
+    client: IpAddr,
     path: Vec<(String, String)>,
     /// Behind a lock only so that a call may be lent to several tasks, and what was not read be thrown away; nobody ever
     /// waits for it.
@@ -250,6 +256,14 @@ impl Call {
             show_email: self.api.settings.show_email || self.caller == Caller::Host,
             links: self.chat().links(),
         }
+    }
+
+    /// The person who calls, and from where, for what is shared out by address.
+    pub fn uploader(&self) -> Result<Uploader> {
+        Ok(Uploader {
+            user: self.caller.user()?,
+            address: self.api.addresses.key(self.client),
+        })
     }
 
     /// The person who calls, for payloads that name who acts.
@@ -431,11 +445,19 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
 
 /// Who makes a request.
 pub async fn credential(api: &Api, request: &Parts) -> Result<Credential> {
-    let client = request.extensions.get::<ClientAddress>().copied();
-    // Whoever calls the router itself is this machine.
-    let ClientAddress(client) = client.unwrap_or(ClientAddress(Ipv4Addr::LOCALHOST.into()));
     let now_ms = api.clock.now().as_millis();
-    api.authenticator.identify(&request.headers, now_ms, client).await
+    api.authenticator
+        .identify(&request.headers, now_ms, client_of(request))
+        .await
+}
+
+/// Where it comes from.
+fn client_of(request: &Parts) -> IpAddr {
+    match request.extensions.get::<ClientAddress>() {
+        Some(ClientAddress(client)) => *client,
+        // Whoever calls the router itself is this machine.
+        None => Ipv4Addr::LOCALHOST.into(),
+    }
 }
 
 async fn answer(
@@ -476,6 +498,7 @@ async fn answer(
     }
     let held = is_held(&parts.uri).then(|| (Arc::clone(&api), credential.clone()));
     let reply = verb(Call {
+        client: client_of(&parts),
         api,
         caller,
         credential,

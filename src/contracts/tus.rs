@@ -132,7 +132,7 @@ async fn look(call: Call) -> Result<Reply> {
 }
 
 async fn append(call: Call) -> Result<Reply> {
-    let user = call.caller.user()?;
+    let uploader = call.uploader()?;
     if let Some(refused) = other_version(&call) {
         return Ok(refused);
     }
@@ -148,7 +148,7 @@ async fn append(call: Call) -> Result<Reply> {
     let resumed = call
         .api
         .uploads
-        .resume(user, call.path("id"), offset, Box::pin(pieces))
+        .resume(uploader, call.path("id"), offset, Box::pin(pieces))
         .await?;
     Ok(Reply::Bare {
         status: StatusCode::NO_CONTENT,

@@ -158,7 +158,10 @@ async fn read(call: &Call, form: &mut Form, received: &mut Received, most_files:
             false => Rated::Counted,
         };
         let name = file.name.clone();
-        let attachment = received.uploads.receive(user, &name, rated, pieces(file)).await?;
+        let attachment = received
+            .uploads
+            .receive(call.uploader()?, &name, rated, pieces(file))
+            .await?;
         received.attachments.push(attachment);
     }
     received.fields = form.fields()?;

@@ -11,8 +11,14 @@ pub enum Farewell {
     TakenOver,
     /// This node missed what others wrote, for too long to tell it.
     Behind,
-    /// Too much waited for it before its connection was ready.
+    /// Too much waited for it.
     SlowConsumer,
+    /// It sent a packet over its limit.
+    PacketTooLarge,
+    /// It sent a packet with too many attachments.
+    TooManyAttachments,
+    /// It sent something that is no packet.
+    BadPacket,
     /// Whether it may stay cannot be found out.
     Unavailable,
     /// This server stops.
@@ -20,12 +26,15 @@ pub enum Farewell {
 }
 
 impl Farewell {
-    pub const ALL: [Farewell; 7] = [
+    pub const ALL: [Farewell; 10] = [
         Farewell::TokenEnded,
         Farewell::SessionsEnded,
         Farewell::TakenOver,
         Farewell::Behind,
         Farewell::SlowConsumer,
+        Farewell::PacketTooLarge,
+        Farewell::TooManyAttachments,
+        Farewell::BadPacket,
         Farewell::Unavailable,
         Farewell::ShuttingDown,
     ];
@@ -38,6 +47,8 @@ impl Farewell {
             Farewell::TakenOver => "TAKEN_OVER",
             Farewell::Behind => "BEHIND",
             Farewell::SlowConsumer => "SLOW_CONSUMER",
+            Farewell::PacketTooLarge | Farewell::TooManyAttachments => "TOO_LARGE",
+            Farewell::BadPacket => "INVALID",
             Farewell::Unavailable => "UNAVAILABLE",
             Farewell::ShuttingDown => "SHUTTING_DOWN",
         }
@@ -51,6 +62,11 @@ impl Farewell {
             Farewell::TakenOver => "This session goes on by another connection.",
             Farewell::Behind => "The server has missed too much to tell what is new; connect again and ask for it.",
             Farewell::SlowConsumer => "Too much waited for this connection; connect again and ask for what is missing.",
+            Farewell::PacketTooLarge => {
+                "A packet was larger than 1,000,000 bytes; send less at a time, and files by an upload."
+            }
+            Farewell::TooManyAttachments => "A packet had more than 10 binary attachments; send files by an upload.",
+            Farewell::BadPacket => "What came on this connection is no packet of Socket.IO; connect again.",
             Farewell::Unavailable => "The server cannot find out now whether this connection may stay; connect again.",
             Farewell::ShuttingDown => "This server stops; connect again.",
         }

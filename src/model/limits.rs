@@ -43,6 +43,8 @@ pub const OPEN_CONNECTIONS: usize = 100_000;
 /// Connections that one address may have open at once, unless `DOORBELL_CONNECTIONS_PER_ADDRESS` says otherwise: more than
 /// any office or carrier has behind one address, and a tenth of all, so that one address alone takes nobody's place.
 pub const CONNECTIONS_PER_ADDRESS: usize = 10_000;
+/// When whoever finds no place for a connection is told to come again.
+pub const CONNECTION_RETRY_TIME: Duration = Duration::from_secs(2);
 /// Connections that the operating system keeps waiting until they are accepted. It may allow fewer (on Linux
 /// `net.core.somaxconn`, 4,096 by default).
 pub const WAITING_CONNECTIONS: u32 = 16_384;
@@ -380,6 +382,13 @@ pub const UPLOAD_IDLE_TIME: Duration = Duration::from_secs(30);
 /// as long as `UPLOAD_PATIENCE`: who drips holds a place.
 pub const UPLOAD_SLOWEST_BYTES: u64 = 4 * 1024;
 pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(60);
+/// While all places are taken, an upload below this speed (bytes a second) may have to give its place to somebody who has
+/// fewer: whoever would hold them all has to send 8 MiB a second ...
+pub const UPLOAD_GIVES_WAY_BYTES: u64 = 64 * 1024;
+/// ... its speed is that of the last stretch of this length in which it was waited for ...
+pub const UPLOAD_SPEED_TIME: Duration = Duration::from_secs(10);
+/// ... and whoever waits for a place looks again so often.
+pub const UPLOAD_PLACE_LOOK: Duration = Duration::from_secs(1);
 /// Free space that files leave on a disk, so that messages can be stored when files cannot: minutes of sends at full
 /// speed, an hour at a usual one ...
 pub const FREE_SPACE_BYTES: u64 = 64 * 1024 * 1024;

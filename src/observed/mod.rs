@@ -125,6 +125,11 @@ impl Observed {
             outcomes,
         )?;
         lines.counter(
+            "uploads_gave_way",
+            "Uploads ended since all places were taken and others had fewer.",
+            self.uploads.gave_way(),
+        )?;
+        lines.counter(
             "upload_bytes_received",
             "Bytes of files that came in.",
             counters.received_bytes(),

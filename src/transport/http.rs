@@ -79,6 +79,12 @@ impl ConnectionPlace {
         *of_address = None;
     }
 
+    /// Does it count by an address? Not so a proxy's, and another node's.
+    pub fn is_counted(&self) -> bool {
+        let of_address = self.0.of_address.lock().unwrap_or_else(PoisonError::into_inner);
+        of_address.as_ref().is_some_and(OpenConnection::is_counted)
+    }
+
     /// The same place, for whoever does not know what it is that they keep.
     pub fn hold(&self) -> Arc<dyn std::any::Any + Send + Sync> {
         Arc::clone(&self.0) as Arc<dyn std::any::Any + Send + Sync>

@@ -73,6 +73,11 @@ impl AddressLimits {
         client_address(&self.proxies, peer, headers)
     }
 
+    /// By what a client is counted; `None` for a trusted proxy that names nobody.
+    pub fn key(&self, client: IpAddr) -> Option<IpAddr> {
+        (!self.proxies.holds(client)).then(|| address_key(client))
+    }
+
     fn may_warn(&self, now: Instant) -> bool {
         let mut warned_at = self.warned_at.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = warned_at.is_none_or(|at| now.saturating_duration_since(at) >= limits::PROXY_WARNING_PAUSE);
@@ -84,19 +89,19 @@ impl AddressLimits {
 
     /// Counts a handshake, or says when there is room for it.
     pub fn take_handshake(&self, client: IpAddr) -> Result<(), RetryAfter> {
-        if self.proxies.holds(client) {
+        let Some(key) = self.key(client) else {
             return Ok(());
-        }
-        let taken = self.handshakes.check(&address_key(client));
+        };
+        let taken = self.handshakes.check(&key);
         taken.inspect_err(|_| self.metrics.address_limited(AddressLimit::Handshakes))
     }
 
     /// May credentials of this kind be looked at that can be guessed, or cost somebody else something?
     pub fn may_try(&self, credentials: Credentials, client: IpAddr) -> Result<(), RetryAfter> {
-        if self.proxies.holds(client) {
-            return Ok(());
+        match self.key(client) {
+            Some(key) => self.failures.peek(&(credentials, key)),
+            None => Ok(()),
         }
-        self.failures.peek(&(credentials, address_key(client)))
     }
 
     /// Counts a refusal of what was not even looked at.
@@ -106,19 +111,18 @@ impl AddressLimits {
 
     /// Counts a failed sign-in, or says that there were too many.
     pub fn take_failure(&self, credentials: Credentials, client: IpAddr) -> Result<(), RetryAfter> {
-        if self.proxies.holds(client) {
+        let Some(key) = self.key(client) else {
             return Ok(());
-        }
-        let taken = self.failures.check(&(credentials, address_key(client)));
+        };
+        let taken = self.failures.check(&(credentials, key));
         taken.inspect_err(|_| self.metrics.address_limited(AddressLimit::Failures))
     }
 
-    /// A place for a connection from `peer`; `None` when the address has too many.
-    pub fn open(self: &Arc<Self>, peer: IpAddr) -> Option<OpenConnection> {
-        if self.proxies.holds(peer) {
+    /// A place for a connection of a client; `None` when its address has too many.
+    pub fn open(self: &Arc<Self>, client: IpAddr) -> Option<OpenConnection> {
+        let Some(key) = self.key(client) else {
             return Some(OpenConnection(None));
-        }
-        let key = address_key(peer);
+        };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(key).or_insert(0);
         if *count >= self.most_open {
@@ -153,6 +157,13 @@ impl AddressLimits {
 
 /// A connection counts by its address as long as this lives.
 pub struct OpenConnection(Option<(Arc<AddressLimits>, IpAddr)>);
+
+impl OpenConnection {
+    /// Not so the connections of a proxy, which carry the requests of many.
+    pub fn is_counted(&self) -> bool {
+        self.0.is_some()
+    }
+}
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {

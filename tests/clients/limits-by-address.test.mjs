@@ -2,11 +2,14 @@
 // this machine, which is a trusted proxy: so they say where they come from.
 import assert from 'node:assert/strict';
 import { Doorbell, API_KEY, eventually, good, mint, now, range, refusal, test, unique } from './support/doorbell.mjs';
-import { request } from './support/raw.mjs';
+import { form, png } from './support/media.mjs';
+import { request, tcp, websocket } from './support/raw.mjs';
 
 const server = await Doorbell.forFile({ env: { DOORBELL_RATE_LIMITS: 'sends=off,uploads=off,conversations=off,connections=off,requests=off,handshakes=5/s:10,failures=6/h:3', DOORBELL_SOCKETS_PER_USER: '3', DOORBELL_JOINED_CONVERSATIONS: '2' } });
 const doubtful = await Doorbell.forFile({ env: { DOORBELL_RATE_LIMITS: 'handshakes=1/h:3', DOORBELL_TRUSTED_PROXIES: 'none' } });
 const proxied = await Doorbell.forFile({ env: { DOORBELL_RATE_LIMITS: 'failures=6/h:3', DOORBELL_TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8' } });
+
+const crowded = await Doorbell.forFile({ env: { DOORBELL_RATE_LIMITS: 'off', DOORBELL_CONNECTIONS_PER_ADDRESS: '3' } });
 
 // Each node counts for itself.
 const one = server.at(0);
@@ -151,6 +154,68 @@ test('sockets of a user that come at the same moment are no more either', async 
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.ok(sockets.filter((s) => s.socket.connected).length <= 3);
   }
+});
+
+test('connections that come through a trusted proxy count by the address of their client, WebSockets and long-polling alike', async () => {
+  const node = crowded.nodes[0];
+  const client = address();
+  const ann = await crowded.at(0).person('ann');
+  const dial = (headers, transports) => crowded.at(0).dial(ann, { transports, extraHeaders: headers, reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 200 });
+  const open = [dial(from(client), ['websocket']), dial(from(client), ['polling']), dial(from(client))];
+  for (const socket of open) await socket.connected();
+  const refused = await handshake(node.url, from(client));
+  limited(refused);
+  await assert.rejects(websocket(node.port, { headers: from(client) }), 'a WebSocket neither');
+  for (const headers of [from(address()), {}]) assert.equal((await handshake(node.url, headers)).status, 200);
+  const waiting = dial(from(client), ['websocket']);
+  await waiting.staysQuiet('(connect)', undefined, 1000);
+  assert.equal((await who(node.url, ann.token, from(client))).status, 200, 'requests are no connections of a client\'s');
+  open.pop().close();
+  await waiting.connected();
+  const { text } = await request(node.url, { path: '/metrics' });
+  assert.match(text, /doorbell_address_limited_total\{kind="connections"\} [1-9]/);
+});
+
+test('many accounts that drip their uploads from one address do not keep the uploads of others out, by whichever route', { timeout: 90_000 }, async (t) => {
+  const node = crowded.nodes[0];
+  const there = crowded.at(0);
+  const client = address();
+  const drips = [];
+  t.after(() => drips.forEach(({ link }) => link.destroy()));
+  const drip = async (head) => {
+    const link = tcp(node.port);
+    drips.push({ link });
+    await link.open;
+    link.write(head.join('\r\n') + '\r\n\r\n');
+    return link;
+  };
+  for (const n of range(16)) {
+    const person = await there.person(`drip-${n}`);
+    const common = ['Host: x', `Authorization: Bearer ${person.token}`, `X-Forwarded-For: ${client}`, 'Content-Length: 9000000'];
+    for (const i of range(8)) {
+      if (i < 4) {
+        const link = await drip(['POST /api/upload HTTP/1.1', ...common, 'Content-Type: multipart/form-data; boundary=b']);
+        link.write('--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n');
+      } else {
+        const begun = await request(node.url, { method: 'POST', path: '/v1/uploads', headers: { authorization: `Bearer ${person.token}`, 'tus-resumable': '1.0.0', 'upload-length': '9000000' } });
+        assert.equal(begun.status, 201, begun.text);
+        await drip([`PATCH ${new URL(begun.headers.location).pathname} HTTP/1.1`, ...common, 'Tus-Resumable: 1.0.0', 'Upload-Offset: 0', 'Content-Type: application/offset+octet-stream']);
+      }
+    }
+  }
+  const sending = setInterval(() => drips.forEach(({ link }) => link.write('x'.repeat(2500))), 500);
+  t.after(() => clearInterval(sending));
+  const received = async () => Number(/^doorbell_upload_bytes_received_total (\d+)$/m.exec((await request(node.url, { path: '/metrics' })).text)[1]);
+  await eventually('all of them are under way', async () => (await received()) > drips.length * 10_000, 20_000);
+  const ann = await there.person('ann');
+  const begun = Date.now();
+  good(await there.api(ann).post('/api/upload', form({}, ['a.png', png(80, 60)]), from(address())), 201);
+  t.diagnostic(`a photo was up after ${Date.now() - begun} ms`);
+  assert.ok(Date.now() - begun < 20_000, `${Date.now() - begun} ms`);
+  const told = () => drips.filter(({ link }) => /^HTTP\/1\.1 503/.test(link.received));
+  await eventually('one of them is told why', () => told().length === 1, 15_000);
+  assert.match(told()[0].link.received, /"code":"UNAVAILABLE"/);
+  assert.match((await request(node.url, { path: '/metrics' })).text, /doorbell_uploads_gave_way_total 1\n/);
 });
 
 test('a socket joins so many conversations, and is told why no more', async () => {

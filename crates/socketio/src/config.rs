@@ -38,6 +38,8 @@ pub struct Config {
     pub max_namespaces: usize,
     /// How long a connection that this side closes may take to drain what is queued for it.
     pub close_timeout: Duration,
+    /// From telling a client of long-polling why its POST was refused to the refusal, which the stock client ends on.
+    pub farewell_time: Duration,
     /// How long events that have begun may run on after their connection is gone, before they are dropped.
     pub turn_timeout: Duration,
     /// `Retry-After` of the answer to new sessions once the server is closing.
@@ -68,6 +70,7 @@ impl Default for Config {
             max_pending_turns: 256,
             max_namespaces: 16,
             close_timeout: Duration::from_secs(5),
+            farewell_time: Duration::from_millis(100),
             turn_timeout: Duration::from_secs(30),
             retry_after: Duration::from_secs(1),
             id_suffix: IdSuffix::default(),

@@ -37,6 +37,14 @@ pub trait Handler: Send + Sync + Sized + 'static {
     /// leaves: answers leave in the order of the events.
     fn event(self: &Arc<Self>, socket: &Socket<Self>, event: Event) -> Turn;
 
+    /// What a socket of the main namespace hears last when this side ends its connection for something that the crate has
+    /// noticed ([`Reason::is_noticed_here`]). It is the last that is written, and over long-polling the end comes by a later
+    /// poll, so that the client hears it.
+    fn farewell(self: &Arc<Self>, socket: &Socket<Self>, reason: Reason) -> Option<Frame> {
+        let (_, _) = (socket, reason);
+        None
+    }
+
     /// Called once for every socket that [`connected`](Self::connected) was called for, when no turn of it runs any
     /// more.
     ///
@@ -98,6 +106,9 @@ pub enum Refused {
     },
     /// Closes the transport, after which the stock client comes back by itself.
     CloseTransport,
+    /// The same, with a reason in the close frame of a WebSocket: at most 123 bytes, else it is left out. Long-polling has no
+    /// place for one.
+    CloseTransportFor(String),
 }
 
 /// An answer to a handshake that opens no session.
@@ -192,6 +203,11 @@ pub enum Reason {
     PingTimeout,
     /// The client sent something that is not the protocol.
     BadPacket,
+    /// The client sent a packet over [`Config::max_payload`](crate::Config::max_payload) or
+    /// [`Config::max_packet`](crate::Config::max_packet).
+    PacketTooLarge,
+    /// The client sent a packet with more than [`Config::max_attachments`](crate::Config::max_attachments).
+    TooManyAttachments,
     /// Pushes waited too long for this connection, or were too many.
     SlowConsumer,
     /// [`Socket::close`], or no namespace accepted the session in time, or one refused it with
@@ -210,11 +226,20 @@ impl Reason {
             Self::TransportClose => "transport close",
             Self::TransportError => "transport error",
             Self::PingTimeout => "ping timeout",
-            Self::BadPacket => "parse error",
+            Self::BadPacket | Self::PacketTooLarge | Self::TooManyAttachments => "parse error",
             Self::SlowConsumer => "slow consumer",
             Self::ServerClose => "forced server close",
             Self::ShuttingDown => "server shutting down",
         }
+    }
+
+    /// This side ends the connection, by itself and while the client is there: [`Handler::farewell`] is asked.
+    pub fn is_noticed_here(self) -> bool {
+        self.is_bad_packet() || self == Self::SlowConsumer
+    }
+
+    pub(crate) fn is_bad_packet(self) -> bool {
+        matches!(self, Self::BadPacket | Self::PacketTooLarge | Self::TooManyAttachments)
     }
 
     /// The client or the network ended it: what had been read from it is still handled.

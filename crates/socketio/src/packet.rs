@@ -36,6 +36,10 @@ const LONGEST_NAMESPACE: usize = 256;
 /// a packet of commas alone would take thirty times its size.
 const MOST_ARGUMENTS: usize = 256;
 
+/// A packet over its limits.
+pub const TOO_MANY_ATTACHMENTS: &str = "too many attachments";
+pub const TOO_LARGE: &str = "a packet with too large attachments";
+
 /// Why a packet is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPacket(pub &'static str);
@@ -92,7 +96,7 @@ pub fn decode(text: &str, max_attachments: usize) -> Result<Packet, BadPacket> {
         let (count, after) = rest.split_once('-').ok_or(BadPacket("illegal attachments"))?;
         attachments = number(count).ok_or(BadPacket("illegal attachments"))? as usize;
         if attachments > max_attachments {
-            return Err(BadPacket("too many attachments"));
+            return Err(BadPacket(TOO_MANY_ATTACHMENTS));
         }
         rest = after;
     }
@@ -248,7 +252,7 @@ impl Assembling {
     pub fn add(&mut self, data: &[u8], max_packet: usize) -> Result<bool, BadPacket> {
         self.bytes += data.len();
         if self.bytes > max_packet {
-            return Err(BadPacket("a packet with too large attachments"));
+            return Err(BadPacket(TOO_LARGE));
         }
         self.attachments.push(Bytes::copy_from_slice(data));
         Ok(self.attachments.len() == self.packet.attachments)

@@ -56,6 +56,8 @@ pub(crate) enum PollEnd {
 #[derive(Debug)]
 pub(crate) struct Inbox {
     pub body: Bytes,
+    /// It was over its limit, and is not here.
+    pub is_too_large: bool,
     /// Whether all of it was packets. Dropped when the session ends first.
     pub done: oneshot::Sender<bool>,
 }
@@ -267,13 +269,9 @@ where
         handled: false,
     };
     let collected = tokio::time::timeout(session.server.config.body_timeout, collect(&session.server, body)).await;
-    let body = match collected {
-        Ok(Ok(body)) => body,
-        Ok(Err(StatusCode::PAYLOAD_TOO_LARGE)) => {
-            // As in the reference the session lives on; the stock client ends it itself.
-            guard.handled = true;
-            return answer(StatusCode::PAYLOAD_TOO_LARGE, HeaderMap::new(), Bytes::new());
-        }
+    let (body, is_too_large) = match collected {
+        Ok(Ok(body)) => (body, false),
+        Ok(Err(StatusCode::PAYLOAD_TOO_LARGE)) => (Bytes::new(), true),
         Ok(Err(status)) => {
             let mut headers = HeaderMap::new();
             let seconds = session.server.config.retry_after.as_secs().max(1);
@@ -288,15 +286,25 @@ where
         if outbox.phase == Phase::Open
             && let Some(polling) = outbox.polling.as_mut()
         {
-            polling.inbox = Some(Inbox { body, done });
+            polling.inbox = Some(Inbox {
+                body,
+                is_too_large,
+                done,
+            });
         }
         ((), outbox.wake())
     });
-    guard.handled = handled.await == Ok(true);
-    if guard.handled {
-        respond("text/html", Bytes::from_static(b"ok"))
-    } else {
-        protocol_error(ProtocolError::BadRequest)
+    let is_good = handled.await == Ok(true);
+    if is_good {
+        guard.handled = true;
+        return respond("text/html", Bytes::from_static(b"ok"));
+    }
+    tokio::time::sleep(session.server.config.farewell_time).await;
+    // What the client is still to hear waits for its next poll.
+    guard.handled = is_too_large || session.with(|outbox| (!outbox.is_empty(), None));
+    match is_too_large {
+        true => answer(StatusCode::PAYLOAD_TOO_LARGE, HeaderMap::new(), Bytes::new()),
+        false => protocol_error(ProtocolError::BadRequest),
     }
 }
 

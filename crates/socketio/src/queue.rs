@@ -202,6 +202,19 @@ impl Outbox {
         self.frames.front().is_none_or(|queued| !queued.begun)
     }
 
+    /// Drops what has not begun to be written.
+    pub fn drop_unsent(&mut self) {
+        let begun = self.frames.pop_front().filter(|queued| queued.begun);
+        self.take_all();
+        if let Some(queued) = begun {
+            match queued.kind {
+                Kind::Push => self.push_bytes = queued.bytes.len(),
+                Kind::Answer => (self.answer_bytes, self.answers) = (queued.bytes.len(), 1),
+            }
+            self.frames.push_back(queued);
+        }
+    }
+
     /// Takes everything, for the answer to a poll.
     pub fn take_all(&mut self) -> VecDeque<Queued> {
         (self.push_bytes, self.answer_bytes, self.answers) = (0, 0, 0);

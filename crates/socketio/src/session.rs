@@ -304,7 +304,7 @@ impl<H: Handler> Session<H> {
         if outbox.phase == Phase::Open {
             self.server.counters.slow_consumers.fetch_add(1, Relaxed);
         }
-        self.shut(outbox, Phase::Closed(Reason::SlowConsumer))
+        self.shut(outbox, Phase::Closing(Reason::SlowConsumer))
     }
 
     /// The client answered a ping.

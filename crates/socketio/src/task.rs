@@ -84,6 +84,10 @@ pub(crate) struct Task<H: Handler> {
     /// Something is written that has to be flushed, on a stream that is no socket.
     unflushed: bool,
     close_code: u16,
+    /// Stands behind the code.
+    close_text: String,
+    /// Whoever is left has been told why.
+    said_farewell: bool,
 }
 
 impl<H: Handler> Task<H> {
@@ -104,6 +108,8 @@ impl<H: Handler> Task<H> {
             paused: false,
             unflushed: false,
             close_code: close::NORMAL,
+            close_text: String::new(),
+            said_farewell: false,
         }
     }
 
@@ -202,7 +208,7 @@ impl<H: Handler> Task<H> {
 
     // --- Turns ---
 
-    fn socket_in(&self, namespace: Option<&str>) -> Option<&Socket<H>> {
+    pub(super) fn socket_in(&self, namespace: Option<&str>) -> Option<&Socket<H>> {
         self.sockets.iter().find(|socket| socket.is_in(namespace))
     }
 
@@ -408,6 +414,10 @@ impl<H: Handler> Task<H> {
                 self.session.answer(Frame::refused(name, &message, data.as_ref()));
             }
             Err(Refused::CloseTransport) => self.session.close(Reason::ServerClose),
+            Err(Refused::CloseTransportFor(reason)) => {
+                (self.close_code, self.close_text) = (close::TRY_AGAIN, reason);
+                self.session.close(Reason::ServerClose);
+            }
         }
     }
 

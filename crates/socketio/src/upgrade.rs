@@ -124,7 +124,7 @@ async fn probed<H: Handler>(session: &Arc<Session<H>>, upgrade: hyper::upgrade::
             Some(Some(false)) => return hand_over(session, socket),
             _ => {
                 // Best effort: whoever sent something else is not waiting for a reason.
-                let _ = socket.send(&close_frame(close::NORMAL)).await;
+                let _ = socket.send(&close_frame(close::NORMAL, "")).await;
                 return false;
             }
         }
@@ -155,7 +155,7 @@ pub(crate) async fn turn_away<H: Handler>(
     let closed = async {
         if let Ok(upgraded) = upgrade.await {
             let mut socket = WebSocket::new(upgraded, hold);
-            let _ = socket.send(&close_frame(close::NORMAL)).await;
+            let _ = socket.send(&close_frame(close::NORMAL, "")).await;
         }
     };
     let _ = tokio::time::timeout(session.server.config.upgrade_timeout, closed).await;

@@ -16,6 +16,8 @@ pub mod close {
     pub const PROTOCOL: u16 = 1002;
     pub const INVALID_DATA: u16 = 1007;
     pub const TOO_BIG: u16 = 1009;
+    /// Registered with IANA since.
+    pub const TRY_AGAIN: u16 = 1013;
 }
 
 /// Longest header of a server's frame, which has no mask.
@@ -65,10 +67,15 @@ pub fn write_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// A close frame with a status code.
-pub fn close_frame(code: u16) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(4);
-    write_frame(&mut frame, opcode::CLOSE, &code.to_be_bytes());
+/// Longest reason in a close frame (section 5.5), in bytes.
+const LONGEST_REASON: usize = 123;
+
+/// A close frame with a status code and a reason, where it is short enough.
+pub fn close_frame(code: u16, reason: &str) -> Vec<u8> {
+    let reason = if reason.len() <= LONGEST_REASON { reason } else { "" };
+    let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
+    let mut frame = Vec::with_capacity(payload.len() + 2);
+    write_frame(&mut frame, opcode::CLOSE, &payload);
     frame
 }
 

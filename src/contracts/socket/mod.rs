@@ -32,7 +32,8 @@ use crate::{
     model::{Clock, Code, Contract, Cut, Error, Result, SessionId, Timestamp, User, UserId, limits, rate::RetryAfter},
     transport::{
         auth::{Authenticator, Denied},
-        limit::AddressLimits,
+        http::ConnectionPlace,
+        limit::{AddressLimits, OpenConnection},
         metrics::Metrics,
         origin::{OriginPolicy, OriginVerdict},
         token::{Claims, TokenFault},
@@ -61,6 +62,8 @@ pub struct Handshake {
     is_strict: bool,
     /// Where the client is.
     client: IpAddr,
+    /// Its place among the connections of its address, where its connection has none: a proxy's carry those of many.
+    _open: Option<OpenConnection>,
 }
 
 /// What is kept for a connected socket.
@@ -90,14 +93,26 @@ impl Handler for Sockets {
 
     fn handshake(self: &Arc<Self>, request: &Parts, peer: SocketAddr) -> std::result::Result<Handshake, Refusal> {
         let client = peer.ip();
-        self.addresses.take_handshake(client).map_err(too_many_handshakes)?;
+        self.addresses
+            .take_handshake(client)
+            .map_err(|wait| too_many_of_address("new connections", wait))?;
         if self.origins.judge_request(&request.headers) == OriginVerdict::Foreign {
             return Err(Refusal::forbidden(
                 "This origin is not allowed; the server's FRONTEND_URL names those that are.",
             ));
         }
+        let place = request.extensions.get::<ConnectionPlace>();
+        let open = match place.is_some_and(ConnectionPlace::is_counted) {
+            true => None,
+            false => Some(
+                self.addresses
+                    .open(client)
+                    .ok_or_else(|| too_many_of_address("connections", RetryAfter(limits::CONNECTION_RETRY_TIME)))?,
+            ),
+        };
         let query = request.uri.query().unwrap_or_default();
         Ok(Handshake {
+            _open: open,
             contract: super::query::parse(query)
                 .ok()
                 .and_then(|query| query.get("contract").map(str::to_owned)),
@@ -139,6 +154,17 @@ impl Handler for Sockets {
         asked.begin(&event.args)
     }
 
+    fn farewell(self: &Arc<Self>, _socket: &Socket<Self>, reason: Reason) -> Option<Frame> {
+        let farewell = match reason {
+            Reason::PacketTooLarge => Farewell::PacketTooLarge,
+            Reason::TooManyAttachments => Farewell::TooManyAttachments,
+            Reason::BadPacket => Farewell::BadPacket,
+            Reason::SlowConsumer => Farewell::SlowConsumer,
+            _ => return None,
+        };
+        Some(told(farewell))
+    }
+
     fn disconnected(self: &Arc<Self>, socket: &Socket<Self>, reason: Reason) {
         let connected = socket.state();
         connected.live.detach();
@@ -169,9 +195,7 @@ impl Outlet for Way {
     }
 
     fn announce(&self, farewell: Farewell) {
-        let (code, message) = (farewell.code(), farewell.message());
-        let reason = json!({ "code": code, "message": message });
-        self.0.answer(Frame::event("disconnect:reason", &reason));
+        self.0.answer(told(farewell));
     }
 
     fn close(&self, farewell: Farewell) {
@@ -187,6 +211,12 @@ impl Outlet for Way {
             }
         }
     }
+}
+
+/// What a socket hears before it ends.
+fn told(farewell: Farewell) -> Frame {
+    let (code, message) = (farewell.code(), farewell.message());
+    Frame::event("disconnect:reason", &json!({ "code": code, "message": message }))
 }
 
 #[derive(Serialize)]
@@ -216,21 +246,21 @@ impl Sockets {
         let client = connecting.session.client;
         let (claims, ends_at) = self.verify(token, client).await.map_err(|denied| match denied {
             Denied::Fault(fault) => unauthenticated(&fault),
-            Denied::TooMany(_) => Refused::CloseTransport,
+            Denied::TooMany(wait) => closed_for(&Error::rate_limited("failed sign-ins from this address", wait.0)),
         })?;
         let claims = super::claims(&claims);
         let contract = self.contract(&auth, &connecting.session)?;
         let user = self.chat.sign_in(&claims).await.map_err(|error| match error.code {
             Code::Unauthenticated => unauthenticated(&SESSIONS_ENDED),
-            Code::Unavailable | Code::RateLimited => Refused::CloseTransport,
+            Code::Unavailable | Code::RateLimited => closed_for(&error),
             _ => refused(&error.message, error.code.as_str()),
         })?;
         // Waiting helps: so the transport is closed, and the stock client comes back by itself.
         self.chat
             .count_connection(user.key)
-            .map_err(|_| Refused::CloseTransport)?;
+            .map_err(|error| closed_for(&error))?;
         if !self.chat.has_room_for_socket(user.key) {
-            return Err(Refused::CloseTransport);
+            return Err(closed_for(&too_many_of_user()));
         }
         let coming = Coming {
             user: user.key,
@@ -240,11 +270,11 @@ impl Sockets {
             recovery: past(&auth, &connecting.session),
         };
         // Only where the store does not answer, which waiting helps as well.
-        let arrived = self.chat.arrive(coming).await.map_err(|_| Refused::CloseTransport)?;
+        let arrived = self.chat.arrive(coming).await.map_err(|error| closed_for(&error))?;
         let live = arrived.live;
         if !self.chat.has_room_for_sockets(user.key) {
             self.chat.gone_before_connecting(&live);
-            return Err(Refused::CloseTransport);
+            return Err(closed_for(&too_many_of_user()));
         }
         self.chat.judge_again(&live).await;
         let mut greeting = greeting(live.told(), &user, &live.socket_id);
@@ -347,11 +377,23 @@ fn is_strict(headers: &HeaderMap) -> bool {
 }
 
 /// The answer to a handshake, from which the stock client comes back by itself.
-fn too_many_handshakes(wait: RetryAfter) -> Refusal {
-    let error = Error::rate_limited("new connections from this address", wait.0);
+fn too_many_of_address(what: &str, wait: RetryAfter) -> Refusal {
+    let error = Error::rate_limited(&format!("{what} from this address"), wait.0);
     let body = json!({ "error": error.message, "code": error.code, "retryAfterMs": wait.milliseconds() });
     Refusal::json(StatusCode::TOO_MANY_REQUESTS, &body)
         .with_header(header::RETRY_AFTER, HeaderValue::from(wait.seconds()))
+}
+
+/// For what waiting helps with. The transport is closed, since a stock client stays away after a `connect_error`, and hears no
+/// event before it is connected; what it would show stands in the close frame.
+fn closed_for(error: &Error) -> Refused {
+    let wait = error.retry_after.map(|wait| RetryAfter(wait).milliseconds());
+    let reason = json!({ "code": error.code, "message": error.message, "retryAfterMs": wait });
+    Refused::CloseTransportFor(reason.to_string())
+}
+
+fn too_many_of_user() -> Error {
+    Error::rate_limited("connections of this user", limits::CONNECTION_RETRY_TIME)
 }
 
 /// For what waiting will not change: the stock client stays away.

@@ -4,7 +4,7 @@ use super::{Leaving, READS, SCRATCH, Task};
 use crate::{
     Handler, Reason, engine, polling,
     queue::Phase,
-    websocket::close_frame,
+    websocket::{close, close_frame},
     wire::{READ_BUFFER, Wire},
 };
 use std::{
@@ -19,6 +19,11 @@ impl<H: Handler> Task<H> {
             self.deciding = Vec::new();
             self.assembling = None;
             self.inbox = None;
+            if reason == Reason::SlowConsumer {
+                // They would stand before the reason, and the client is to come back and ask for them.
+                (self.close_code, self.close_text) = (close::TRY_AGAIN, reason.as_str().to_owned());
+                self.session.with(|outbox| (outbox.drop_unsent(), None));
+            }
             if !reason.by_peer()
                 && let Some(turns) = &mut self.turns
             {
@@ -26,10 +31,13 @@ impl<H: Handler> Task<H> {
             }
         }
         self.advance_turns(context);
+        let settling = matches!(phase, Phase::Closing(_)) && self.turns.is_some() && expired == 0;
+        if !settling && !self.told && reason.is_noticed_here() && !self.said_farewell {
+            self.said_farewell = self.say_farewell(reason);
+        }
         if !self.told && (self.turns.is_none() || expired >= 2) {
             self.tell(reason);
         }
-        let settling = matches!(phase, Phase::Closing(_)) && self.turns.is_some() && expired == 0;
         if settling {
             // What had begun is answered before the goodbye.
             self.flush(context);
@@ -39,8 +47,11 @@ impl<H: Handler> Task<H> {
             outbox.settling = false;
             ((), None)
         });
-        if self.leaving != Leaving::Gone && (self.end_wire(context, phase, reason) || expired >= 1) {
+        if self.leaving != Leaving::Gone && (self.end_wire(context, phase) || expired >= 1) {
             self.leaving = Leaving::Gone;
+            if let (Wire::WebSocket(socket), Reason::SlowConsumer, 1..) = (&self.wire, reason, expired) {
+                socket.reset();
+            }
             self.wire = Wire::None;
             self.session.with(|outbox| {
                 outbox.take_all();
@@ -50,6 +61,17 @@ impl<H: Handler> Task<H> {
             });
             self.session.server.remove(self.session.id);
         }
+    }
+
+    /// Has the application say why, if a socket is left to hear it.
+    pub(super) fn say_farewell(&self, reason: Reason) -> bool {
+        let socket = self.socket_in(None).filter(|socket| socket.marked_open());
+        let frame = socket.and_then(|socket| self.session.server.handler.farewell(socket, reason));
+        let has_word = frame.is_some();
+        if let Some(frame) = frame {
+            self.session.answer(frame);
+        }
+        has_word
     }
 
     /// Calls `disconnected` for every socket that is left.
@@ -68,9 +90,9 @@ impl<H: Handler> Task<H> {
     }
 
     /// Ends the connection, as far as that can be done now; `true` when it is done.
-    pub(super) fn end_wire(&mut self, context: &mut Context<'_>, phase: Phase, reason: Reason) -> bool {
+    pub(super) fn end_wire(&mut self, context: &mut Context<'_>, phase: Phase) -> bool {
         if let Wire::WebSocket(_) = self.wire {
-            return self.end_socket(context, phase, reason);
+            return self.end_socket(context, phase);
         }
         self.session.with(|outbox| {
             let Some(polling) = outbox.polling.as_ref() else {
@@ -86,6 +108,11 @@ impl<H: Handler> Task<H> {
                 polling::flush(&self.session.server.counters, outbox, Some(engine::kind::CLOSE));
                 return (true, None);
             }
+            if self.said_farewell && !outbox.is_empty() {
+                // The stock client passes over what stands before the end in one payload.
+                polling::flush(&self.session.server.counters, outbox, None);
+                return (false, None);
+            }
             (
                 polling::flush(&self.session.server.counters, outbox, Some(engine::kind::CLOSE)),
                 None,
@@ -93,7 +120,7 @@ impl<H: Handler> Task<H> {
         })
     }
 
-    pub(super) fn end_socket(&mut self, context: &mut Context<'_>, phase: Phase, reason: Reason) -> bool {
+    pub(super) fn end_socket(&mut self, context: &mut Context<'_>, phase: Phase) -> bool {
         if self.leaving == Leaving::Flushing {
             if let Phase::Closing(_) = phase {
                 self.flush(context);
@@ -105,15 +132,11 @@ impl<H: Handler> Task<H> {
             let Wire::WebSocket(socket) = &mut self.wire else {
                 return true;
             };
-            if reason == Reason::SlowConsumer {
-                socket.reset();
-                return true;
-            }
             // A goodbye in the middle of a frame would be none.
             let whole = self.session.with(|outbox| (outbox.at_frame_boundary(), None));
             if whole {
-                // Best effort: four bytes fit unless the connection is stuck, and then they would not help.
-                let goodbye = close_frame(self.close_code);
+                // Best effort: so few bytes fit unless the connection is stuck, and then they would not help.
+                let goodbye = close_frame(self.close_code, &self.close_text);
                 let _ = socket.poll_write(context, &[IoSlice::new(&goodbye)]);
                 let _ = socket.poll_flush(context);
             }

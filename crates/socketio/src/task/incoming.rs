@@ -168,12 +168,17 @@ impl<H: Handler> Task<H> {
     /// Handles the packets of a POST, as far as they may be handled now.
     pub(super) fn read_inbox(&mut self, context: &mut Context<'_>) {
         let Some(mut inbox) = self.inbox.take() else { return };
+        if inbox.is_too_large {
+            // As in the reference the session lives on; the stock client ends it.
+            let _ = self.say_farewell(Reason::PacketTooLarge);
+            let _ = inbox.done.send(false);
+            return;
+        }
         loop {
             if !self.session.is_open() {
                 // A body may end with the client's own goodbye, which is no fault in it.
-                let _ = inbox
-                    .done
-                    .send(self.session.with(|outbox| (outbox.reason(), None)) != Some(Reason::BadPacket));
+                let reason = self.session.with(|outbox| (outbox.reason(), None));
+                let _ = inbox.done.send(!reason.is_some_and(Reason::is_bad_packet));
                 return;
             }
             if self.pause() {
@@ -318,6 +323,10 @@ impl<H: Handler> Task<H> {
         tracing::debug!(what, "closing a connection for a bad packet");
         self.session.server.counters.bad_packets.fetch_add(1, Relaxed);
         self.close_code = code;
-        self.session.close(Reason::BadPacket);
+        self.session.close(match (what, code) {
+            (_, close::TOO_BIG) | (packet::TOO_LARGE, _) => Reason::PacketTooLarge,
+            (packet::TOO_MANY_ATTACHMENTS, _) => Reason::TooManyAttachments,
+            _ => Reason::BadPacket,
+        });
     }
 }

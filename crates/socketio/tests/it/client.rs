@@ -216,7 +216,7 @@ impl WebSocket {
         Some(match frame[0] {
             0x81 => Got::Text(String::from_utf8(payload).unwrap()),
             0x82 => Got::Binary(payload),
-            0x88 => Got::Close(u16::from_be_bytes(payload.try_into().unwrap())),
+            0x88 => Got::Close(u16::from_be_bytes(*payload.first_chunk().unwrap())),
             0x8a => Got::Pong(payload),
             other => panic!("an unexpected frame: {other:#x}"),
         })

@@ -9,7 +9,11 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 #[tokio::test]
 async fn a_slow_consumer_is_closed_alone_and_never_skipped() {
-    let server = start(Config::default()).await;
+    let server = start(Config {
+        close_timeout: Duration::from_secs(60),
+        ..Config::default()
+    })
+    .await;
     let mut slow = server.connected().await;
     let slow_socket = server.app.socket();
     let mut healthy = server.connected().await;
@@ -31,20 +35,41 @@ async fn a_slow_consumer_is_closed_alone_and_never_skipped() {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    reading.await.unwrap();
+    let _healthy = reading.await.unwrap();
     assert!(accepted < 400);
     assert!(!slow_socket.is_open());
     server.app.until_noted("disconnected / slow consumer").await;
     assert_eq!(server.server.counters().slow_consumers.load(Relaxed), 1);
-    assert_eq!(server.server.connections(), 1);
+    assert_eq!(server.server.connections(), 2, "it has time to read why");
 
-    // What it can still read has no hole.
+    // What it can still read has no hole, and ends with the reason.
     let mut expected = 0;
-    while let Got::Text(text) = slow.next().await {
-        assert!(text.starts_with(&format!("42[\"push\",\"{expected} ")));
-        expected += 1;
+    let last = loop {
+        match slow.next().await {
+            Got::Text(text) if text.starts_with(&format!("42[\"push\",\"{expected} ")) => expected += 1,
+            other => break other,
+        }
+    };
+    assert!(expected < accepted, "what waited was dropped");
+    assert_eq!(last, Got::Text(r#"42["farewell","slow consumer"]"#.to_owned()));
+    assert_eq!(slow.next().await, Got::Close(1013));
+    drop(slow);
+    until("its connection is gone", || server.server.connections() == 1).await;
+}
+
+#[tokio::test]
+async fn a_slow_consumer_that_never_reads_is_gone_after_a_while() {
+    let server = start(Config {
+        close_timeout: Duration::from_millis(300),
+        ..Config::default()
+    })
+    .await;
+    let _deaf = server.connected().await;
+    let socket = server.app.socket();
+    while socket.push(&Frame::event("push", &"x".repeat(50_000))) {
+        tokio::task::yield_now().await;
     }
-    assert!(expected <= accepted);
+    until("its connection is gone", || server.server.connections() == 0).await;
 }
 
 #[tokio::test]

@@ -184,6 +184,10 @@ impl Handler for App {
         }
     }
 
+    fn farewell(self: &Arc<Self>, _socket: &Socket<Self>, reason: Reason) -> Option<Frame> {
+        (reason == Reason::SlowConsumer).then(|| Frame::event("farewell", reason.as_str()))
+    }
+
     fn disconnected(self: &Arc<Self>, socket: &Socket<Self>, reason: Reason) {
         assert!(!socket.is_open());
         self.note(format!("disconnected {} {reason}", socket.namespace()));
