@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, extract::Request, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use doorbell_socketio::IdSuffix;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -549,9 +549,10 @@ fn router(api: &Arc<Api>, page: &Arc<Page>, pages: Pages, draining: watch::Recei
 /// A method that a route does not have is refused in JSON like everything else; the router itself adds `Allow`. Holds for
 /// the routes that are there already, so it comes last.
 fn refuse_other_methods(router: Router, metrics: Arc<Metrics>) -> Router {
-    router.method_not_allowed_fallback(move || async move {
+    router.method_not_allowed_fallback(move |uri: Uri| async move {
         let mut response = rest::error_response(&Error::invalid("This route does not take this method."));
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        tus::name_version(uri.path(), response.headers_mut());
         metrics.http_answered(NO_ROUTE, response.status().as_u16());
         response
     })

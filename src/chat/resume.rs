@@ -33,6 +33,20 @@ fn none() -> Error {
     Error::not_found("upload")
 }
 
+fn too_many_bytes() -> Error {
+    Error::invalid("More bytes came than the upload was begun with.")
+}
+
+async fn nothing_more(bytes: impl Stream<Item = Result<Bytes>>) -> Result<()> {
+    let mut bytes = pin!(bytes);
+    while let Some(piece) = bytes.next().await {
+        if !piece?.is_empty() {
+            return Err(too_many_bytes());
+        }
+    }
+    Ok(())
+}
+
 fn expiry(intent: &Intent) -> Timestamp {
     Timestamp(intent.begun_at).plus_millis(limits::RESUMABLE_TIME.as_millis() as i64)
 }
@@ -110,7 +124,8 @@ impl Uploads {
     }
 
     /// Goes on with an upload at `offset`, which must be how far it has come (`CONFLICT`). Whatever has come when the client
-    /// goes away is kept.
+    /// goes away is kept. At the end of one whose bytes are all there it answers what the last of them was answered: whoever
+    /// missed that asks again.
     pub async fn resume(
         self: &Arc<Self>,
         uploader: impl Into<Uploader>,
@@ -128,6 +143,13 @@ impl Uploads {
                 "Upload-Offset is {offset}, but {} bytes have come; ask with HEAD, and go on from there.",
                 now.offset
             )));
+        }
+        if now.offset == now.length {
+            nothing_more(bytes).await?;
+            return match now.attachment {
+                Some(_) => Ok(now),
+                None => self.finished(user, held).await,
+            };
         }
         let place = self.place(uploader).await?;
         let bytes = place.watched(bytes);
@@ -167,7 +189,7 @@ impl Uploads {
             };
             self.count_received(piece.len());
             if incoming.written() + piece.len() as u64 > length {
-                break Err(Error::invalid("More bytes came than the upload was begun with."));
+                break Err(too_many_bytes());
             }
             if let Err(fault) = incoming.write(&piece).await {
                 break Err(fault.into());
@@ -226,7 +248,7 @@ impl Uploads {
     }
 
     fn hold(&self, id: &str) -> Result<Held> {
-        let busy = || Error::conflict("Another request is at this upload; try again when it has ended.");
+        let busy = || Error::locked("Another request is at this upload; try again when it has ended.");
         self.resumables().hold(id).ok_or_else(busy)
     }
 

@@ -150,6 +150,12 @@ fn api_key(text: &str) -> Result<ApiKey, Wrong> {
     })
 }
 
+/// May everybody on this machine read the file?
+pub fn is_open_to_all(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|file| file.mode() & 0o004 != 0)
+}
+
 /// A key a line; what begins with `#` is for people.
 fn read_file(path: &Path) -> Result<Vec<ApiKey>, String> {
     let shown = path.display();
@@ -165,6 +171,8 @@ fn read_file(path: &Path) -> Result<Vec<ApiKey>, String> {
     if text.len() as u64 > most {
         return Err(format!("{shown}, the file of API keys, is longer than {most} bytes."));
     }
+    // Some editors begin a file with it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let lines = (1..).zip(text.lines().map(str::trim));
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
@@ -227,6 +235,12 @@ mod tests {
         assert_eq!(
             keys.iter().map(|key| key.key.expose()).collect::<Vec<_>>(),
             ["fixed", "one", "two"]
+        );
+        std::fs::write(&path, "\u{feff}# from an editor\r\ndirectory:one\r\ntwo\r\n").unwrap();
+        assert_eq!(
+            settings.read().unwrap(),
+            keys,
+            "a byte order mark and other line ends change nothing"
         );
         std::fs::write(&path, "directory:one\nhush hush\n").unwrap();
         let sentence = settings.read().unwrap_err();

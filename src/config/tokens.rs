@@ -53,11 +53,11 @@ impl Reader<'_> {
         if let Some((urls, found)) = urls {
             if urls.len() > issuers.len() && (urls.len() > 1 || !issuers.is_empty()) {
                 return Err(ConfigFault::new(format!(
-                    "{} names {} sets of keys and {issuer_name} {} issuers, so that nobody can say which keys are whose; name \
-                     the issuer of each set in {issuer_name}, in the same order.",
+                    "{} names {} and {issuer_name} {}, so that nobody can say which keys are whose; name the issuer of each \
+                     set in {issuer_name}, in the same order.",
                     found.name,
-                    urls.len(),
-                    issuers.len(),
+                    counted(urls.len(), "set of keys", "sets of keys"),
+                    counted(issuers.len(), "issuer", "issuers"),
                 )));
             }
             if issuers.is_empty() || audiences.is_empty() {
@@ -100,10 +100,27 @@ impl Reader<'_> {
             Some(name) => ConfigFault::new(format!("{name} cannot be used: {sentence}")),
             None => ConfigFault::new(sentence),
         })?;
+        if let (Some(path), Some(name)) = (&settings.file, &name)
+            && api_keys::is_open_to_all(path)
+        {
+            self.notes.push(format!(
+                "{name}: every user of this machine can read {}, and whoever has read a key may use it; take that right away \
+                 (chmod o-r).",
+                path.display()
+            ));
+        }
         if keys.iter().any(|key| is_short(&key.key)) {
             self.notes.push(advice_on_length("One of the API keys"));
         }
         Ok(settings)
+    }
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    match count {
+        0 => format!("no {one}"),
+        1 => format!("1 {one}"),
+        _ => format!("{count} {many}"),
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Form {
     /// Of the texts, in all.
     text_bytes: usize,
     parts_read: usize,
+    /// A file input came in which nothing was chosen.
+    has_empty_choice: bool,
 }
 
 /// A part that is a file.
@@ -73,6 +75,7 @@ impl Form {
             texts: Vec::new(),
             text_bytes: 0,
             parts_read: 0,
+            has_empty_choice: false,
         }
     }
 
@@ -115,6 +118,7 @@ impl Form {
             let first = next_bytes(&mut field, &self.source).await?;
             if first.is_none() && file_name.is_empty() {
                 // A page's form sends this for a file input in which nothing was chosen.
+                self.has_empty_choice = true;
                 continue;
             }
             if name != FILE_PART {
@@ -147,6 +151,11 @@ impl Form {
         let text = String::from_utf8(text).map_err(|_| Error::invalid("The form is not valid UTF-8."))?;
         self.texts.push((name, text));
         Ok(())
+    }
+
+    /// Was there a file input in which nothing was chosen, as far as was read?
+    pub fn has_empty_choice(&self) -> bool {
+        self.has_empty_choice
     }
 
     /// The texts that were read so far.

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     chat::{attachment::Linked, serve::Served, upload::Uploads},
-    model::{MediaKind, MediaType, Result},
+    model::{MediaType, Result},
 };
 
 /// The one route, as metrics and `openapi.json` call it.
@@ -154,13 +154,43 @@ fn put_headers(headers: &mut HeaderMap, linked: &Linked, tag: HeaderValue, lasts
     );
     put(header::ACCEPT_RANGES, "bytes");
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+    put(header::CONTENT_SECURITY_POLICY, policy(linked.media_type));
     put(header::REFERRER_POLICY, "no-referrer");
     // An <img> on the marketplace's page is another site's to the browser.
     if let Ok(name) = header::HeaderName::from_bytes(b"cross-origin-resource-policy") {
         headers.insert(name, HeaderValue::from_static("cross-origin"));
     }
     headers.insert(header::ETAG, tag);
+}
+
+/// What a browser does with a file that is opened by itself.
+enum Shown {
+    Seen,
+    Played,
+    Saved,
+}
+
+fn shown(media_type: MediaType) -> Shown {
+    match media_type {
+        MediaType::Jpeg | MediaType::Png | MediaType::Gif | MediaType::Webp => Shown::Seen,
+        MediaType::Mp4 | MediaType::Webm | MediaType::Quicktime | MediaType::Mp4Audio | MediaType::WebmAudio => {
+            Shown::Played
+        }
+        MediaType::Pdf | MediaType::Text => Shown::Saved,
+    }
+}
+
+/// What a file may do that is opened by itself: nothing, but to be seen by what the browser builds around it. Scripts, forms
+/// and frames are off for all.
+fn policy(media_type: MediaType) -> &'static str {
+    match shown(media_type) {
+        // The player asks for the file once more, as a page of this server would (`crossorigin`), and a sandbox without an
+        // origin may not.
+        Shown::Played => "sandbox allow-same-origin; default-src 'none'; media-src 'self'",
+        // The picture is there already; it is centred by inline styles.
+        Shown::Seen => "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+        Shown::Saved => "sandbox; default-src 'none'",
+    }
 }
 
 fn content_type(media_type: MediaType) -> &'static str {
@@ -189,9 +219,9 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// `Content-Disposition` (RFC 6266): shown in place, or offered for saving; under which name in either case.
 fn disposition(name: &str, media_type: MediaType) -> String {
     let name = media_type.fitting_name(name);
-    let kind = match media_type.kind() {
-        MediaKind::Image | MediaKind::Video => "inline",
-        MediaKind::File => "attachment",
+    let kind = match shown(media_type) {
+        Shown::Seen | Shown::Played => "inline",
+        Shown::Saved => "attachment",
     };
     // For what knows no extended value: letters that mean something in quotes or folders are replaced.
     let plain: String = name

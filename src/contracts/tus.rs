@@ -70,6 +70,14 @@ pub fn router(api: &Arc<Api>) -> Router {
         }))
 }
 
+/// Names the version of the protocol in an answer of these routes that is not made here.
+pub fn name_version(path: &str, headers: &mut HeaderMap) {
+    let below = path.strip_prefix(PATH);
+    if below.is_some_and(|below| below.is_empty() || below.starts_with('/')) {
+        headers.insert(TUS_RESUMABLE, VERSION);
+    }
+}
+
 /// `Some`: the answer to a client of another version.
 fn other_version(call: &Call) -> Option<Reply> {
     if call.headers.get(TUS_RESUMABLE) == Some(&VERSION) {

@@ -59,9 +59,12 @@ async fn upload(mut call: Call) -> Result<Reply> {
     let mut received = receive(&mut call, 1).await?;
     draft::must_be_caller(&received.fields, &call.person()?.id)?;
     let Some(attachment) = received.attachments.first() else {
-        return Err(Error::invalid(
-            "There is no file: send a form (multipart/form-data) with the file in a part called file.",
-        ));
+        return Err(Error::invalid(match received.has_empty_choice {
+            true => {
+                "No file was chosen: the part of the form is empty and its file has no name. Choose one and send it again."
+            }
+            false => "There is no file: send a form (multipart/form-data) with the file in a part called file.",
+        }));
     };
     let url = call.chat().upload_link(attachment, Variant::File);
     let reply = Reply::json(StatusCode::CREATED, &UploadBody::new(attachment, &url));
@@ -73,6 +76,8 @@ async fn upload(mut call: Call) -> Result<Reply> {
 pub struct Received {
     pub fields: Fields,
     pub attachments: Vec<Attachment>,
+    /// A file input came in which nothing was chosen.
+    has_empty_choice: bool,
     uploads: Arc<Uploads>,
 }
 
@@ -110,6 +115,7 @@ pub async fn receive(call: &mut Call, most_files: usize) -> Result<Received> {
         return Ok(Received {
             fields,
             attachments: Vec::new(),
+            has_empty_choice: false,
             uploads,
         });
     };
@@ -117,6 +123,7 @@ pub async fn receive(call: &mut Call, most_files: usize) -> Result<Received> {
     let mut received = Received {
         fields: Fields::default(),
         attachments: Vec::new(),
+        has_empty_choice: false,
         uploads,
     };
     match read(call, &mut form, &mut received, most_files).await {
@@ -147,7 +154,10 @@ async fn read(call: &Call, form: &mut Form, received: &mut Received, most_files:
             break;
         };
         if received.attachments.len() == most_files {
-            return Err(Error::invalid(format!("The form has more than {most_files} files.")));
+            return Err(Error::invalid(match most_files {
+                1 => "The form has more than one file; send the others in requests of their own.".to_owned(),
+                _ => format!("The form has more than {most_files} files."),
+            }));
         }
         // Whoever may not send is refused before the file is read, where the form says soon enough to whom.
         let fields = Fields::from_form(form.texts_so_far())?;
@@ -165,6 +175,7 @@ async fn read(call: &Call, form: &mut Form, received: &mut Received, most_files:
         received.attachments.push(attachment);
     }
     received.fields = form.fields()?;
+    received.has_empty_choice = form.has_empty_choice();
     Ok(())
 }
 

@@ -110,12 +110,15 @@ pub enum MediaType {
     Mp4,
     Webm,
     Quicktime,
+    /// Sound alone, in the container of MP4.
+    Mp4Audio,
+    WebmAudio,
     Pdf,
     Text,
 }
 
 impl MediaType {
-    pub const ALL: [MediaType; 9] = [
+    pub const ALL: [MediaType; 11] = [
         MediaType::Jpeg,
         MediaType::Png,
         MediaType::Gif,
@@ -123,6 +126,8 @@ impl MediaType {
         MediaType::Mp4,
         MediaType::Webm,
         MediaType::Quicktime,
+        MediaType::Mp4Audio,
+        MediaType::WebmAudio,
         MediaType::Pdf,
         MediaType::Text,
     ];
@@ -137,6 +142,8 @@ impl MediaType {
             MediaType::Mp4 => "video/mp4",
             MediaType::Webm => "video/webm",
             MediaType::Quicktime => "video/quicktime",
+            MediaType::Mp4Audio => "audio/mp4",
+            MediaType::WebmAudio => "audio/webm",
             MediaType::Pdf => "application/pdf",
             MediaType::Text => "text/plain",
         }
@@ -157,6 +164,8 @@ impl MediaType {
             MediaType::Mp4 => &["mp4", "m4v"],
             MediaType::Webm => &["webm"],
             MediaType::Quicktime => &["mov", "qt"],
+            MediaType::Mp4Audio => &["m4a", "mp4"],
+            MediaType::WebmAudio => &["weba", "webm"],
             MediaType::Pdf => &["pdf"],
             MediaType::Text => &["txt", "text", "md", "csv", "log"],
         }
@@ -177,7 +186,7 @@ impl MediaType {
         match self {
             MediaType::Jpeg | MediaType::Png | MediaType::Gif | MediaType::Webp => MediaKind::Image,
             MediaType::Mp4 | MediaType::Webm | MediaType::Quicktime => MediaKind::Video,
-            MediaType::Pdf | MediaType::Text => MediaKind::File,
+            MediaType::Mp4Audio | MediaType::WebmAudio | MediaType::Pdf | MediaType::Text => MediaKind::File,
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Code {
     NotFound,
     /// 409: the same `clientMessageId` with other content.
     Conflict,
+    /// 423: somebody else is at it; of resumable uploads alone, whose protocol's clients know this status.
+    Locked,
     /// 413: over a limit of size.
     TooLarge,
     /// 415: a file type that is not allowed.
@@ -29,12 +31,13 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 9] = [
+    pub const ALL: [Code; 10] = [
         Code::Invalid,
         Code::Unauthenticated,
         Code::Forbidden,
         Code::NotFound,
         Code::Conflict,
+        Code::Locked,
         Code::TooLarge,
         Code::UnsupportedMedia,
         Code::RateLimited,
@@ -49,6 +52,7 @@ impl Code {
             Code::Forbidden => 403,
             Code::NotFound => 404,
             Code::Conflict => 409,
+            Code::Locked => 423,
             Code::TooLarge => 413,
             Code::UnsupportedMedia => 415,
             Code::RateLimited => 429,
@@ -64,6 +68,7 @@ impl Code {
             Code::Forbidden => "FORBIDDEN",
             Code::NotFound => "NOT_FOUND",
             Code::Conflict => "CONFLICT",
+            Code::Locked => "LOCKED",
             Code::TooLarge => "TOO_LARGE",
             Code::UnsupportedMedia => "UNSUPPORTED_MEDIA",
             Code::RateLimited => "RATE_LIMITED",
@@ -120,6 +125,10 @@ impl Error {
 
     pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Conflict, message)
+    }
+
+    pub fn locked(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Locked, message)
     }
 
     pub fn too_large(message: impl Into<Cow<'static, str>>) -> Self {

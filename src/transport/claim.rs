@@ -86,10 +86,28 @@ pub fn id_of(claim: &Value) -> Result<String, TokenFault> {
     }
 }
 
+/// What is told of a person beside the id, for display.
+pub struct Profile {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub image: Option<String>,
+    pub role: Option<String>,
+}
+
+/// The claims that update the directory.
+pub fn profile(claims: &Map<String, Value>) -> Profile {
+    Profile {
+        name: text(claims, "name", limits::NAME_CHARS),
+        email: text(claims, "email", limits::EMAIL_CHARS),
+        image: text(claims, "picture", limits::URL_CHARS).or_else(|| text(claims, "image", limits::URL_CHARS)),
+        role: text(claims, "role", limits::ROLE_CHARS),
+    }
+}
+
 /// A claim for display. One that cannot be shown, or is longer than such a text may be, is left out whole: it is no
 /// reason to lock its bearer out, who did not write the token. The host, which can mend what it sends, is answered 413
 /// for the same length by `PUT /v1/users/{id}`.
-pub fn text(claims: &Map<String, Value>, name: &str, most_chars: usize) -> Option<String> {
+fn text(claims: &Map<String, Value>, name: &str, most_chars: usize) -> Option<String> {
     let clean: String = claims
         .get(name)?
         .as_str()?

@@ -145,6 +145,7 @@ test('a link that was changed anywhere is refused', async () => {
   for (const changed of [
     link.replace(photo.id, other.id), link.replace('/file?', '/thumbnail?'), link.replace(/v=\d+/, 'v=9'), link.replace(/e=\d+/, 'e=9999999999'), link.replace(/c=[^&]+&/, ''),
     link.replace(/&s=.*/, ''), link.replace(/s=.{2}/, 's=AA'), link.split('?')[0], `${link}&e=9999999999`,
+    `${link}&x=1`, `${link}&`, link.replace('?', '?x=1&'), link.replace('e=', 'e=+'), link.replace('e=', 'e=0'), link.replace(/(v=\d+)/, '$1&$1'), link.replace(/(c=[^&]+)&(v=\d+)/, '$2&$1'),
   ]) {
     assert.notEqual(changed, link);
     assert.ok(await isRefused(changed), changed);

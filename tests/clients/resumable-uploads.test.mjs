@@ -80,6 +80,34 @@ test('a file comes in pieces, and is an attachment when it is whole', async () =
   assert.ok(Buffer.from(await served.arrayBuffer()).equals(clip));
 });
 
+test('who missed the last answer sends the end again and is told the same, until the upload expires', async () => {
+  const ada = await server.person('ada');
+  const tus = new Tus(ada);
+  const clip = video(200_000);
+  status(await tus.begin(clip.length), 201);
+  const last = await tus.add(0, clip);
+  status(last, 204);
+  for (let turn = 0; turn < 2; turn += 1) {
+    const again = await tus.add(clip.length, Buffer.alloc(0));
+    status(again, 204);
+    assert.deepEqual([offset(again), again.headers.get('upload-attachment'), again.headers.has('upload-expires')], [clip.length, last.headers.get('upload-attachment'), true]);
+  }
+  refusal(await tus.add(0, clip), 409, 'CONFLICT');
+  refusal(await tus.add(clip.length, Buffer.from('more')), 400, 'INVALID');
+  assert.equal(offset(await tus.look()), clip.length);
+});
+
+test('every answer names the version of the protocol, also to a method that is none', async () => {
+  const ada = await server.person('ada');
+  const tus = new Tus(ada);
+  status(await tus.begin(1000), 201);
+  for (const [method, at] of [['PUT', '/v1/uploads'], ['GET', tus.path], ['POST', tus.path]]) {
+    const answer = await tus.api.call(method, at, undefined, TUS);
+    assert.deepEqual([answer.status, answer.headers.get('tus-resumable')], [405, '1.0.0'], `${method} ${at}`);
+    assert.ok(answer.headers.get('allow'), `${method} ${at}`);
+  }
+});
+
 test('a lost connection and a killed server take nothing that had come', { timeout: 60_000 }, async () => {
   const ada = await server.person('ada');
   const tus = new Tus(ada);
@@ -187,7 +215,9 @@ test('one request at a time writes to an upload, and a browser of an allowed pag
   status(await tus.begin(clip.length), 201);
   const answers = await Promise.all(range(8).map(() => tus.add(0, clip)));
   assert.equal(answers.filter(({ status: s }) => s === 204).length, 1, answers.map(({ status: s }) => s).join());
-  for (const answer of answers) if (answer.status !== 204) refusal(answer, 409, 'CONFLICT');
+  // 423 from who came while another was at it, 409 from who came after: clients of tus try again after either.
+  for (const answer of answers) if (answer.status !== 204) refusal(answer, answer.status === 423 ? 423 : 409, answer.status === 423 ? 'LOCKED' : 'CONFLICT');
+  assert.ok(answers.some(({ status: s }) => s === 423), answers.map(({ status: s }) => s).join());
 
   const preflight = await fetch(`${server.next()}${tus.path}`, {
     method: 'OPTIONS',

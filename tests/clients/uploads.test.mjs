@@ -32,7 +32,7 @@ test('a picture is stored and served to whoever has its link, and to nobody with
     'content-type': 'image/png',
     'content-length': String(bytes.length),
     'x-content-type-options': 'nosniff',
-    'content-security-policy': "sandbox; default-src 'none'",
+    'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
     'cross-origin-resource-policy': 'cross-origin',
     'accept-ranges': 'bytes',
     'content-disposition': "inline; filename=\"K_che (2).png\"; filename*=UTF-8''K%C3%BCche%20%282%29.png",
@@ -79,6 +79,13 @@ test('a form that holds no file, or not as it should, is refused in a sentence',
   refusal(await upload(ada, 'empty.png', Buffer.alloc(0)), 400, 'INVALID');
   refusal(await api.post('/api/upload', form({ content: 'x' })), 400, 'INVALID');
   refusal(await api.post('/api/upload', { file: 'x' }), 400, 'INVALID');
+  const raw = (...parts) => api.post('/api/upload', parts.map(([head, content]) => `--b\r\nContent-Disposition: form-data; ${head}\r\n\r\n${content}\r\n`).join('') + '--b--\r\n', { 'content-type': 'multipart/form-data; boundary=b' });
+  const nothingChosen = await raw(['name="file"; filename=""', '']);
+  refusal(nothingChosen, 400, 'INVALID');
+  assert.match(nothingChosen.text, /No file was chosen/);
+  const two = await raw(['name="file"; filename="a.txt"', 'one'], ['name="file"; filename="b.txt"', 'two']);
+  refusal(two, 400, 'INVALID');
+  assert.match(two.text, /more than one file;/);
   refusal(await api.post('/api/upload', form({}, ['a.png', png(4, 4)], ['b.png', png(4, 4)])), 400, 'INVALID');
   refusal(await api.post('/api/upload', form({ userId: 'somebody-else' }, ['a.png', png(4, 4)])), 403, 'FORBIDDEN');
   const elsewhere = new FormData();

@@ -1,6 +1,6 @@
 // Photos, videos and files in the chat.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { noise, png } from '../../tests/clients/support/media.mjs';
@@ -145,6 +145,60 @@ test('twenty pages of words and pictures: scrolling back, the message that is re
   assert.ok((await middle()).seq <= 8, `the beginning was reached in ${turns} turns of the wheel`);
   assert.ok(most < 400, `${most} messages in the document at once`);
   t.diagnostic(`worst movement ${worst.toFixed(2)} px, ${turns} turns, at most ${most} messages in the document`);
+});
+
+test('a link that is opened by itself shows its picture, and plays its video and its sound', async (t) => {
+  // What looks at the pages brings scripts along, which are blocked.
+  const browser = await newBrowser(t, { allowed: [/Blocked script execution/] });
+  const mira = await as(server, 'mira');
+  const fixture = (name) => readFileSync(new URL(`../../tests/fixtures/media/${name}`, import.meta.url));
+  const linkTo = async (name, type) => {
+    const form = new FormData();
+    form.append('file', new Blob([fixture(name)], { type }), name);
+    return mira.post('/api/upload', form);
+  };
+  // What a page inside of the answer could do: nothing, in any of them.
+  const harmless = async (page) => {
+    assert.equal(await page.evaluate(() => document.scripts.length), 0);
+    await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'window.ran = true';
+      document.body.append(script);
+      const frame = document.createElement('iframe');
+      frame.srcdoc = '<script>parent.ran = true</script>';
+      document.body.append(frame);
+    });
+    assert.equal(await page.evaluate(() => window.ran), undefined, 'no script runs');
+    assert.equal(await page.evaluate(() => fetch('/api/demo/users').then(() => 'loaded', () => 'refused')), 'refused');
+  };
+  for (const [name, type] of [['recorder-vp8-opus.webm', 'video/webm'], ['recorder-h264.mp4', 'video/mp4'], ['recorder-opus.webm', 'audio/webm'], ['recorder-opus.mp4', 'audio/mp4']]) {
+    const { fileUrl, fileType } = await linkTo(name, type);
+    assert.equal(fileType, type, name);
+    const page = await browser.newPage();
+    await page.goto(fileUrl);
+    // By looking again and again: a page without scripts has no timers to wait by.
+    await eventually(`${name} is loaded`, () => page.evaluate(() => document.querySelector('video')?.readyState >= 2));
+    // Nothing begins by itself in a sandbox: whoever has opened it presses the key that plays.
+    await page.locator('video').focus();
+    await page.keyboard.press('Space');
+    await eventually(`${name} plays`, () => page.evaluate(() => document.querySelector('video').currentTime > 0));
+    assert.equal(await page.evaluate(() => document.querySelector('video').error), null, name);
+    assert.equal(await page.evaluate(() => document.querySelector('video').videoWidth), type.startsWith('video') ? 96 : 0, name);
+    await page.close();
+  }
+  const { fileUrl } = await linkTo('canvas.png', 'image/png');
+  const page = await browser.newPage();
+  await page.goto(fileUrl);
+  assert.deepEqual(await page.evaluate(() => [document.images[0].naturalWidth, getComputedStyle(document.body).margin, window.origin]), [96, '0px', 'null']);
+  await page.close();
+
+  const watched = await newBrowser(t, { allowed: [/Content Security Policy|sandboxed|Blocked script/] });
+  for (const name of ['recorder-vp8.webm', 'canvas.png']) {
+    const page = await watched.newPage();
+    await page.goto((await linkTo(name, 'image/png')).fileUrl);
+    await harmless(page);
+    await page.close();
+  }
 });
 
 test('a video of 100 MB goes up, plays and seeks, while the server takes no more memory', { timeout: 240_000 }, async (t) => {

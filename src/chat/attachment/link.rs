@@ -153,27 +153,13 @@ impl Links {
         (now.div_euclid(period) + 2) * period
     }
 
-    /// What a link says, if it is as it was made and has not expired.
+    /// What a link says, if it is to the letter as it was made and has not expired.
     pub(super) fn verified(&self, id: &str, variant: &str, query: &str) -> Result<Claim> {
         let id = AttachmentId::parse(id).map_err(|_| dead())?;
         let variant = Variant::parse(variant).map_err(|_| dead())?;
-        let parameter = |name: &str| {
-            let mut values = query
-                .split('&')
-                .filter_map(|pair| pair.split_once('='))
-                .filter(|(known, _)| *known == name)
-                .map(|(_, value)| value);
-            // One that stands twice is no link of ours.
-            values.next().filter(|_| values.next().is_none())
-        };
-        let number = |name| parameter(name).and_then(|text| text.parse::<i64>().ok());
-        let expiry = number("e").ok_or_else(dead)?;
-        let conversation = match parameter("c") {
-            Some(conversation) if !conversation.is_empty() => Some((conversation, number("v").ok_or_else(dead)?)),
-            _ => None,
-        };
+        let (conversation, expiry, signature) = parts(query).ok_or_else(dead)?;
         let (place, departures) = conversation.unwrap_or_default();
-        let signature = parameter("s").and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| dead())?;
         let signed = Signed {
             id: id.as_str(),
             variant,
@@ -183,7 +169,7 @@ impl Links {
         };
         let over = signed.over(&self.key);
         // In constant time.
-        over.verify_slice(&signature.ok_or_else(dead)?).map_err(|_| dead())?;
+        over.verify_slice(&signature).map_err(|_| dead())?;
         let expires_at = Timestamp(expiry.saturating_mul(1_000));
         if expires_at <= self.clock.now() {
             return Err(dead());
@@ -195,6 +181,31 @@ impl Links {
             expires_at,
         })
     }
+}
+
+/// A conversation's id, and how many memberships of it had ended.
+type Place<'a> = (&'a str, i64);
+
+/// The conversation with its departures, the expiry and the signature of a link's query, in the one way in which links are
+/// written: one that says the same in other words, or more, is another address to caches, and no link of ours.
+fn parts(query: &str) -> Option<(Option<Place<'_>>, i64, &str)> {
+    let (place, rest) = match query.strip_prefix("c=") {
+        None => (None, query),
+        Some(rest) => {
+            let (conversation, rest) = rest
+                .split_once("&v=")
+                .filter(|(conversation, _)| !conversation.is_empty())?;
+            let (departures, rest) = rest.split_once('&')?;
+            (Some((conversation, number(departures)?)), rest)
+        }
+    };
+    let (expiry, signature) = rest.strip_prefix("e=")?.split_once("&s=")?;
+    Some((place, number(expiry)?, signature))
+}
+
+/// A number as `Display` writes it: `+1` and `01` are not.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 /// The attachment that an address of ours names, whatever is signed in it, whether it has expired, and wherever this
@@ -228,6 +239,44 @@ mod tests {
     }
 
     const ID: &str = "7n42dgm5tflk9n8mt7fhc7fh9x";
+
+    #[test]
+    fn a_link_is_good_to_the_letter_and_not_in_other_words() {
+        let links = links();
+        let signed = |conversation: &str, expiry: i64| {
+            let signed = Signed {
+                id: ID,
+                variant: Variant::File,
+                conversation,
+                departures: 0,
+                expiry,
+            };
+            URL_SAFE_NO_PAD.encode(signed.over(&links.key).finalize().into_bytes())
+        };
+        let expiry = links.expiry();
+        let (own, shared) = (signed("", expiry), signed("con", expiry));
+        let is_good = |query: &str| links.verified(ID, "file", query).is_ok();
+        assert!(is_good(&format!("e={expiry}&s={own}")));
+        assert!(is_good(&format!("c=con&v=0&e={expiry}&s={shared}")));
+        for other in [
+            format!("e={expiry}&s={own}&x=1"),
+            format!("x=1&e={expiry}&s={own}"),
+            format!("e={expiry}&s={own}&"),
+            format!("&e={expiry}&s={own}"),
+            format!("e=+{expiry}&s={own}"),
+            format!("e=0{expiry}&s={own}"),
+            format!("s={own}&e={expiry}"),
+            format!("e={expiry}&s={own}="),
+            format!("c=&v=0&e={expiry}&s={own}"),
+            format!("v=0&e={expiry}&s={own}"),
+            format!("c=con&v=+0&e={expiry}&s={shared}"),
+            format!("c=con&v=-0&e={expiry}&s={shared}"),
+            format!("c=con&c=con&v=0&e={expiry}&s={shared}"),
+            format!("v=0&c=con&e={expiry}&s={shared}"),
+        ] {
+            assert!(!is_good(&other), "{other}");
+        }
+    }
 
     #[test]
     fn an_address_of_ours_is_known_wherever_it_was_made() {

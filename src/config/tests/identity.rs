@@ -41,11 +41,39 @@ fn each_set_of_public_keys_is_one_issuers() {
             "{sentence}"
         );
     }
+    for (issuers, expected) in [
+        ("a", "DOORBELL_JWT_ISSUER 1 issuer,"),
+        ("", "DOORBELL_JWT_ISSUER no issuer,"),
+    ] {
+        let sentence = jwt("https://a.example,https://b.example", issuers)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            sentence.contains("2 sets of keys") && sentence.contains(expected),
+            "{sentence}"
+        );
+    }
     let notes = settings(&[("DOORBELL_JWKS_URL", "https://id.example/jwks")]).notes;
     assert!(
         notes.iter().any(|note| note.contains("DOORBELL_JWT_ISSUER")),
         "{notes:?}"
     );
+}
+
+#[test]
+fn a_file_of_api_keys_that_everybody_can_read_is_noted() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    std::fs::write(&path, "an-api-key-that-is-long-enough-for-anyone\n").unwrap();
+    for (mode, is_noted) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let notes = settings(&[("DOORBELL_API_KEYS_FILE", path.to_str().unwrap())]).notes;
+        let noted = notes
+            .iter()
+            .any(|note| note.contains("DOORBELL_API_KEYS_FILE") && note.contains("chmod"));
+        assert_eq!(noted, is_noted, "{mode:o}: {notes:?}");
+    }
 }
 
 #[test]

@@ -209,9 +209,12 @@ fn inspect_source(from: &dyn ReadAt, length: u64, limits: &MediaLimits) -> Resul
         }
         MediaType::Mp4 | MediaType::Quicktime => mp4::inspect(media_type, &mut source, limits),
         MediaType::Webm => webm::inspect(&mut source, limits),
+        // What begins as a video turns out to be sound alone when its tracks are read.
+        MediaType::Mp4Audio | MediaType::WebmAudio => return Err(MediaFault::broken("The file holds no picture.")),
         MediaType::Pdf => pdf::inspect(&mut source),
         MediaType::Text => text::inspect(&mut source),
     }?;
+    limits.check_bytes(inspected.media_type.kind(), length)?;
     if inspected.media_type.kind() != MediaKind::Image {
         pdf::refuse_archive_end(&mut source)?;
     }

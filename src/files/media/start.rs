@@ -1,7 +1,7 @@
 //! The type of a file by its first bytes, as the MIME Sniffing Standard (mimesniff.spec.whatwg.org) tells them, but
 //! stricter: what could be taken for two things is refused.
 
-use super::{MediaFault, text};
+use super::{MediaFault, text, webm};
 use crate::model::{MediaKind, MediaType};
 
 /// So many first bytes decide, or all of a shorter file.
@@ -35,7 +35,10 @@ pub(super) fn judge(start: &[u8]) -> Result<MediaType, MediaFault> {
         return judge_brands(start);
     }
     if start.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
-        return judge_doctype(start);
+        return match webm::is_named_by(start) {
+            true => Ok(MediaType::Webm),
+            false => Err(not_allowed()),
+        };
     }
     if start.starts_with(b"%PDF-") {
         return Ok(MediaType::Pdf);
@@ -73,18 +76,6 @@ fn judge_brands(start: &[u8]) -> Result<MediaType, MediaFault> {
         return Ok(MediaType::Mp4);
     }
     Err(not_allowed())
-}
-
-/// The header of EBML (RFC 8794) is a few dozen bytes; the walk reads it again, in full.
-fn judge_doctype(start: &[u8]) -> Result<MediaType, MediaFault> {
-    let head = start.get(..64).unwrap_or(start);
-    // The element DocType, with the length of its text: "webm".
-    let is_webm = head.windows(7).any(|window| window == b"\x42\x82\x84webm");
-    if is_webm {
-        Ok(MediaType::Webm)
-    } else {
-        Err(not_allowed())
-    }
 }
 
 /// Beginnings of texts that are programs or documents to other software.

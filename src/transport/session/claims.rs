@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::{
-    claim::{ObjectWithoutRepeats, id_of, issued_at_ms, judge_times, text},
+    claim::{ObjectWithoutRepeats, Profile, id_of, issued_at_ms, judge_times, profile},
     token::{Claims, TokenFault},
 };
 use crate::model::limits;
@@ -84,12 +84,18 @@ fn person(
 ) -> Result<Claims, TokenFault> {
     let id = members.get(user_id).filter(|id| !id.is_null()).ok_or(NO_USER)?;
     let latest_ms = now_ms.saturating_add(limits::TOKEN_LIFETIME.as_millis() as i64);
+    let Profile {
+        name,
+        email,
+        image,
+        role,
+    } = profile(members);
     Ok(Claims {
         user_id: id_of(id)?,
-        name: text(members, "name", limits::NAME_CHARS),
-        email: text(members, "email", limits::EMAIL_CHARS),
-        image: text(members, "picture", limits::URL_CHARS).or_else(|| text(members, "image", limits::URL_CHARS)),
-        role: text(members, "role", limits::ROLE_CHARS),
+        name,
+        email,
+        image,
+        role,
         issued_at_ms,
         expires_at_ms: expires_at_ms.min(latest_ms),
     })

@@ -16,7 +16,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::{Map, Value};
 
 use super::{
-    claim::{ObjectWithoutRepeats, id_of, issued_at_ms, judge_times, text},
+    claim::{ObjectWithoutRepeats, Profile, id_of, issued_at_ms, judge_times, profile},
     jwks::KeySet,
 };
 use crate::config::{JwtSettings, Secret};
@@ -118,12 +118,18 @@ impl TokenVerifier {
         let expires_at_ms = judge_times(claims, limits::TOKEN_LEEWAY, now_ms)?;
         self.judge_issuer(claims)?;
         self.judge_audience(claims)?;
+        let Profile {
+            name,
+            email,
+            image,
+            role,
+        } = profile(claims);
         Ok(Claims {
             user_id: user_id(claims)?,
-            name: text(claims, "name", limits::NAME_CHARS),
-            email: text(claims, "email", limits::EMAIL_CHARS),
-            image: text(claims, "picture", limits::URL_CHARS).or_else(|| text(claims, "image", limits::URL_CHARS)),
-            role: text(claims, "role", limits::ROLE_CHARS),
+            name,
+            email,
+            image,
+            role,
             issued_at_ms: issued_at_ms(claims, now_ms)?,
             expires_at_ms,
         })

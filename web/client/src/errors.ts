@@ -1,10 +1,10 @@
 import type { Reason } from './api.js';
 
 /** What is not refused for good: the same may succeed later. */
-const PASSING = new Set(['UNAVAILABLE', 'RATE_LIMITED', 'NETWORK', 'TIMEOUT', 'UNAUTHENTICATED', 'SIGNED_OUT', 'ABORTED']);
+const PASSING = new Set(['UNAVAILABLE', 'LOCKED', 'RATE_LIMITED', 'NETWORK', 'TIMEOUT', 'UNAUTHENTICATED', 'SIGNED_OUT', 'ABORTED']);
 const CODES: Record<number, string> = {
   400: 'INVALID', 401: 'UNAUTHENTICATED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 409: 'CONFLICT',
-  413: 'TOO_LARGE', 415: 'UNSUPPORTED_MEDIA', 429: 'RATE_LIMITED',
+  413: 'TOO_LARGE', 415: 'UNSUPPORTED_MEDIA', 423: 'LOCKED', 429: 'RATE_LIMITED',
 };
 
 /** Why a call did not work. `code` is the server's, or `NETWORK`, `TIMEOUT`, `ABORTED`, `SIGNED_OUT`, `DISCARDED`, `OUTBOX_FULL`, `STORAGE`. */

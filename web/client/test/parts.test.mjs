@@ -177,8 +177,9 @@ test('an address that is none is said so at once', () => {
 
 test('what is refused for good is told from what may pass', () => {
   for (const code of ['INVALID', 'FORBIDDEN', 'NOT_FOUND', 'CONFLICT', 'TOO_LARGE', 'UNSUPPORTED_MEDIA']) assert.ok(new DoorbellError(code, '').isFinal, code);
-  for (const code of ['UNAVAILABLE', 'RATE_LIMITED', 'NETWORK', 'TIMEOUT', 'UNAUTHENTICATED']) assert.ok(!new DoorbellError(code, '').isFinal, code);
+  for (const code of ['UNAVAILABLE', 'LOCKED', 'RATE_LIMITED', 'NETWORK', 'TIMEOUT', 'UNAUTHENTICATED']) assert.ok(!new DoorbellError(code, '').isFinal, code);
   assert.equal(refusal(502, '<html>Bad gateway</html>', '3').code, 'UNAVAILABLE');
+  assert.equal(refusal(423, '', null).code, 'LOCKED');
   assert.equal(refusal(502, '<html>Bad gateway</html>', '3').retryAfterMs, 3000);
   assert.equal(refusal(429, '{"error":"Too fast.","code":"RATE_LIMITED","retryAfterMs":120}', '1').retryAfterMs, 120);
   assert.equal(asError(new TypeError('fetch failed')).code, 'NETWORK');

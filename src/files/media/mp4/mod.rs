@@ -79,6 +79,16 @@ pub(super) fn inspect(
         }
         samples::wipe(source, track, &data, &mut changes)?;
     }
+    let media_type = match (movie.tracks.iter().any(Track::is_picture), media_type) {
+        (true, media_type) => media_type,
+        (false, MediaType::Mp4) => MediaType::Mp4Audio,
+        // QuickTime has no registered type for it.
+        (false, _) => {
+            return Err(MediaFault::unsupported(
+                "The MOV file holds sound alone; save it as MP4 (M4A).",
+            ));
+        }
+    };
     let (width, height) = movie.tracks.iter().find_map(Track::size).unzip();
     let (poster, preview) = cover.unzip();
     Ok(Inspected {

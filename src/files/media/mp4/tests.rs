@@ -31,6 +31,9 @@ fn a_video_says_how_large_and_how_long_it_is() {
     };
     let sound = taken(&sound.bytes());
     assert_eq!((sound.width, sound.duration_ms), (None, Some(2500)));
+    assert_eq!(sound.media_type, MediaType::Mp4Audio, "sound alone is no video");
+    let recorded = taken(&fixture("recorder-opus.mp4"));
+    assert_eq!(recorded.media_type, MediaType::Mp4Audio);
 }
 
 #[test]

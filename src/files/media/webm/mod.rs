@@ -108,6 +108,10 @@ pub(super) fn inspect(source: &mut Source<'_>, limits: &MediaLimits) -> Result<I
             "The video has a track that is neither picture nor sound; save it without.",
         ));
     }
+    let media_type = match found.tracks.iter().any(|track| track.kind == VIDEO_TRACK) {
+        true => MediaType::Webm,
+        false => MediaType::WebmAudio,
+    };
     let size = found.tracks.iter().find(|track| track.width > 0 && track.height > 0);
     let poster = found
         .key_frame
@@ -120,7 +124,7 @@ pub(super) fn inspect(source: &mut Source<'_>, limits: &MediaLimits) -> Result<I
         preview,
         poster,
         cleaned: found.changes.into_cleaned(),
-        ..Inspected::of(MediaType::Webm)
+        ..Inspected::of(media_type)
     })
 }
 
@@ -134,6 +138,25 @@ impl Found {
         let counted = u64::try_from(counted).unwrap_or(u64::MAX);
         [told, counted].into_iter().find(|ms| (1..YEAR_MS).contains(ms))
     }
+}
+
+/// Do the first bytes of a file, which hold more than any header has, say that it is WebM? The walk reads them again, in full.
+pub(super) fn is_named_by(start: &[u8]) -> bool {
+    let doc_type = || {
+        let mut source = Source::new(&start, start.len() as u64);
+        let mut changes = Changes::default();
+        let head = Row::of_file(&source)
+            .next(&mut source, &mut changes)?
+            .ok_or_else(damaged)?;
+        let mut row = Row::inside(&head);
+        while let Some(element) = row.next(&mut source, &mut changes)? {
+            if element.id == id::DOC_TYPE {
+                return text(&mut source, &element);
+            }
+        }
+        Err(damaged())
+    };
+    doc_type().is_ok_and(|doc_type| doc_type == b"webm")
 }
 
 /// The header (RFC 8794, 11.2): it must say that the file is WebM, and that a reader of today reads it.

@@ -1,5 +1,5 @@
-use super::super::{Inspected, samples::*};
-use crate::model::MediaType;
+use super::super::{Inspected, MediaFault, MediaLimits, samples::*};
+use crate::model::{MediaKind, MediaType};
 
 fn taken(bytes: &[u8]) -> Inspected {
     judged(bytes).expect("it is taken")
@@ -39,6 +39,51 @@ fn what_a_browser_recorded_is_taken_and_vp8_has_a_poster() {
             assert!(red > 200 && green > 200 && blue > 200, "{name}: {red} {green} {blue}");
         }
     }
+}
+
+#[test]
+fn the_kind_of_the_file_is_known_however_its_header_writes_lengths() {
+    let whole = webm(&[], &[]);
+    let body = &whole[webm_head(b"webm").len()..];
+    let long = |id: &[u8], text: &[u8]| {
+        let mut element = id.to_vec();
+        element.extend((0x0100_0000_0000_0000 | u64::try_from(text.len()).expect("short")).to_be_bytes());
+        [&element, text].concat()
+    };
+    let headers: [Vec<u8>; 3] = [
+        long(&[0x42, 0x82], b"webm"),
+        long(&[0x42, 0x82], b"webm\0\0\0\0"),
+        // The type behind more than 64 bytes of others.
+        [
+            [long(&[0x42, 0x86], &[0, 0, 1]), long(&[0x42, 0xf7], &[1])]
+                .concat()
+                .repeat(4),
+            long(&[0x42, 0x82], b"webm"),
+        ]
+        .concat(),
+    ];
+    for header in headers {
+        let bytes = [&long(&[0x1a, 0x45, 0xdf, 0xa3], &header)[..], body].concat();
+        assert_eq!(taken(&bytes).media_type, MediaType::Webm, "{header:x?}");
+        let matroska: Vec<u8> = bytes
+            .iter()
+            .map(|byte| if *byte == b'w' { b'x' } else { *byte })
+            .collect();
+        assert!(judged(&matroska).is_err());
+    }
+}
+
+#[test]
+fn sound_alone_is_no_video() {
+    let sound = taken(&fixture("recorder-opus.webm"));
+    assert_eq!((sound.media_type, sound.width), (MediaType::WebmAudio, None));
+    assert_eq!(sound.media_type.kind(), MediaKind::File);
+    let few = MediaLimits {
+        image_bytes: 1_000,
+        ..limits()
+    };
+    let refused = super::super::inspect_bytes(&fixture("recorder-opus.webm"), &few).unwrap_err();
+    assert!(matches!(refused, MediaFault::TooLarge(_)), "{refused}");
 }
 
 #[test]
