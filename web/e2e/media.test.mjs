@@ -85,7 +85,7 @@ test('a file that cannot be sent is refused with a reason, and the others go', a
   const page = await open(t, chat('mira'));
   await field(page).waitFor();
   await choose(page, { name: 'page.html', mimeType: 'text/html', buffer: Buffer.from('<script>alert(1)</script>') }, picture('good.png'));
-  await page.getByText(/page\.html \(.*\) cannot be sent/).first().waitFor();
+  await page.getByText(/page\.html is of the type .*, which cannot be sent/).first().waitFor();
   await page.getByRole('button', { name: 'Remove good.png' }).waitFor();
   assert.equal(await page.getByRole('button', { name: 'Remove page.html' }).count(), 0);
 });

@@ -18,7 +18,7 @@ export async function whyUnreachable(server: string, fallback: Reason): Promise<
   } catch {
     return fallback;
   }
-  return { code: 'ORIGIN_REFUSED', message: `The chat at ${server} does not let in pages of ${location.origin}. Name it in FRONTEND_URL.` };
+  return { code: 'ORIGIN_REFUSED', message: `The chat at ${server} does not let in pages of ${location.origin}. FRONTEND_URL must name that address.` };
 }
 
 /** Tells of requests to the server that the page's own policy forbids. */

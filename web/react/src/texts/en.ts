@@ -85,7 +85,7 @@ export const en = {
   uploadRefused: '{name} cannot be sent: {reason}',
   cancelUpload: 'Cancel the upload of {name}',
   retryUpload: 'Upload {name} again',
-  refusedType: '{name} ({type}) cannot be sent. Photos (JPEG, PNG, GIF, WebP), videos (MP4, WebM, MOV), PDF and plain text can.',
+  refusedType: '{name} is of the type {type}, which cannot be sent. Photos (JPEG, PNG, GIF, WebP), videos (MP4, WebM, MOV), PDF and plain text can.',
   refusedSize: '{name} has {size}. At most {limit} can be sent.',
   refusedEmpty: '{name} is empty.',
   refusedCount: 'At most {limit} files fit into one message.',
@@ -118,7 +118,7 @@ export const en = {
   notifyAsk: 'Get told when {name} answers?',
   notifyYes: 'Turn on notifications',
   notifyNo: 'Not now',
-  notifyBlocked: 'Your browser blocks notifications here. Its settings can change that.',
+  notifyBlocked: 'Your browser blocks notifications for this site. You can change that in its settings.',
 };
 
 /** Every text of the components. A language that lacks one does not compile. */
