@@ -1,3 +1,5 @@
+import { writeAhead, writtenAhead } from './write-ahead.js';
+
 /** Where the client keeps what must outlive the page. Values are plain data and Blobs. */
 export interface StorageLike {
   get(key: string): Promise<unknown>;
@@ -47,26 +49,35 @@ export function indexedDbStorage(name = 'doorbell'): StorageLike {
       opened = null;
       throw error;
     }));
-  const read = async () => (await open()).transaction(STORE).objectStore(STORE);
-  const write = async (change: (store: IDBObjectStore) => void) => {
+  const write = async (key: string, value?: unknown) => {
+    const written = writeAhead(name, key, value);
     // Strict: a message that the reader was shown as kept must outlive the machine's sudden end, too.
     const transaction = (await open()).transaction(STORE, 'readwrite', { durability: 'strict' });
     await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onerror = transaction.onabort = () => reject(transaction.error);
-      change(transaction.objectStore(STORE));
+      const store = transaction.objectStore(STORE);
+      if (value === undefined) store.delete(key);
+      else store.put(value, key);
+      // Not left to the browser, which waits until the page has seen that it is written.
+      transaction.commit();
     });
+    written();
+  };
+  const entries = async (prefix: string): Promise<[string, unknown][]> => {
+    // Read first: what the database gets meanwhile is in both then, not in neither.
+    const ahead = writtenAhead(name, prefix);
+    const store = (await open()).transaction(STORE).objectStore(STORE);
+    const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
+    const [keys, values] = await Promise.all([result(store.getAllKeys(range)), result(store.getAll(range))]);
+    const found = new Map<string, unknown>([...keys.map((key, at) => [key, values[at]] as [string, unknown]), ...ahead]);
+    return [...found].filter(([, value]) => value !== undefined).sort(([a], [b]) => (a < b ? -1 : 1));
   };
   return {
-    get: async (key) => result((await read()).get(key)),
-    set: (key, value) => write((store) => store.put(value, key)),
-    delete: (key) => write((store) => store.delete(key)),
-    entries: async (prefix) => {
-      const store = await read();
-      const range = IDBKeyRange.bound(prefix, `${prefix}\uffff`);
-      const [keys, values] = await Promise.all([result(store.getAllKeys(range)), result(store.getAll(range))]);
-      return keys.map((key, at) => [String(key), values[at]]);
-    },
+    get: async (key) => new Map(await entries(key)).get(key),
+    set: write,
+    delete: write,
+    entries,
   };
 }
 
