@@ -63,6 +63,8 @@ test('what is written on the page arrives at the other side, and the answer come
   const page = await visit(t, url);
   await launcher(page).click();
   await field(page).waitFor();
+  const scripts = page.asked.filter((path) => path.endsWith('.js'));
+  assert.equal(scripts.length, 2, `the loader and the panel are all that it took: ${scripts}`);
   assert.match(await dialog(page).textContent(), /Two rooms above the chandlery/, 'the page says what the server does not know');
   await say(page, 'Is it still free?');
   await statusOf(page, 'Is it still free?', 'Sent').waitFor({ state: 'attached' });
@@ -281,14 +283,24 @@ test('it looks the same on a page with a small root font, an accent of its own, 
   const popup = page.locator('dialog.db-popup');
   const looks = await popup.evaluate((element) => {
     const style = getComputedStyle(element);
-    return { size: style.fontSize, layer: style.zIndex, left: Math.round(element.getBoundingClientRect().left), scheme: style.colorScheme };
+    return { size: style.fontSize, layer: style.zIndex, left: Math.round(element.getBoundingClientRect().left), scheme: style.colorScheme, accent: style.getPropertyValue('--db-accent-ink') };
   });
-  assert.deepEqual(looks, { size: '16px', layer: '77', left: 20, scheme: 'dark' });
+  assert.deepEqual(looks, { size: '16px', layer: '77', left: 20, scheme: 'dark', accent: 'rgb(255 216 77)' });
   const button = await page.locator('.launcher').evaluate((element) => {
     const style = getComputedStyle(element);
     return { colour: style.color, background: style.backgroundColor, right: Math.round(innerWidth - element.getBoundingClientRect().right) };
   });
   assert.deepEqual(button, { colour: 'rgb(23, 19, 16)', background: 'rgb(255, 216, 77)', right: 20 });
+});
+
+test('an accent that is no colour leaves the widget in its own', async (t) => {
+  const { url } = listing(unique('ann'), { tag: { accent: 'brand' } });
+  const page = await visit(t, url);
+  await launcher(page).click();
+  await say(page, 'Green');
+  for (const element of [page.locator('.launcher'), bubble(page, 'Green').locator('.db-bubble')]) {
+    assert.equal(await element.evaluate((one) => getComputedStyle(one).backgroundColor), 'rgb(24, 92, 78)');
+  }
 });
 
 for (const [name, options, language] of [['light', {}, 'en'], ['dark', { colorScheme: 'dark' }, 'en'], ['right to left', {}, 'ar'], ['on a phone', { width: 390, height: 844, hasTouch: true }, 'en']]) {
@@ -379,6 +391,7 @@ test('long polling alone carries the chat', async (t) => {
   await server.say({ token: mint(owner) }, body.conversations.find((one) => one.listing?.id === id).id, 'It arrives.');
   await bubble(page, 'It arrives.').waitFor();
   assert.ok(!page.asked.some((path) => path.startsWith('/widget/polling-')), 'it is a live connection');
+  assert.ok(page.asked.some((path) => path.startsWith('/widget/long-polling-')), page.asked.join());
 });
 
 test('the loader has the words of the panel, in each language', async (t) => {

@@ -45,6 +45,13 @@ const oneLanguage = {
   },
 };
 
+/** The loader has computed what goes with the accent, and the panel inherits it. */
+const noAccent = {
+  name: 'no-accent',
+  enforce: 'pre',
+  load: (id) => (id === path.join(react, 'theme/accent.js') ? 'export const parseColour = () => null; export const accentVariables = parseColour;' : undefined),
+};
+
 /**
  * Components that a first conversation does without: each part comes, with its style sheet, when one of them is shown,
  * and nothing stands in its place until then. Paths are those in the React package.
@@ -103,7 +110,7 @@ const plainImports = {
 /** The React package tells servers that it is for browsers, which a browser need not be told. */
 const onLog = (level, log, tell) => void (log.code === 'MODULE_LEVEL_DIRECTIVE' || tell(level, log));
 
-const panelPlugins = [oneLanguage, later, leanSockets, plainImports];
+const panelPlugins = [oneLanguage, noAccent, later, leanSockets, plainImports];
 
 async function buildAll() {
   await rm(dist, { recursive: true, force: true });

@@ -52,7 +52,7 @@ export async function start(surroundings: Surroundings): Promise<Panel> {
   root.append(place);
   const tree = createRoot(place);
   tree.render(
-    <DoorbellProvider client={client} accent={settings.accent} theme={settings.theme} locale={locale} texts={texts}
+    <DoorbellProvider client={client} theme={settings.theme} locale={locale} texts={texts}
       describeListing={describe} titleCount={settings.titleCount} notifications={settings.notifications} onSignIn={signIn(surroundings)}>
       <View settings={settings} texts={texts} asking={asking} diagnosis={diagnosis} onSignIn={signIn(surroundings)} onPopup={(now) => {
         popup = now;

@@ -35,7 +35,6 @@ export interface Settings {
   target: Target;
 }
 
-const DEFAULT_ACCENT = '#185c4e';
 /** Above whatever a page has, and one below the highest there is, for the page's own emergencies. */
 const DEFAULT_Z_INDEX = '2147483000';
 
@@ -60,7 +59,7 @@ export function settingsOf(script: HTMLScriptElement): Settings {
     server: (server ? new URL(server, document.baseURI).href : new URL('.', script.src).href).replace(/\/$/, ''),
     tokenUrl,
     signInUrl,
-    accent: accent || DEFAULT_ACCENT,
+    accent: accent ?? '',
     theme: oneOf(theme, ['auto', 'light', 'dark'], 'auto'),
     locale,
     zIndex: Number.isInteger(Number(zIndex || '-')) ? zIndex! : DEFAULT_Z_INDEX,
