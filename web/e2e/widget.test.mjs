@@ -351,6 +351,69 @@ test('a part that does not come at once comes a moment later, and no style of it
   assert.equal(row, '14px', 'the list came with its styles');
 });
 
+/** From here on the server has another build: it answers 404 for whatever of this one is not loaded. */
+const deploy = (page) => page.route('**/widget/*-*.js', (route) => route.continue({ url: `${server.url}/widget/gone-1.js` }));
+const OLDER = /This page is older than the chat\./;
+const GONE = [/status of 404/, /a part of the chat did not load/];
+
+test('a page that is older than the server says so once, and what was written is there after the reload', async (t) => {
+  const page = await visit(t, listing(unique('ann')).url, { allowed: GONE });
+  await launcher(page).click();
+  await say(page, 'Before the new version');
+  await statusOf(page, 'Before the new version', 'Sent').waitFor({ state: 'attached' });
+  await deploy(page);
+  await page.locator('input[type=file]').first().setInputFiles({ name: 'view.png', mimeType: 'image/png', buffer: png(320, 240, 1) });
+  await dialog(page).getByText(OLDER).waitFor();
+  assert.equal(await dialog(page).getByRole('alert').count(), 1);
+  const [popup, writing] = [await dialog(page).boundingBox(), await field(page).boundingBox()];
+  assert.ok(writing.y + writing.height <= popup.y + popup.height, 'the field is not pushed out of the chat');
+  await page.unroute('**/widget/*-*.js');
+  page.asked.length = 0;
+  await field(page).fill('Half a sentence');
+  await Promise.all([page.waitForEvent('load'), dialog(page).getByRole('button', { name: 'Reload' }).click()]);
+  assert.ok(page.asked.filter((path) => path === '/widget.js').length > 1, 'the loader was fetched past the cache as well');
+  await bubble(page, 'Before the new version').waitFor();
+  await eventually('the draft is back', async () => (await field(page).inputValue()) === 'Half a sentence');
+  assert.equal(await dialog(page).getByText(OLDER).count(), 0);
+});
+
+test('where the list of an older page is gone, it says so in its place', async (t) => {
+  const url = site.put(`/${unique('page')}`, { server: server.url, tag: { 'token-url': `/token?as=${unique('ann')}`, launcher: '' } });
+  const page = await visit(t, url, { allowed: GONE });
+  await page.locator('.launcher').hover();
+  await eventually('the panel is there', () => page.asked.some((path) => path.startsWith('/widget/panel-')));
+  await page.waitForLoadState('networkidle');
+  await deploy(page);
+  await page.locator('.launcher').click();
+  await dialog(page).getByText(OLDER).waitFor();
+  await dialog(page).getByRole('button', { name: 'Reload' }).waitFor();
+  await dialog(page).getByRole('button', { name: 'Close chat' }).click();
+  await dialog(page).waitFor({ state: 'detached' });
+});
+
+test('a part that the network does not bring is no reason to call the page old', async (t) => {
+  const page = await visit(t, listing(unique('ann')).url, { allowed: [/ERR_FAILED/] });
+  await launcher(page).click();
+  await field(page).waitFor();
+  let attempts = 0;
+  await page.route('**/widget/media-*.js', (route) => ((attempts += 1) < 3 ? route.abort() : route.fallback()));
+  await page.locator('input[type=file]').first().setInputFiles({ name: 'view.png', mimeType: 'image/png', buffer: png(320, 240, 1) });
+  await page.locator('.db-tray .db-tile').waitFor();
+  assert.equal(await dialog(page).getByText(OLDER).count(), 0);
+});
+
+test('a loader from before a new version starts the panel of that version', async (t) => {
+  const prepare = (browser) => browser.route('**/widget.js', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: (await answer.text()).replace(/panel-[\w-]+\.js/, 'panel-older.js') });
+  });
+  const page = await visit(t, listing(unique('ann')).url, { prepare, allowed: GONE });
+  await launcher(page).click();
+  await say(page, 'By the new panel');
+  await statusOf(page, 'By the new panel', 'Sent').waitFor({ state: 'attached' });
+  assert.ok(page.asked.includes('/widget/panel-older.js') && page.asked.includes('/widget/panel.js'), page.asked.join());
+});
+
 test('a photo comes with the code that shows it', async (t) => {
   const page = await visit(t, listing(unique('ann')).url);
   await launcher(page).click();

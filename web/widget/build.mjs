@@ -1,5 +1,5 @@
 // Builds the panel, and then the loader, which has to know the panel's name.
-import { readFile, rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
@@ -129,6 +129,7 @@ async function buildAll() {
     },
   });
   const entry = panel.output.find((file) => file.type === 'chunk' && file.isEntry);
+  await writeFile(path.join(dist, 'widget/panel.js'), `export * from './${entry.fileName}';\n`);
   await build({
     ...common,
     define: { ...common.define, PANEL: JSON.stringify(`/widget/${entry.fileName}`) },

@@ -1,5 +1,6 @@
 // Most networks let WebSockets through, so the other transport is fetched when the first has failed.
 import { Transport } from '#engine/transport.js';
+import { lookWhetherOutdated } from '../src/later.tsx';
 
 export class LaterPolling extends Transport {
   get name() {
@@ -16,7 +17,10 @@ export class LaterPolling extends Transport {
         Object.setPrototypeOf(this, LongPolling.prototype);
         this.doOpen();
       },
-      (fault) => this.onError('fetch error', fault),
+      (fault) => {
+        void lookWhetherOutdated();
+        this.onError('fetch error', fault);
+      },
     );
   }
 
