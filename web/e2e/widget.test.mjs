@@ -240,6 +240,26 @@ test('a token address that answers something else is told to the developer', asy
   assert.ok(said.some((text) => text.includes('errors.md#token_url')), said.join('\n'));
 });
 
+test('a button or a tag without an owner, or with one that is no id, is told to the developer, and the rest works', async (t) => {
+  const owner = unique('owner');
+  const buttons = [{ 'listing-id': 'room-1' }, { 'listing-id': 'room-2', 'owner-id': 'undefined' }, { 'listing-id': unique('room'), 'owner-id': owner }];
+  const url = site.put(`/${unique('page')}`, { server: server.url, tag: { 'token-url': `/token?as=${unique('ann')}`, 'listing-id': 'flat', 'owner-id': '{{ owner.id }}' }, buttons });
+  const page = await (await newBrowser(t, { allowed: [/opens no conversation/] })).newPage();
+  const said = [];
+  page.on('console', (message) => said.push(message.text()));
+  await page.goto(url);
+  await eventually('each is told', () => said.length === 3);
+  for (const [start, end] of [['flat', '"{{ owner.id }}"'], ['room-1', 'missing'], ['room-2', '"undefined"']]) {
+    assert.ok(said.some((text) => text.includes(`data-listing-id is "${start}", data-owner-id is ${end}. Both must be ids`)), said.join('\n'));
+  }
+  assert.equal(await page.locator('.launcher').count(), 0, 'a tag that names no conversation brings no button');
+  await page.getByRole('button', { name: 'Ask about room 2' }).click();
+  await dialog(page).getByText('No conversations yet').waitFor();
+  await page.getByRole('button', { name: 'Ask about room 3' }).click();
+  await say(page, 'The third works');
+  await statusOf(page, 'The third works', 'Sent').waitFor({ state: 'attached' });
+});
+
 test('a policy that forbids the chat is named, with the directive that is to be changed', async (t) => {
   const { url } = listing(unique('ann'), { connect: '' });
   const page = await visit(t, url, { allowed: [/Content Security Policy/, /Content-Security-Policy/, /POLICY/, /violates the following/, /Refused to connect/] });

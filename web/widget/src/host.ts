@@ -1,6 +1,6 @@
 import { accentVariables, parseColour } from '@doorbell/react/theme';
 import styles from './launcher.css?inline';
-import { targetOf, type Settings, type Target } from './settings.js';
+import { complainOf, targetOf, type Settings, type Target } from './settings.js';
 import type { LoaderWords } from './words.js';
 
 /** `#185c4e`: also where what the page says is no colour. */
@@ -94,7 +94,7 @@ export function buttonOf(event: Event): HTMLElement | null {
 export function prepareButtons(): void {
   for (const element of document.querySelectorAll<HTMLElement>('[data-doorbell-contact]:not([aria-haspopup])')) {
     element.setAttribute('aria-haspopup', 'dialog');
-    if (!targetOf(element) && element.dataset.doorbellContact !== 'list') console.warn('Doorbell: this button needs data-listing-id and data-owner-id.', element);
+    if (!targetOf(element) && element.dataset.doorbellContact !== 'list') complainOf(element);
     if (element.matches('button, a[href], input, summary')) continue;
     element.setAttribute('role', 'button');
     element.tabIndex = 0;
