@@ -73,6 +73,8 @@ fn page_policy(files: &str) -> String {
 /// hold nothing of anybody's, and it is the server's answers that are not for every origin.
 const WIDGET_LOADER: &str = "/widget.js";
 const WIDGET_PARTS: &str = "/widget/";
+/// Leads loaders of an older binary, on pages that have been open for long, to the panel of this one.
+const WIDGET_PANEL_OF_NOW: &str = "/widget/panel.js";
 /// For pages that isolate themselves from everything that does not say this.
 const CROSS_ORIGIN_RESOURCE_POLICY: header::HeaderName =
     header::HeaderName::from_static("cross-origin-resource-policy");
@@ -115,6 +117,7 @@ pub fn built(request: &HeaderMap, file: &'static File) -> Response<Body> {
     };
     let kept = match file.path {
         WIDGET_LOADER => Kept::Shortly,
+        WIDGET_PANEL_OF_NOW => Kept::WhileCurrent,
         path if path.starts_with("/assets/") || path.starts_with(WIDGET_PARTS) => Kept::ForEver,
         _ => Kept::WhileCurrent,
     };
@@ -272,6 +275,11 @@ mod tests {
             kept(built(&HeaderMap::new(), &PANEL)),
             "public, max-age=31536000, immutable"
         );
+        const PANEL_OF_NOW: File = File {
+            path: "/widget/panel.js",
+            ..SCRIPT
+        };
+        assert_eq!(kept(built(&HeaderMap::new(), &PANEL_OF_NOW)), "no-cache");
         const FAVICON: File = File {
             path: "/favicon.svg",
             ..SCRIPT

@@ -63,6 +63,8 @@ test('what is written on the page arrives at the other side, and the answer come
   const page = await visit(t, url);
   await launcher(page).click();
   await field(page).waitFor();
+  const scripts = page.asked.filter((path) => path.endsWith('.js'));
+  assert.equal(scripts.length, 2, `the loader and the panel are all that it took: ${scripts}`);
   assert.match(await dialog(page).textContent(), /Two rooms above the chandlery/, 'the page says what the server does not know');
   await say(page, 'Is it still free?');
   await statusOf(page, 'Is it still free?', 'Sent').waitFor({ state: 'attached' });
@@ -238,6 +240,26 @@ test('a token address that answers something else is told to the developer', asy
   assert.ok(said.some((text) => text.includes('errors.md#token_url')), said.join('\n'));
 });
 
+test('a button or a tag without an owner, or with one that is no id, is told to the developer, and the rest works', async (t) => {
+  const owner = unique('owner');
+  const buttons = [{ 'listing-id': 'room-1' }, { 'listing-id': 'room-2', 'owner-id': 'undefined' }, { 'listing-id': unique('room'), 'owner-id': owner }];
+  const url = site.put(`/${unique('page')}`, { server: server.url, tag: { 'token-url': `/token?as=${unique('ann')}`, 'listing-id': 'flat', 'owner-id': '{{ owner.id }}' }, buttons });
+  const page = await (await newBrowser(t, { allowed: [/opens no conversation/] })).newPage();
+  const said = [];
+  page.on('console', (message) => said.push(message.text()));
+  await page.goto(url);
+  await eventually('each is told', () => said.length === 3);
+  for (const [start, end] of [['flat', '"{{ owner.id }}"'], ['room-1', 'missing'], ['room-2', '"undefined"']]) {
+    assert.ok(said.some((text) => text.includes(`data-listing-id is "${start}", data-owner-id is ${end}. Both must be ids`)), said.join('\n'));
+  }
+  assert.equal(await page.locator('.launcher').count(), 0, 'a tag that names no conversation brings no button');
+  await page.getByRole('button', { name: 'Ask about room 2' }).click();
+  await dialog(page).getByText('No conversations yet').waitFor();
+  await page.getByRole('button', { name: 'Ask about room 3' }).click();
+  await say(page, 'The third works');
+  await statusOf(page, 'The third works', 'Sent').waitFor({ state: 'attached' });
+});
+
 test('a policy that forbids the chat is named, with the directive that is to be changed', async (t) => {
   const { url } = listing(unique('ann'), { connect: '' });
   const page = await visit(t, url, { allowed: [/Content Security Policy/, /Content-Security-Policy/, /POLICY/, /violates the following/, /Refused to connect/] });
@@ -281,14 +303,24 @@ test('it looks the same on a page with a small root font, an accent of its own, 
   const popup = page.locator('dialog.db-popup');
   const looks = await popup.evaluate((element) => {
     const style = getComputedStyle(element);
-    return { size: style.fontSize, layer: style.zIndex, left: Math.round(element.getBoundingClientRect().left), scheme: style.colorScheme };
+    return { size: style.fontSize, layer: style.zIndex, left: Math.round(element.getBoundingClientRect().left), scheme: style.colorScheme, accent: style.getPropertyValue('--db-accent-ink') };
   });
-  assert.deepEqual(looks, { size: '16px', layer: '77', left: 20, scheme: 'dark' });
+  assert.deepEqual(looks, { size: '16px', layer: '77', left: 20, scheme: 'dark', accent: 'rgb(255 216 77)' });
   const button = await page.locator('.launcher').evaluate((element) => {
     const style = getComputedStyle(element);
     return { colour: style.color, background: style.backgroundColor, right: Math.round(innerWidth - element.getBoundingClientRect().right) };
   });
   assert.deepEqual(button, { colour: 'rgb(23, 19, 16)', background: 'rgb(255, 216, 77)', right: 20 });
+});
+
+test('an accent that is no colour leaves the widget in its own', async (t) => {
+  const { url } = listing(unique('ann'), { tag: { accent: 'brand' } });
+  const page = await visit(t, url);
+  await launcher(page).click();
+  await say(page, 'Green');
+  for (const element of [page.locator('.launcher'), bubble(page, 'Green').locator('.db-bubble')]) {
+    assert.equal(await element.evaluate((one) => getComputedStyle(one).backgroundColor), 'rgb(24, 92, 78)');
+  }
 });
 
 for (const [name, options, language] of [['light', {}, 'en'], ['dark', { colorScheme: 'dark' }, 'en'], ['right to left', {}, 'ar'], ['on a phone', { width: 390, height: 844, hasTouch: true }, 'en']]) {
@@ -339,6 +371,69 @@ test('a part that does not come at once comes a moment later, and no style of it
   assert.equal(row, '14px', 'the list came with its styles');
 });
 
+/** From here on the server has another build: it answers 404 for whatever of this one is not loaded. */
+const deploy = (page) => page.route('**/widget/*-*.js', (route) => route.continue({ url: `${server.url}/widget/gone-1.js` }));
+const OLDER = /This page is older than the chat\./;
+const GONE = [/status of 404/, /a part of the chat did not load/];
+
+test('a page that is older than the server says so once, and what was written is there after the reload', async (t) => {
+  const page = await visit(t, listing(unique('ann')).url, { allowed: GONE });
+  await launcher(page).click();
+  await say(page, 'Before the new version');
+  await statusOf(page, 'Before the new version', 'Sent').waitFor({ state: 'attached' });
+  await deploy(page);
+  await page.locator('input[type=file]').first().setInputFiles({ name: 'view.png', mimeType: 'image/png', buffer: png(320, 240, 1) });
+  await dialog(page).getByText(OLDER).waitFor();
+  assert.equal(await dialog(page).getByRole('alert').count(), 1);
+  const [popup, writing] = [await dialog(page).boundingBox(), await field(page).boundingBox()];
+  assert.ok(writing.y + writing.height <= popup.y + popup.height, 'the field is not pushed out of the chat');
+  await page.unroute('**/widget/*-*.js');
+  page.asked.length = 0;
+  await field(page).fill('Half a sentence');
+  await Promise.all([page.waitForEvent('load'), dialog(page).getByRole('button', { name: 'Reload' }).click()]);
+  assert.ok(page.asked.filter((path) => path === '/widget.js').length > 1, 'the loader was fetched past the cache as well');
+  await bubble(page, 'Before the new version').waitFor();
+  await eventually('the draft is back', async () => (await field(page).inputValue()) === 'Half a sentence');
+  assert.equal(await dialog(page).getByText(OLDER).count(), 0);
+});
+
+test('where the list of an older page is gone, it says so in its place', async (t) => {
+  const url = site.put(`/${unique('page')}`, { server: server.url, tag: { 'token-url': `/token?as=${unique('ann')}`, launcher: '' } });
+  const page = await visit(t, url, { allowed: GONE });
+  await page.locator('.launcher').hover();
+  await eventually('the panel is there', () => page.asked.some((path) => path.startsWith('/widget/panel-')));
+  await page.waitForLoadState('networkidle');
+  await deploy(page);
+  await page.locator('.launcher').click();
+  await dialog(page).getByText(OLDER).waitFor();
+  await dialog(page).getByRole('button', { name: 'Reload' }).waitFor();
+  await dialog(page).getByRole('button', { name: 'Close chat' }).click();
+  await dialog(page).waitFor({ state: 'detached' });
+});
+
+test('a part that the network does not bring is no reason to call the page old', async (t) => {
+  const page = await visit(t, listing(unique('ann')).url, { allowed: [/ERR_FAILED/] });
+  await launcher(page).click();
+  await field(page).waitFor();
+  let attempts = 0;
+  await page.route('**/widget/media-*.js', (route) => ((attempts += 1) < 3 ? route.abort() : route.fallback()));
+  await page.locator('input[type=file]').first().setInputFiles({ name: 'view.png', mimeType: 'image/png', buffer: png(320, 240, 1) });
+  await page.locator('.db-tray .db-tile').waitFor();
+  assert.equal(await dialog(page).getByText(OLDER).count(), 0);
+});
+
+test('a loader from before a new version starts the panel of that version', async (t) => {
+  const prepare = (browser) => browser.route('**/widget.js', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: (await answer.text()).replace(/panel-[\w-]+\.js/, 'panel-older.js') });
+  });
+  const page = await visit(t, listing(unique('ann')).url, { prepare, allowed: GONE });
+  await launcher(page).click();
+  await say(page, 'By the new panel');
+  await statusOf(page, 'By the new panel', 'Sent').waitFor({ state: 'attached' });
+  assert.ok(page.asked.includes('/widget/panel-older.js') && page.asked.includes('/widget/panel.js'), page.asked.join());
+});
+
 test('a photo comes with the code that shows it', async (t) => {
   const page = await visit(t, listing(unique('ann')).url);
   await launcher(page).click();
@@ -360,12 +455,12 @@ test('polling comes by itself where sockets are blocked', async (t) => {
     await withoutWebSockets(browser);
     await browser.route('**/api/socketio/**', (route) => route.abort());
   };
-  // The chat cannot know better than that the site is not let in.
-  const page = await visit(t, listing(unique('ann')).url, { prepare, allowed: [/ERR_FAILED/, /ORIGIN_REFUSED/] });
+  const page = await visit(t, listing(unique('ann')).url, { prepare, allowed: [/ERR_FAILED/] });
   await launcher(page).click();
   await say(page, 'Without a socket');
   await statusOf(page, 'Without a socket', /^Sent$/).waitFor({ state: 'attached', timeout: 40_000 });
   assert.ok(page.asked.some((path) => path.startsWith('/widget/polling-')), page.asked.join());
+  assert.ok(page.asked.includes('/healthz'), 'it was looked for the reason');
 });
 
 test('long polling alone carries the chat', async (t) => {
@@ -379,6 +474,7 @@ test('long polling alone carries the chat', async (t) => {
   await server.say({ token: mint(owner) }, body.conversations.find((one) => one.listing?.id === id).id, 'It arrives.');
   await bubble(page, 'It arrives.').waitFor();
   assert.ok(!page.asked.some((path) => path.startsWith('/widget/polling-')), 'it is a live connection');
+  assert.ok(page.asked.some((path) => path.startsWith('/widget/long-polling-')), page.asked.join());
 });
 
 test('the loader has the words of the panel, in each language', async (t) => {

@@ -1,5 +1,5 @@
 // Builds the panel, and then the loader, which has to know the panel's name.
-import { readFile, rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
@@ -43,6 +43,13 @@ const oneLanguage = {
     const language = /^\0language:(\w+)$/.exec(id)?.[1];
     if (language) return `export { en as ${language} } from ${JSON.stringify(path.join(react, 'texts/en.js'))};`;
   },
+};
+
+/** The loader has computed what goes with the accent, and the panel inherits it. */
+const noAccent = {
+  name: 'no-accent',
+  enforce: 'pre',
+  load: (id) => (id === path.join(react, 'theme/accent.js') ? 'export const parseColour = () => null; export const accentVariables = parseColour;' : undefined),
 };
 
 /**
@@ -103,7 +110,7 @@ const plainImports = {
 /** The React package tells servers that it is for browsers, which a browser need not be told. */
 const onLog = (level, log, tell) => void (log.code === 'MODULE_LEVEL_DIRECTIVE' || tell(level, log));
 
-const panelPlugins = [oneLanguage, later, leanSockets, plainImports];
+const panelPlugins = [oneLanguage, noAccent, later, leanSockets, plainImports];
 
 async function buildAll() {
   await rm(dist, { recursive: true, force: true });
@@ -122,6 +129,7 @@ async function buildAll() {
     },
   });
   const entry = panel.output.find((file) => file.type === 'chunk' && file.isEntry);
+  await writeFile(path.join(dist, 'widget/panel.js'), `export * from './${entry.fileName}';\n`);
   await build({
     ...common,
     define: { ...common.define, PANEL: JSON.stringify(`/widget/${entry.fileName}`) },

@@ -9,7 +9,8 @@ const ENGINE = 'engine.io-client/build/esm/';
 const INSTEAD = {
   // Servers offer it over HTTP/3, and Doorbell does not.
   'engine.io-client/build/esm/transports/webtransport.js': 'export const WT = undefined;',
-  'engine.io-client/build/esm/transports/polling-xhr.js': `export { XHR } from ${JSON.stringify(path.join(here, 'polling.js'))};`,
+  'engine.io-client/build/esm/transports/polling-xhr.js': `export { LaterPolling as XHR } from ${JSON.stringify(path.join(here, 'later-polling.js'))};`,
+  'engine.io-client/build/esm/index.js': "export { Socket } from './socket.js'; export { installTimerFunctions } from './util.js'; export { nextTick } from './globals.js';",
   'engine.io-client/build/esm/contrib/parseuri.js': `export function parse(address) {
     const { protocol, hostname, port } = new URL(address);
     return { protocol: protocol.slice(0, -1), host: hostname.replace(/[[\\]]/g, ''), port };

@@ -27,6 +27,8 @@ export interface WidgetApi {
   destroy(): void;
 }
 
+// A loader may be older than the panel that it starts, so what follows is added to and never changed.
+
 /** What the loader gives to the panel. */
 export interface Surroundings {
   settings: Settings;

@@ -8,19 +8,6 @@ export function complain({ code, message }: Reason): void {
   console.error(`Doorbell: ${message} (${code}: ${ERRORS}#${code.toLowerCase()})`);
 }
 
-/**
- * Why the server cannot be reached. A browser does not tell a page that was refused from a network that is down, so this looks
- * whether the server answers at all.
- */
-export async function whyUnreachable(server: string, fallback: Reason): Promise<Reason> {
-  try {
-    await fetch(`${server}/healthz`, { mode: 'no-cors', cache: 'no-store' });
-  } catch {
-    return fallback;
-  }
-  return { code: 'ORIGIN_REFUSED', message: `The chat at ${server} does not let in pages of ${location.origin}. FRONTEND_URL must name that address.` };
-}
-
 /** Tells of requests to the server that the page's own policy forbids. */
 export function watchPolicy(server: string, onReason: (reason: Reason) => void): () => void {
   const host = new URL(server).host;

@@ -1,8 +1,10 @@
 import { accentVariables, parseColour } from '@doorbell/react/theme';
 import styles from './launcher.css?inline';
-import { targetOf, type Settings, type Target } from './settings.js';
+import { complainOf, targetOf, type Settings, type Target } from './settings.js';
 import type { LoaderWords } from './words.js';
 
+/** `#185c4e`: also where what the page says is no colour. */
+const DEFAULT_ACCENT = [24, 92, 78] as const;
 const RIGHT_TO_LEFT = /^(ar|fa|he|ur)\b/i;
 const SVG = 'http://www.w3.org/2000/svg';
 const BUBBLE = 'M12 4c-4.7 0-8.5 3.2-8.5 7.2 0 2.2 1.2 4.2 3 5.5l-.5 3.3 3.6-1.8c.8.1 1.6.2 2.4.2 4.7 0 8.5-3.2 8.5-7.2S16.7 4 12 4Z';
@@ -25,9 +27,9 @@ export class Host {
     sheet.replaceSync(styles);
     this.root.adoptedStyleSheets = [sheet];
     const { style } = this.element;
-    const colour = parseColour(settings.accent);
+    const colour = parseColour(settings.accent) ?? DEFAULT_ACCENT;
     // One property after the other: a policy that forbids `style` attributes allows that.
-    for (const [name, value] of Object.entries(colour ? accentVariables(colour) : {})) style.setProperty(name, value);
+    for (const [name, value] of Object.entries(accentVariables(colour))) style.setProperty(name, value);
     style.setProperty('--db-z-index', settings.zIndex);
     this.#corner.className = `launchers ${settings.launcher === 'right' ? 'right' : 'left'}`;
     this.#corner.setAttribute('aria-label', words.messages);
@@ -92,7 +94,7 @@ export function buttonOf(event: Event): HTMLElement | null {
 export function prepareButtons(): void {
   for (const element of document.querySelectorAll<HTMLElement>('[data-doorbell-contact]:not([aria-haspopup])')) {
     element.setAttribute('aria-haspopup', 'dialog');
-    if (!targetOf(element) && element.dataset.doorbellContact !== 'list') console.warn('Doorbell: this button needs data-listing-id and data-owner-id.', element);
+    if (!targetOf(element) && element.dataset.doorbellContact !== 'list') complainOf(element);
     if (element.matches('button, a[href], input, summary')) continue;
     element.setAttribute('role', 'button');
     element.tabIndex = 0;

@@ -13,6 +13,8 @@ declare global {
 /** The panel's address below the server's, put in by the build. */
 declare const PANEL: string;
 
+/** Leads to the panel that the server has now: this page may have been open since before that came. */
+const PANEL_OF_NOW = '/widget/panel.js';
 /** Under this name the widget that is on the page takes in further tags. */
 const ADD = Symbol.for('doorbell.widget');
 /** A page that is never idle is served after this. */
@@ -37,8 +39,9 @@ function start(settings: Settings): void {
 
   let module: Promise<PanelModule> | null = null;
   /** Fetches the code, and does nothing with it: no one's session is asked for by a pointer that passes by. */
+  const load = (path: string): Promise<PanelModule> => import(/* @vite-ignore */ settings.server + path);
   const warmUp = () =>
-    (module ??= import(/* @vite-ignore */ settings.server + PANEL).catch((fault: unknown) => {
+    (module ??= load(PANEL).catch(() => load(PANEL_OF_NOW)).catch((fault: unknown) => {
       module = null;
       console.error(`Doorbell: the chat could not be loaded from ${settings.server}. If the page has a Content-Security-Policy, its script-src must name that address.`, fault);
       throw fault;

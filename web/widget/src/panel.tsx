@@ -8,7 +8,7 @@ import timeline from '@doorbell/react/styles/timeline.css?inline';
 import { createRoot } from 'react-dom/client';
 import { RETURNING_KEY, type Panel, type Surroundings } from './api.js';
 import { Asking } from './asking.js';
-import { complain, watchPolicy, whyUnreachable } from './diagnosis.js';
+import { complain, watchPolicy } from './diagnosis.js';
 import { loadTexts } from './languages.js';
 import { describer } from './listings.js';
 import ownStyles from './panel.css?inline';
@@ -52,7 +52,7 @@ export async function start(surroundings: Surroundings): Promise<Panel> {
   root.append(place);
   const tree = createRoot(place);
   tree.render(
-    <DoorbellProvider client={client} accent={settings.accent} theme={settings.theme} locale={locale} texts={texts}
+    <DoorbellProvider client={client} theme={settings.theme} locale={locale} texts={texts}
       describeListing={describe} titleCount={settings.titleCount} notifications={settings.notifications} onSignIn={signIn(surroundings)}>
       <View settings={settings} texts={texts} asking={asking} diagnosis={diagnosis} onSignIn={signIn(surroundings)} onPopup={(now) => {
         popup = now;
@@ -75,7 +75,9 @@ export async function start(surroundings: Surroundings): Promise<Panel> {
       if (state.status === 'refused' && state.reason) tell(state.reason);
       if (state.status === 'offline' && state.reason?.code === 'NETWORK') {
         const { reason } = state;
-        void whyUnreachable(settings.server, reason).then((why) => why !== reason && client.state.get().status === 'offline' && diagnose(why));
+        // A part that does not come either knows no better reason.
+        const look = import('./unreachable.js').then(({ whyUnreachable }) => whyUnreachable(settings.server, reason), () => reason);
+        void look.then((why) => why !== reason && client.state.get().status === 'offline' && diagnose(why));
       }
     }),
     client.on('error', tell),

@@ -35,20 +35,30 @@ export interface Settings {
   target: Target;
 }
 
-const DEFAULT_ACCENT = '#185c4e';
 /** Above whatever a page has, and one below the highest there is, for the page's own emergencies. */
 const DEFAULT_Z_INDEX = '2147483000';
 
 const oneOf = <T extends string>(value: string | undefined, allowed: readonly T[], otherwise: T): T =>
   allowed.find((word) => word === value) ?? otherwise;
 
+/** What the server takes for an id, but not what a template leaves where it has no value. */
+const ID = /^(?!(?:undefined|null|NaN)$)[\w.:@-]{1,128}$/;
+
 /** The listing that an element's `data-` attributes name. */
 export function targetOf({ dataset }: HTMLElement): Target {
   const { listingId, ownerId, conversationId, title, image, price, url } = dataset;
   if (conversationId) return { conversationId };
-  if (!listingId || !ownerId) return null;
+  if (!listingId || !ownerId || !ID.test(listingId) || !ID.test(ownerId)) return null;
   return { listingId, ownerId, ...(title && { title }), ...(image && { image }), ...(price && { price }), ...(url && { url }) };
 }
+
+/** For the page's developer. `element` names no conversation, and seems to be meant to. */
+export function complainOf(element: HTMLElement): void {
+  const { listingId, ownerId } = element.dataset;
+  console.error(`Doorbell: this element opens no conversation: data-listing-id is ${shown(listingId)}, data-owner-id is ${shown(ownerId)}. Both must be ids of 1 to 128 characters out of A-Z a-z 0-9 _ . : @ - (https://github.com/doorbell-chat/doorbell/blob/main/docs/widget.md#buttons)`, element);
+}
+
+const shown = (id: string | undefined) => (id ? `"${id}"` : 'missing');
 
 export function settingsOf(script: HTMLScriptElement): Settings {
   const { launcher, label } = script.dataset;
@@ -56,11 +66,12 @@ export function settingsOf(script: HTMLScriptElement): Settings {
   const tags = [...document.scripts].filter((tag) => tag.src === script.src);
   const { server, tokenUrl, signInUrl, accent, theme, locale, zIndex, panel, connect, titleCount, notifications } = Object.assign({}, ...tags.map((tag) => tag.dataset)) as DOMStringMap;
   const target = targetOf(script);
+  if (!target && (script.dataset.listingId ?? script.dataset.ownerId) !== undefined) complainOf(script);
   return {
     server: (server ? new URL(server, document.baseURI).href : new URL('.', script.src).href).replace(/\/$/, ''),
     tokenUrl,
     signInUrl,
-    accent: accent || DEFAULT_ACCENT,
+    accent: accent ?? '',
     theme: oneOf(theme, ['auto', 'light', 'dark'], 'auto'),
     locale,
     zIndex: Number.isInteger(Number(zIndex || '-')) ? zIndex! : DEFAULT_Z_INDEX,

@@ -9,6 +9,8 @@ export interface ChatPopupProps {
   className?: string;
   /** Shown in place of list and chat, while there is neither: a sentence for whoever is not signed in, say. */
   children?: ReactNode;
+  /** Above list and chat: what concerns the whole page. */
+  banner?: ReactNode;
   /** @internal The provider places one where the page has none. */
   isAutomatic?: boolean;
 }
@@ -17,7 +19,7 @@ export interface ChatPopupProps {
 const SMALL = '(max-width: 480px)';
 
 /** The chat at the corner of the page, opened by `<ContactOwner>` or `popup.open()`. */
-export function ChatPopup({ className = '', children, isAutomatic = false }: ChatPopupProps) {
+export function ChatPopup({ className = '', children, banner, isAutomatic = false }: ChatPopupProps) {
   const { popup, root, wording } = useSurroundings();
   const { isOpen, conversationId } = useStore(popup.state);
   useLayoutEffect(() => (isAutomatic ? undefined : popup.addHost()), [popup, isAutomatic]);
@@ -57,6 +59,7 @@ export function ChatPopup({ className = '', children, isAutomatic = false }: Cha
   return (
     <dialog ref={dialog} className={`db-root db-popup ${className}`} {...root} aria-label={texts.messages} onKeyDown={press}
       onCancel={(event) => { event.preventDefault(); popup.close(); }}>
+      {banner}
       {children ?? (conversationId === null ? (
         <Inbox onOpen={show} focusId={left.current} header={(
           <header className="db-header">

@@ -1,16 +1,16 @@
 // Long polling by fetch: a third of the code that the transport by XMLHttpRequest has, and all that this client asks of it.
 import { Polling } from '#engine/transports/polling.js';
 
-export class XHR extends Polling {
+export class LongPolling extends Polling {
   doPoll() {
-    void this.#ask(undefined, (text) => this.onData(text));
+    void this._ask(undefined, (text) => this.onData(text));
   }
 
   doWrite(body, done) {
-    void this.#ask(body, done);
+    void this._ask(body, done);
   }
 
-  async #ask(body, done) {
+  async _ask(body, done) {
     let answer, text;
     try {
       answer = await fetch(this.uri(), { method: body === undefined ? 'GET' : 'POST', body, credentials: 'omit' });
