@@ -161,13 +161,23 @@ pub fn kept_secret(settings: &Settings) -> Result<Secret, Fault> {
     Ok(Secret::new(kept.ok_or_else(no_secret)?))
 }
 
-/// When all sessions of a user were ended last, by a database that is a file here; `None` where it is none, or cannot be read.
-pub fn sessions_ended(settings: &Settings, user_id: &str) -> Option<Option<Timestamp>> {
-    match &settings.database {
-        DatabaseUrl::Sqlite(path) if !path.exists() => Some(None),
-        DatabaseUrl::Sqlite(path) => sqlite::read_sessions_ended(path, user_id).ok(),
-        DatabaseUrl::Postgres(_) => None,
-    }
+/// When all sessions of a user were ended last, read beside whoever uses the database; `None`: never.
+pub async fn sessions_ended(settings: &Settings, user_id: &str) -> Result<Option<Timestamp>, Fault> {
+    let read = match &settings.database {
+        // Nobody started the server here yet.
+        DatabaseUrl::Sqlite(path) if !path.exists() => Ok(None),
+        DatabaseUrl::Sqlite(path) => sqlite::read_sessions_ended(path, user_id)
+            .map_err(|error| format!("{} cannot be read ({error})", shown(&settings.database))),
+        DatabaseUrl::Postgres(url) => postgres::read_sessions_ended(url.expose(), user_id)
+            .await
+            .map_err(|error| error.to_string()),
+    };
+    read.map_err(|why| format!("Whether the sign-in of {user_id} was ended cannot be looked up: {why}.").into())
+}
+
+/// The rules about pages where no server runs: its own pages are those of the address that it would be reached at.
+pub fn lone_origins(settings: &Settings) -> OriginPolicy {
+    OriginPolicy::new(settings.frontend_origins.clone(), Some(&settings.base_url()))
 }
 
 /// How the database is named to the operator.

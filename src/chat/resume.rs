@@ -72,7 +72,7 @@ impl Uploads {
         }
         // What is announced counts from now on: else many that are begun at once fill the disk before any of them is whole.
         let announced = unfinished.bytes_of_owner.saturating_add(length);
-        let pending = Pending::begin(self, user, name, Rated::Counted, announced).await?;
+        let pending = Pending::begin(self, user, name, Rated::Now, announced).await?;
         let id = self.resumable_id()?;
         let intent = Intent {
             key: pending.key.0,
@@ -235,7 +235,9 @@ impl Uploads {
         let facts = self
             .store(&AttachmentId::trusted(intent.attachment), held.spooled().await?)
             .await?;
-        self.chat().finish_upload(AttachmentKey(intent.key), facts).await?;
+        self.chat()
+            .finish_upload(AttachmentKey(intent.key), facts, Rated::Now)
+            .await?;
         Ok(held.note(true).await?)
     }
 

@@ -285,7 +285,7 @@ impl Uploads {
     async fn keep(&self, pending: Pending, spooled: Spooled) -> Result<Attachment> {
         let stored = self.store(&pending.id, spooled).await;
         let finished = match stored {
-            Ok(facts) => self.chat.finish_upload(pending.key, facts).await,
+            Ok(facts) => self.chat.finish_upload(pending.key, facts, pending.rated).await,
             Err(error) => Err(error),
         };
         match finished {
@@ -414,6 +414,7 @@ pub(super) struct Pending {
     uploads: Arc<Uploads>,
     pub(super) key: AttachmentKey,
     pub(super) id: AttachmentId,
+    rated: Rated,
     is_open: bool,
 }
 
@@ -431,6 +432,7 @@ impl Pending {
             uploads: Arc::clone(uploads),
             key: begun.key,
             id: begun.id,
+            rated,
             is_open: true,
         })
     }

@@ -67,7 +67,7 @@ impl Place {
 
     async fn upload(&self, user: UserKey, text: &'static str) -> Result<Attachment> {
         let pieces = stream::iter([Ok(Bytes::from_static(text.as_bytes()))]);
-        self.uploads.receive(user, "notes.txt", Rated::Counted, pieces).await
+        self.uploads.receive(user, "notes.txt", Rated::Now, pieces).await
     }
 }
 
@@ -103,14 +103,14 @@ async fn an_upload_that_is_cut_anywhere_leaves_neither_file_nor_row() {
         let broken = Error::invalid("The connection has ended.");
         let outcome = place
             .uploads
-            .receive(anna, "a.txt", Rated::Counted, cut(length, Some(broken.clone())))
+            .receive(anna, "a.txt", Rated::Now, cut(length, Some(broken.clone())))
             .await;
         assert_eq!(outcome.unwrap_err(), broken, "after {length} bytes");
         assert!(place.files().is_empty(), "after {length} bytes");
         assert_eq!(place.unsent().await, 0, "after {length} bytes");
 
         // The request is dropped where it stands.
-        let waiting = place.uploads.receive(anna, "a.txt", Rated::Counted, cut(length, None));
+        let waiting = place.uploads.receive(anna, "a.txt", Rated::Now, cut(length, None));
         assert!(tokio::time::timeout(Duration::from_millis(30), waiting).await.is_err());
         until("it is removed", async || {
             place.files().is_empty() && place.unsent().await == 0
@@ -128,7 +128,7 @@ async fn what_is_refused_leaves_neither_file_nor_row() {
     for (length, code) in [(200_001, Code::TooLarge), (600_000, Code::TooLarge)] {
         let outcome = place
             .uploads
-            .receive(anna, "a.txt", Rated::Counted, cut(length, None))
+            .receive(anna, "a.txt", Rated::Now, cut(length, None))
             .await;
         assert_eq!(outcome.unwrap_err().code, code, "{length} bytes");
     }
@@ -156,7 +156,7 @@ async fn after_a_day_what_no_message_names_is_removed_and_the_rest_stays() {
         let begun = place
             .world
             .chat
-            .begin_upload(anna, "cut.txt", Rated::Counted, 0)
+            .begin_upload(anna, "cut.txt", Rated::Now, 0)
             .await
             .unwrap();
         if let Some(part) = part {

@@ -9,10 +9,10 @@ use std::{
 use clap::ArgMatches;
 
 use super::WRONG_CONFIGURATION;
-use crate::config::{ConfigFault, Secret, Settings};
+use crate::config::{ConfigFault, Secret, Settings, WebOrigin};
 use crate::model::{Timestamp, limits};
 use crate::server::{self, Fault};
-use crate::transport::explain::Explanation;
+use crate::transport::explain::{Explanation, Step};
 
 /// Prints one line for each rule, and the verdict. Exit code 0: it is taken; 1: it is refused; 2: the question is none.
 pub fn run(
@@ -20,9 +20,12 @@ pub fn run(
     settings: &Settings,
     kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>,
 ) -> ExitCode {
-    match explained(arguments, settings, kept_secret) {
-        Ok(told) => {
-            print!("{}", text_of(&told));
+    let mut told = Explanation::default();
+    let explained = explain(arguments, settings, kept_secret, &mut told);
+    print!("{}", steps_of(&told));
+    match explained {
+        Ok(()) => {
+            print!("{}", verdict_of(&told));
             match told.is_taken() {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::FAILURE,
@@ -35,11 +38,17 @@ pub fn run(
     }
 }
 
-fn explained(
+/// `told` has the rules up to where a fault ended it.
+fn explain(
     arguments: &ArgMatches,
     settings: &Settings,
     kept_secret: impl Fn(&Settings) -> Result<Secret, Fault>,
-) -> Result<Explanation, Fault> {
+    told: &mut Explanation,
+) -> Result<(), Fault> {
+    let page = arguments
+        .get_one::<String>("origin")
+        .map(|text| page(text))
+        .transpose()?;
     let credential = match arguments.get_one::<String>("credential").map(String::as_str) {
         None | Some("-") => from_standard_input()?,
         Some(credential) => credential.to_owned(),
@@ -64,11 +73,26 @@ fn explained(
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
     // It may ask an issuer for its keys, or the site for its sessions.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut told = runtime.block_on(authenticator.explain(&credential, now_ms));
-    if let Some(user) = told.claims.as_ref().map(|claims| claims.user_id.clone()) {
-        told.judge_ended(server::sessions_ended(settings, &user));
-    }
-    Ok(told)
+    runtime.block_on(async {
+        *told = authenticator.explain(&credential, now_ms).await;
+        if let Some(user) = told.claims.as_ref().map(|claims| claims.user_id.clone()) {
+            told.judge_ended(server::sessions_ended(settings, &user).await?);
+        }
+        told.judge_page(&server::lone_origins(settings), page.as_ref());
+        Ok(())
+    })
+}
+
+/// The origin of a page that is named by any address on it.
+fn page(text: &str) -> Result<WebOrigin, Fault> {
+    let origin = WebOrigin::of_page(text.trim());
+    origin.ok_or_else(|| {
+        format!(
+            "--origin is {text:?}, which is not the address of a page, and would be foreign everywhere; write \
+             https://www.example.com."
+        )
+        .into()
+    })
 }
 
 /// A cookie of 64,000 bytes, every one of which may come as `%XX`, and its header's name.
@@ -87,20 +111,22 @@ fn from_standard_input() -> Result<String, Fault> {
     }
 }
 
-fn text_of(told: &Explanation) -> String {
-    let mut text = String::new();
-    for step in &told.steps {
+fn steps_of(told: &Explanation) -> String {
+    let line = |step: &Step| {
         let mark = if step.passed { "ok     " } else { "refused" };
-        text.push_str(&format!("{mark}  {:<10} {}\n", step.rule, step.sentence));
-    }
+        format!("{mark}  {:<10} {}\n", step.rule, step.sentence)
+    };
+    told.steps.iter().map(line).collect()
+}
+
+fn verdict_of(told: &Explanation) -> String {
     match (&told.claims, told.is_taken()) {
-        (Some(claims), _) => text.push_str(&format!(
+        (Some(claims), _) => format!(
             "Taken: it is {} until {}.\n",
             claims.user_id,
             Timestamp(claims.expires_at_ms)
-        )),
-        (None, true) => text.push_str("Taken.\n"),
-        (None, false) => text.push_str("Refused: the last line says why, and how to mend it.\n"),
+        ),
+        (None, true) => "Taken.\n".to_owned(),
+        (None, false) => "Refused: the last line says why, and how to mend it.\n".to_owned(),
     }
-    text
 }

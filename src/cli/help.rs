@@ -40,10 +40,12 @@ Examples:
   doorbell explain-token < file-with-the-token       it stays out of the list of processes and of the shell's history
   pbpaste | doorbell explain-token                   a token, an Authorization or Cookie header, a session's value, an API key
   doorbell explain-token --config /etc/doorbell.toml eyJhbGciOi...
+  doorbell explain-token --origin https://www.example.com < file-with-the-cookie
 
 It says which rule takes or refuses it with the settings in force, and how to mend a refusal, and shows no secret. Public keys
-are asked of their issuer, and sessions in a database of their site. Whether its user's sessions were ended since is not looked
-up. The exit code is 0 when it is taken, 1 when it is refused, and 2 when the question or a setting is wrong.";
+are asked of their issuer, and sessions in a database of their site. Whether its user's sessions were ended since is read in
+Doorbell's database, which is not changed. The exit code is 0 when it is taken, 1 when it is refused, and 2 when the question
+or a setting is wrong, or the database cannot be read.";
 
 const COPY_EXAMPLES: &str = "\
 Examples:
@@ -105,8 +107,14 @@ pub fn command() -> Command {
                         Arg::new("credential").value_name("CREDENTIAL").help(
                             "What a request would carry; - or nothing reads it from standard input, which is safer",
                         ),
+                    )
+                    .arg(
+                        Arg::new("origin")
+                            .long("origin")
+                            .value_name("URL")
+                            .help("Address of the page that would send it: may such a page use this server?"),
                     ),
-                &[Group::Storage, Group::Identity],
+                &[Group::Addresses, Group::Storage, Group::Identity],
             )
             .after_help(EXPLAIN_EXAMPLES),
         )

@@ -9,7 +9,7 @@ use super::{
     history::{HistoryShape, history, object_body},
     rest::{Call, Reply, Route, route, to_json},
     shape::{Each, MediaConversation, SharedConversation, SharedMessage, View},
-    upload,
+    upload::{self, Purpose},
 };
 use crate::{
     chat::{history::MessagePage, inbox::EntryPage, open::Opened, read::ReadTarget},
@@ -128,7 +128,7 @@ async fn messages(call: Call) -> Result<Reply> {
 
 async fn send(mut call: Call) -> Result<Reply> {
     let sender = call.caller.user()?;
-    let mut received = upload::receive(&mut call, limits::MESSAGE_ATTACHMENTS).await?;
+    let mut received = upload::receive(&mut call, Purpose::Message).await?;
     let fields = &received.fields;
     draft::must_be_caller(fields, &call.person()?.id)?;
     draft::must_see_named(&call, fields).await?;

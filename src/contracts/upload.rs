@@ -14,6 +14,7 @@ use super::{
 use crate::{
     chat::{
         attachment::{FileReference, Rated},
+        send::SendRequest,
         upload::Uploads,
     },
     model::{Attachment, Error, Result, UserKey, Variant, limits},
@@ -56,7 +57,7 @@ impl<'a> UploadBody<'a> {
 }
 
 async fn upload(mut call: Call) -> Result<Reply> {
-    let mut received = receive(&mut call, 1).await?;
+    let mut received = receive(&mut call, Purpose::Upload).await?;
     draft::must_be_caller(&received.fields, &call.person()?.id)?;
     let Some(attachment) = received.attachments.first() else {
         return Err(Error::invalid(match received.has_empty_choice {
@@ -105,11 +106,29 @@ impl Drop for Received {
     }
 }
 
-/// Reads a person's request: a JSON object, or a form with at most `most_files` files.
-pub async fn receive(call: &mut Call, most_files: usize) -> Result<Received> {
+/// What files come for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be named later: one file.
+    Upload,
+    /// To go out with a message, which may be there already.
+    Message,
+}
+
+impl Purpose {
+    fn most_files(self) -> usize {
+        match self {
+            Purpose::Upload => 1,
+            Purpose::Message => limits::MESSAGE_ATTACHMENTS,
+        }
+    }
+}
+
+/// Reads a person's request: a JSON object, or a form with files.
+pub async fn receive(call: &mut Call, purpose: Purpose) -> Result<Received> {
     let uploads = Arc::clone(&call.api.uploads);
     call.caller.user()?;
-    must_fit(call, &uploads, most_files)?;
+    must_fit(call, &uploads, purpose.most_files())?;
     let Some(boundary) = form::boundary(&call.headers) else {
         let fields = call.fields().await?;
         return Ok(Received {
@@ -126,7 +145,7 @@ pub async fn receive(call: &mut Call, most_files: usize) -> Result<Received> {
         has_empty_choice: false,
         uploads,
     };
-    match read(call, &mut form, &mut received, most_files).await {
+    match read(call, &mut form, &mut received, purpose).await {
         Ok(()) => Ok(received),
         Err(error) => {
             form.discard().await;
@@ -147,8 +166,9 @@ fn must_fit(call: &Call, uploads: &Uploads, most_files: usize) -> Result<()> {
     Ok(())
 }
 
-async fn read(call: &Call, form: &mut Form, received: &mut Received, most_files: usize) -> Result<()> {
+async fn read(call: &Call, form: &mut Form, received: &mut Received, purpose: Purpose) -> Result<()> {
     let user = call.caller.user()?;
+    let (most_files, mut counted_now) = (purpose.most_files(), 0);
     loop {
         let Some(file) = form.next_file().await? else {
             break;
@@ -161,12 +181,12 @@ async fn read(call: &Call, form: &mut Form, received: &mut Received, most_files:
         }
         // Whoever may not send is refused before the file is read, where the form says soon enough to whom.
         let fields = Fields::from_form(form.texts_so_far())?;
-        draft::must_be_caller(&fields, &call.person()?.id)?;
-        draft::must_see_named(call, &fields).await?;
-        let rated = match is_repeat(call, user, &fields).await? {
-            true => Rated::Repeat,
-            false => Rated::Counted,
+        must_be_let_in(call, &fields).await?;
+        let rated = match purpose {
+            Purpose::Upload => Rated::Now,
+            Purpose::Message => rated(call, user, &fields).await?,
         };
+        counted_now += usize::from(rated == Rated::Now);
         let name = file.name.clone();
         let attachment = received
             .uploads
@@ -176,16 +196,51 @@ async fn read(call: &Call, form: &mut Form, received: &mut Received, most_files:
     }
     received.fields = form.fields()?;
     received.has_empty_choice = form.has_empty_choice();
+    if purpose == Purpose::Message && !received.attachments.is_empty() {
+        must_be_let_in(call, &received.fields).await?;
+        settle(call, user, received, counted_now).await?;
+    }
     Ok(())
 }
 
-/// Was the message stored before, as far as the texts before its files tell? What cannot be read of them yet is judged once
-/// the form has ended.
-async fn is_repeat(call: &Call, user: UserKey, fields: &Fields) -> Result<bool> {
-    match draft::decode(fields, &call.headers) {
-        Ok(request) if request.client_message_id.is_some() => call.chat().is_repeat(user, &request).await,
-        _ => Ok(false),
+async fn must_be_let_in(call: &Call, fields: &Fields) -> Result<()> {
+    draft::must_be_caller(fields, &call.person()?.id)?;
+    draft::must_see_named(call, fields).await
+}
+
+/// Whether a file counts before it is read, as far as the texts before it tell. What cannot be read of them yet is judged
+/// once the form has ended.
+async fn rated(call: &Call, user: UserKey, fields: &Fields) -> Result<Rated> {
+    let Ok(request) = draft::decode(fields, &call.headers) else {
+        return Ok(Rated::Now);
+    };
+    // A form that begins with its files has not told yet which message it is.
+    let is_told = request.conversation.is_some() || request.person.is_some();
+    match !is_told || is_repeat(call, user, &request).await? {
+        true => Ok(Rated::Later),
+        false => Ok(Rated::Now),
     }
+}
+
+/// The whole form tells what its files count as. `counted_now`: how many of them have been counted.
+async fn settle(call: &Call, user: UserKey, received: &Received, counted_now: usize) -> Result<()> {
+    let repeated = match draft::decode(&received.fields, &call.headers) {
+        Ok(request) => is_repeat(call, user, &request).await?,
+        // The send says what is wrong with it.
+        Err(_) => false,
+    };
+    match repeated {
+        true => call.chat().uncount_uploads(user, counted_now),
+        false => {
+            let counted_later = received.attachments.len() - counted_now;
+            call.chat().count_uploads(user, counted_later).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn is_repeat(call: &Call, user: UserKey, request: &SendRequest) -> Result<bool> {
+    Ok(request.client_message_id.is_some() && call.chat().is_repeat(user, request).await?)
 }
 
 fn pieces(file: FilePart) -> impl futures_util::Stream<Item = Result<bytes::Bytes>> + Send {

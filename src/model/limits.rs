@@ -353,6 +353,9 @@ pub const VIDEO_BYTES: u64 = 100 * 1024 * 1024;
 pub const UPLOAD_BYTES_HIGHEST: u64 = 10 * 1024 * 1024 * 1024;
 /// Bytes of files that one person may have here, unless `DOORBELL_MEDIA_QUOTA` says otherwise: 50 of the largest videos.
 pub const MEDIA_QUOTA_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+/// Files that are sent again with their message may be over that for the moment in which they are compared: ten of the largest
+/// videos. So much a person may have on the disk beyond it, and no more.
+pub const REPEATED_FILES_BYTES: u64 = 10 * VIDEO_BYTES;
 /// Files of one message: what a phone's picker offers at a time.
 pub const MESSAGE_ATTACHMENTS: usize = 10;
 /// Digits and letters of an attachment's id: 128 bits.

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::{
     auth::{Authenticator, SESSION_COOKIE},
+    origin::{OriginPolicy, OriginVerdict},
     session::{Sessions, cookie},
     token::Claims,
 };
-use crate::model::Timestamp;
+use crate::{config::WebOrigin, model::Timestamp};
 
 /// One rule, and how it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,16 @@ pub struct Explanation {
     pub steps: Vec<Step>,
     /// Who it is, where it is somebody's and taken.
     pub claims: Option<Claims>,
+    pub carrier: Carrier,
+}
+
+/// What a request carries it in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Carrier {
+    #[default]
+    Token,
+    Cookie,
+    ApiKey,
 }
 
 impl Explanation {
@@ -43,28 +54,76 @@ impl Explanation {
         self.steps.push(Step { rule, passed, sentence });
     }
 
-    /// Judges who it is by when their sessions were ended last; `None`: that cannot be looked up from here.
-    pub fn judge_ended(&mut self, ended_at: Option<Option<Timestamp>>) {
+    /// Judges who it is by when their sessions were ended last; `None`: never.
+    pub fn judge_ended(&mut self, ended_at: Option<Timestamp>) {
         let Some(claims) = &self.claims else { return };
         let issued_at = claims.issued_at_ms.map(Timestamp);
         match ended_at {
-            None => self.passed(
-                "sessions",
-                "Whether its user's sessions were ended (DELETE /v1/users/{id}/sessions) was not looked up: the database is no \
-                 file that can be read from here.",
-            ),
-            Some(None) => self.passed("sessions", "Its user's sessions were never ended."),
-            Some(Some(at)) if issued_at > Some(at) => self.passed(
+            None => self.passed("sessions", "Its user's sessions were never ended."),
+            Some(at) if issued_at > Some(at) => self.passed(
                 "sessions",
                 format!("It was issued after its user's sessions were ended at {at}."),
             ),
-            Some(Some(at)) => {
+            Some(at) => {
                 self.claims = None;
                 self.refused(
                     "sessions",
                     format!(
-                        "Its user's sessions were ended at {at}: what was issued up to then, or does not say when (iat), is \
-                         refused for good; sign in again."
+                        "This sign-in was ended at {at}, with all sessions of its user: what was issued up to then, or does \
+                         not say when (iat), is refused for good; sign in again."
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Judges what is taken by the page that would send it; without one, it says which pages may.
+    pub fn judge_page(&mut self, policy: &OriginPolicy, page: Option<&WebOrigin>) {
+        if !self.is_taken() {
+            return;
+        }
+        match (self.carrier, page) {
+            (Carrier::ApiKey, Some(_)) => {
+                self.passed(
+                    "origin",
+                    "It is for servers, which name no page; pages of other addresses cannot send it.",
+                );
+            }
+            (Carrier::Cookie, None) => self.passed(
+                "origin",
+                format!(
+                    "As a cookie it changes something only for pages of {}, or of this server itself; --origin \
+                     https://www.example.com says whether those of that address are among them.",
+                    policy.pages()
+                ),
+            ),
+            (Carrier::ApiKey | Carrier::Token, None) => {}
+            (Carrier::Cookie | Carrier::Token, Some(page)) => self.judge_known_page(policy, page),
+        }
+    }
+
+    fn judge_known_page(&mut self, policy: &OriginPolicy, page: &WebOrigin) {
+        match policy.judge(Some(&page.to_string()), None, "https") {
+            OriginVerdict::Own => self.passed("origin", format!("Pages of {page} are this server's own.")),
+            OriginVerdict::Allowed => self.passed(
+                "origin",
+                format!(
+                    "Pages of {page} may use this server: it takes those of {}.",
+                    policy.pages()
+                ),
+            ),
+            OriginVerdict::Foreign | OriginVerdict::None => {
+                let consequence = match self.carrier {
+                    Carrier::Cookie => "a cookie changes nothing for them, they open no socket, and see no answer",
+                    _ => "they open no socket, and see no answer",
+                };
+                self.claims = None;
+                self.refused(
+                    "origin",
+                    format!(
+                        "Pages of {page} are foreign: {consequence}. Only those of {} are allowed, by scheme, host and port. \
+                         Add {page} to FRONTEND_URL, or set DOORBELL_PUBLIC_URL to it if this server itself is reached there.",
+                        policy.pages()
                     ),
                 );
             }
@@ -94,6 +153,7 @@ impl Authenticator {
         }
         let bare = strip(text, "x-api-key:").unwrap_or(text);
         if let Some((place, scopes)) = self.api_key(bare) {
+            told.carrier = Carrier::ApiKey;
             told.passed(
                 "key",
                 format!(
@@ -112,6 +172,7 @@ impl Authenticator {
         let token = strip(text, "authorization:").unwrap_or(text);
         let token = strip(token, "bearer ").unwrap_or(token);
         if let Some(own) = own_cookie(text) {
+            told.carrier = Carrier::Cookie;
             told.passed(
                 "cookie",
                 format!("There is {SESSION_COOKIE}, which counts before the cookies of a site."),
@@ -121,6 +182,10 @@ impl Authenticator {
             self.verifier().explain(token, &mut told, now_ms).await;
         } else {
             told = self.sessions().explain(token, now_ms).await;
+            // Behind `Authorization` it is a bearer.
+            if token == text {
+                told.carrier = Carrier::Cookie;
+            }
         }
         told
     }

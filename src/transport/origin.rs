@@ -55,6 +55,17 @@ impl OriginPolicy {
         }
     }
 
+    /// The pages that are allowed beside the server's own, for a sentence.
+    pub fn pages(&self) -> String {
+        match &self.allowed {
+            Some(allowed) => {
+                let origins: Vec<String> = allowed.iter().map(WebOrigin::to_string).collect();
+                format!("FRONTEND_URL ({})", origins.join(", "))
+            }
+            None => "this machine (localhost on any port, since FRONTEND_URL is not set)".to_owned(),
+        }
+    }
+
     /// Judges the header `Origin` of a request that came to `host` (the header) by `scheme` (`http` or `https`).
     pub fn judge(&self, origin: Option<&str>, host: Option<&str>, scheme: &str) -> OriginVerdict {
         let Some(origin) = origin else {

@@ -1,13 +1,14 @@
-// Setups: sqlite.
+// Setups: sqlite, postgres.
 // `doorbell explain-token`: which rule takes or refuses what somebody shows, and how to mend it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
 import { Issuer, SigningKey } from './support/issuer.mjs';
-import { binary, Doorbell, good, JWT_SECRET, mint, now, sign, test } from './support/doorbell.mjs';
+import { binary, Doorbell, good, JWT_SECRET, mint, now, SETUP, sign, test } from './support/doorbell.mjs';
+import { Postgres } from './support/postgres.mjs';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'doorbell-explain-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -102,7 +103,7 @@ test('where no secret is configured and none was made yet, public keys are judge
   assert.equal((await ask([], mint('ann', party), env)).code, 1);
 });
 
-test('whose sessions were ended is told so, where the database can be read', async (t) => {
+test('whose sessions were ended is told so, by either database, in which nothing is written', async (t) => {
   const server = await Doorbell.start();
   t.after(() => server.stop());
   const env = { ...ENV, DOORBELL_DATABASE_URL: server.env.DOORBELL_DATABASE_URL, DOORBELL_DATA_DIR: server.env.DOORBELL_DATA_DIR };
@@ -110,10 +111,65 @@ test('whose sessions were ended is told so, where the database can be read', asy
   assert.match((await ask([], before, env)).output, /never ended.*\nTaken: it is ann/);
   good(await server.api(mint('ann', { iat: now() - 60 })).delete('/v1/users/ann/sessions'), 204);
   const { code, output } = await ask([], before, env);
-  assert.match(output, /sessions were ended at .*sign in again\.\nRefused/);
+  assert.match(output, /This sign-in was ended at \d{4}-.*sign in again\.\nRefused/);
   assert.equal(code, 1, output);
   assert.match((await ask([], mint('ann', { ...party, iat: now() + 2 }), env)).output, /issued after .*\nTaken/);
-  const elsewhere = await ask([], before, { ...ENV, DOORBELL_DATABASE_URL: 'postgres://doorbell@127.0.0.1:1/none' });
-  assert.match(elsewhere.output, /was not looked up/);
-  assert.equal(elsewhere.code, 0, elsewhere.output);
+  assert.match((await ask([], mint('nobody', { ...party, iat: now() - 60 }), env)).output, /never ended.*\nTaken: it is nobody/);
+});
+
+test('where nobody started a server yet, nobody was signed out, and nothing is made there', async (t) => {
+  const data = path.join(folder, 'fresh');
+  let made = async () => '';
+  const env = { ...ENV, DOORBELL_DATA_DIR: data };
+  if (SETUP === 'postgres') {
+    const postgres = await Postgres.shared();
+    const database = await postgres.newDatabase();
+    t.after(() => postgres.drop(database.name));
+    env.DOORBELL_DATABASE_URL = database.url;
+    made = () => postgres.sql(database.name, "SELECT 1 FROM pg_namespace WHERE nspname = 'doorbell'");
+  }
+  const { code, output } = await ask([], mint('ann', party), env);
+  assert.match(output, /never ended.*\nTaken: it is ann/);
+  assert.equal(code, 0, output);
+  assert.equal(existsSync(data), false);
+  assert.equal(await made(), '');
+});
+
+test('where the database cannot be read, nobody is called taken, and one sentence says why', async () => {
+  const file = path.join(folder, 'no-database.db');
+  writeFileSync(file, 'Hello, is the flat free?'.repeat(100));
+  for (const [url, expected] of [
+    ['postgres://doorbell@127.0.0.1:1/none', /^Whether the sign-in of ann was ended cannot be looked up: .*127\.0\.0\.1:1.* cannot be reached .*start PostgreSQL.*\.$/m],
+    [`sqlite://${file}`, /^Whether the sign-in of ann was ended cannot be looked up: .*no-database\.db cannot be read \(.*not a database.*\)\.$/m],
+  ]) {
+    const { code, output } = await ask([], mint('ann', party), { ...ENV, DOORBELL_DATABASE_URL: url });
+    assert.match(output, expected);
+    assert.match(output, /ok .*It is ann\./, 'what could be judged is told');
+    assert.doesNotMatch(output, /Taken|Refused/);
+    assert.equal(code, 2, output);
+  }
+});
+
+test('of a cookie it is told which pages may change something by it', async () => {
+  const cookie = `doorbell_session=${mint('ann', party)}`;
+  const site = { ...ENV, FRONTEND_URL: 'https://www.example.com,https://app.example.com', DOORBELL_PUBLIC_URL: 'https://chat.example.com' };
+  const cases = [
+    [cookie, [], site, 0, /changes something only for pages of FRONTEND_URL \(https:\/\/www\.example\.com, https:\/\/app\.example\.com\).*--origin.*\nTaken: it is ann/],
+    [cookie, [], ENV, 0, /only for pages of this machine \(localhost.*FRONTEND_URL is not set.*\nTaken/],
+    [cookie, ['--origin', 'https://WWW.example.com/messages'], site, 0, /Pages of https:\/\/www\.example\.com may use this server.*\nTaken/],
+    [cookie, ['--origin', 'https://chat.example.com'], site, 0, /this server's own\.\nTaken/],
+    [cookie, ['--origin', 'http://www.example.com'], site, 1, /refused +origin +Pages of http:\/\/www\.example\.com are foreign: a cookie changes nothing.*scheme, host and port.*Add http:\/\/www\.example\.com to FRONTEND_URL.*DOORBELL_PUBLIC_URL.*\nRefused/],
+    [cookie, ['--origin', 'http://localhost:3000'], ENV, 0, /Pages of http:\/\/localhost:3000 may use/],
+    [cookie, ['--origin', 'https://evil.example'], ENV, 1, /evil\.example are foreign/],
+    [mint('ann', party), ['--origin', 'https://evil.example'], site, 1, /foreign: they open no socket.*FRONTEND_URL/],
+    [`X-API-Key: ${API_KEY.split(':')[1]}`, ['--origin', 'https://www.example.com'], site, 0, /It is for servers.*\nTaken/],
+    [cookie, ['--origin', 'null'], site, 2, /--origin is "null", which is not the address of a page/],
+  ];
+  for (const [credential, args, env, wanted, expected] of cases) {
+    const { code, output } = await ask(args, credential, env);
+    assert.match(output, expected, args.join(' '));
+    assert.equal(code, wanted, output);
+  }
+  for (const bearer of [mint('ann', party), `Authorization: Bearer ${mint('ann', party)}`]) assert.doesNotMatch((await ask([], bearer, site)).output, /origin/, 'a token is sent by those who mean to');
+  assert.doesNotMatch((await ask(['--origin', 'https://evil.example'], 'doorbell_session=x', site)).output, /foreign/, 'the first thing to mend comes first');
 });

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { Balancer } from './support/balancer.mjs';
 import { Doorbell, eventually, onlyOn, range, sleep, stock } from './support/doorbell.mjs';
+import { frame, tcp, upgradeHeaders } from './support/raw.mjs';
 
 const cluster = onlyOn('cluster', 'one node hands no request over');
 
@@ -128,6 +129,35 @@ cluster('a packet that is too large is refused at the other node as at the owner
     assert.equal(answer.status, 413);
     assert.equal(await (await fetch(node.url + target, { method: 'POST', body: '3' })).text(), 'ok', 'the session lives on');
   }
+});
+
+cluster('clients who come by another node do not use up the connections that its address may have', async (t) => {
+  const env = { DOORBELL_TRUSTED_PROXIES: 'none' };
+  const { server } = await behindBalancer(t, { env, nodeEnv: [{ DOORBELL_CONNECTIONS_PER_ADDRESS: '3' }, { DOORBELL_CONNECTIONS_PER_ADDRESS: '100' }] });
+  const [owner, other] = server.nodes;
+  const links = [];
+  t.after(() => links.forEach((link) => link.destroy()));
+  const dial = async (node, target, headers = {}) => {
+    const link = tcp(node.port);
+    links.push(link);
+    await link.open;
+    const lines = Object.entries({ host: 'localhost', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    link.write(`GET ${target} HTTP/1.1\r\n${lines}\r\n`);
+    return link;
+  };
+  // Each WebSocket at the other node is a connection of that node to the owner as well, from one address.
+  for (const number of range(8)) {
+    const target = (await open(owner)).replace('transport=polling', 'transport=websocket');
+    const link = await dial(other, target, upgradeHeaders());
+    await eventually(`WebSocket ${number} is through`, () => link.received.startsWith('HTTP/1.1 101'));
+    link.write(frame('2probe'));
+    await eventually(`WebSocket ${number} is answered by the owner`, () => link.received.includes('3probe'));
+  }
+  // Whoever comes to the owner by themselves has so many as ever.
+  const own = await Promise.all(range(5).map(() => dial(owner, '/healthz')));
+  await eventually('all are answered', () => own.every((link) => link.received.startsWith('HTTP/1.1')));
+  assert.ok(own.some((link) => link.received.startsWith('HTTP/1.1 429')), own.map((link) => link.received.slice(0, 20)).join());
+  assert.ok(own.some((link) => link.received.startsWith('HTTP/1.1 200')));
 });
 
 cluster('a node that ends lets go of the polls that it has handed over', { timeout: 30_000 }, async (t) => {

@@ -439,16 +439,71 @@ test('a form that is sent again with its file is one message, and with another f
   assert.equal((await server.history(ben, id)).length, 1);
 });
 
-test('a form that is sent again is never refused for the rate of uploads', async (t) => {
-  const slow = await Doorbell.start({ env: { DOORBELL_RATE_LIMITS: 'uploads=2/h' } });
+/** As `form`, with the files before the fields, which then tell too late what is sent again. */
+function filesFirst(fields, ...files) {
+  const data = form({}, ...files);
+  for (const [name, value] of Object.entries(fields)) data.append(name, value);
+  return data;
+}
+
+test('a form that is sent again is never refused for the rate of uploads, wherever its files stand', async (t) => {
+  for (const ordered of [form, filesFirst]) {
+    const slow = await Doorbell.start({ env: { DOORBELL_RATE_LIMITS: 'uploads=2/h' } });
+    t.after(() => slow.stop());
+    const [ada, ben] = await slow.people('ada', 'ben');
+    const { id } = await slow.direct(ada, ben);
+    const fields = { conversationId: id, content: 'once' };
+    const send = (more, headers) => slow.api(ada).post('/api/messages', ordered({ ...fields, ...more }, ['a.png', png(80, 60)]), headers);
+    const { message } = good(await send({ clientMessageId: 'the-first' }), 201);
+    for (const answer of await Promise.all(range(5).map(() => send({ clientMessageId: 'the-first' })))) assert.equal(good(answer, 200).message.id, message.id);
+    good(await send({}, { 'idempotency-key': 'the-second' }), 201);
+    good(await send({}, { 'idempotency-key': 'the-second' }), 200);
+    const refused = refusal(await send({ clientMessageId: 'the-third' }), 429, 'RATE_LIMITED');
+    assert.ok(refused.retryAfterMs > 0);
+    refusal(await send({}), 429, 'RATE_LIMITED');
+    good(await send({ clientMessageId: 'the-first' }), 200);
+    assert.equal((await slow.history(ben, id)).length, 2);
+  }
+});
+
+test('what a form tells after its files changes nothing about who it is, whom it is for, and what its files count', async (t) => {
+  const slow = await Doorbell.start({ env: { DOORBELL_RATE_LIMITS: 'uploads=3/h' } });
   t.after(() => slow.stop());
-  const [ada, ben] = await slow.people('ada', 'ben');
+  const [ada, ben, cay] = await slow.people('ada', 'ben', 'cay');
   const { id } = await slow.direct(ada, ben);
-  const fields = { conversationId: id, content: 'once' };
-  const send = (clientMessageId) => slow.api(ada).post('/api/messages', form({ ...fields, clientMessageId }, ['a.png', png(80, 60)]));
-  const { message } = good(await send('the-first'), 201);
-  for (const answer of await Promise.all(range(5).map(() => send('the-first')))) assert.equal(good(answer, 200).message.id, message.id);
-  good(await slow.api(ada).post('/api/messages', form(fields, ['a.png', png(80, 60)]), { 'idempotency-key': 'the-second' }), 201);
-  good(await slow.api(ada).post('/api/messages', form(fields, ['a.png', png(80, 60)]), { 'idempotency-key': 'the-second' }), 200);
-  refusal(await send('the-third'), 429, 'RATE_LIMITED');
+  const group = await slow.group(ada, [ben, cay]);
+  const picture = ['a.png', png(80, 60)];
+  const post = (body) => slow.api(ada).post('/api/messages', body);
+  good(await post(form({ conversationId: id, clientMessageId: 'known' }, picture)), 201);
+  // It begins like a repeat in the direct conversation, and ends as a new message to the group: so its file counts.
+  const turned = () => {
+    const data = form({ receiverId: ben.id, clientMessageId: 'known' }, picture);
+    data.append('conversationId', group.id);
+    return data;
+  };
+  good(await post(turned()), 201);
+  good(await post(turned()), 200);
+  // An upload is no message, whatever fields it has.
+  const upload = () => slow.api(ada).post('/api/upload', form({ conversationId: id, clientMessageId: 'known' }, picture));
+  good(await upload(), 201);
+  refusal(await upload(), 429, 'RATE_LIMITED');
+  refusal(await post(filesFirst({ conversationId: id, senderId: ben.id, clientMessageId: 'new' }, picture)), 403, 'FORBIDDEN');
+  refusal(await post(filesFirst({ conversationId: (await slow.direct(ben, cay)).id, clientMessageId: 'new' }, picture)), 404, 'NOT_FOUND');
+});
+
+test('a form that is sent again is answered also when its sender has as much as they may, and leaves nothing', async (t) => {
+  const small = await Doorbell.start({ env: { DOORBELL_MEDIA_QUOTA: '100KiB' } });
+  t.after(() => small.stop());
+  const [ada, ben] = await small.people('ada', 'ben');
+  const { id } = await small.direct(ada, ben);
+  const text = (letter) => Buffer.from(letter.repeat(60 * 1024));
+  const send = (ordered, clientMessageId, letter = 'a') => small.api(ada).post('/api/messages', ordered({ conversationId: id, clientMessageId }, ['a.txt', text(letter)]));
+  const { message } = good(await send(form, 'first'), 201);
+  for (const ordered of [form, filesFirst]) {
+    for (const answer of await Promise.all(range(3).map(() => send(ordered, 'first')))) assert.equal(good(answer, 200).message.id, message.id);
+    refusal(await send(ordered, 'second'), 413, 'TOO_LARGE');
+    refusal(await send(ordered, 'first', 'b'), 409, 'CONFLICT');
+  }
+  assert.equal((await small.history(ben, id)).length, 1);
+  await eventually('the one file is left', () => new Set(small.nodes.flatMap((node) => filesBelow(media(node)))).size === 1 && small.nodes.every((node) => spool(node).length === 0), 20_000);
 });

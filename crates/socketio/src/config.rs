@@ -38,6 +38,9 @@ pub struct Config {
     pub max_namespaces: usize,
     /// How long a connection that this side closes may take to drain what is queued for it.
     pub close_timeout: Duration,
+    /// The same once [`Server::close_all`](crate::Server::close_all) was called, for a client that has been sent all that waited
+    /// for it, and does not say goodbye, or polls no more: it need not hold up the end of the process.
+    pub goodbye_timeout: Duration,
     /// From telling a client of long-polling why its POST was refused to the refusal, which the stock client ends on.
     pub farewell_time: Duration,
     /// How long events that have begun may run on after their connection is gone, before they are dropped.
@@ -70,6 +73,7 @@ impl Default for Config {
             max_pending_turns: 256,
             max_namespaces: 16,
             close_timeout: Duration::from_secs(5),
+            goodbye_timeout: Duration::from_secs(1),
             farewell_time: Duration::from_millis(100),
             turn_timeout: Duration::from_secs(30),
             retry_after: Duration::from_secs(1),

@@ -206,7 +206,8 @@ impl<H: Handler> Server<H> {
 
     /// Closes every transport, without DISCONNECT packets, so that clients come back by themselves (elsewhere, or when
     /// the server is up again); answers new handshakes with 503 and `Retry-After` from now on. Returns at once:
-    /// [`connections`](Self::connections) tells when all are gone.
+    /// [`connections`](Self::connections) tells when all are gone. Who has been sent everything and says no goodbye is waited
+    /// for no longer than [`Config::goodbye_timeout`].
     pub fn close_all(&self) {
         self.shared.closing.store(true, Relaxed);
         for session in self.shared.all() {

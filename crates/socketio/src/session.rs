@@ -300,6 +300,18 @@ impl<H: Handler> Session<H> {
         outbox.wake()
     }
 
+    /// Waits no longer than so for the client to end the connection, too.
+    pub fn hurry(self: &Arc<Self>) {
+        let by = self.server.exact_now() + millis(self.server.config.goodbye_timeout);
+        self.with(|outbox| {
+            if outbox.timers.expired == 0 && by < outbox.timers.expire_at {
+                outbox.timers.expire_at = by;
+                self.check_at(outbox, by);
+            }
+            ((), None)
+        });
+    }
+
     fn shut_slow(self: &Arc<Self>, outbox: &mut Outbox) -> Option<Waker> {
         if outbox.phase == Phase::Open {
             self.server.counters.slow_consumers.fetch_add(1, Relaxed);

@@ -167,6 +167,28 @@ impl WebSocket {
         }
     }
 
+    /// Passes over what a client sends that nobody listens to any more; `true` once its close frame has come.
+    pub fn said_goodbye(&mut self, bytes: &[u8], limit: usize) -> bool {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.extend_from_slice(bytes);
+        let mut used = 0;
+        let goodbye = loop {
+            match self.decoder.next(&mut pending[used..], limit) {
+                Ok(Some((Incoming::Close(_), _))) => break true,
+                Ok(Some((_, taken))) => used += taken,
+                Ok(None) => break false,
+                // What breaks the protocol is passed over as well.
+                Err(_) => {
+                    used = pending.len();
+                    break false;
+                }
+            }
+        };
+        self.decoder.release();
+        self.keep(pending, used);
+        goodbye
+    }
+
     /// Keeps the bytes of `buffer` behind `used`, and no memory when there are none.
     pub fn keep(&mut self, mut buffer: Vec<u8>, used: usize) {
         if used == buffer.len() {

@@ -24,12 +24,13 @@ use crate::{
     store::Completed,
 };
 
-/// How an upload counts against its owner's rate.
+/// When an upload counts against its owner's rate and against what they may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rated {
-    Counted,
-    /// It comes with a message that is there already, and a repeat is never refused for its rate.
-    Repeat,
+    Now,
+    /// Its message may be there already, which its form has not told yet or has still to confirm, and a repeat is refused for
+    /// neither. It is [counted](Chat::count_uploads) when it turns out to be none.
+    Later,
 }
 
 /// A new id, which nobody can guess.
@@ -45,10 +46,10 @@ impl Chat {
     /// rate of uploads. `TOO_LARGE` for who has as much as they may, `announced` bytes counted: those that are still to
     /// come, of this file and of others, as far as that is known.
     pub async fn begin_upload(&self, owner: UserKey, name: &str, rated: Rated, announced: u64) -> Result<Upload> {
-        if rated == Rated::Counted {
+        if rated == Rated::Now {
             self.rates.uploads.take(owner)?;
         }
-        if let Some(quota) = self.policy.media.quota {
+        if let Some(quota) = self.quota(rated) {
             // Of a length that is not known at least one byte comes.
             let stored = self.store.attachment_bytes(owner).await?;
             if stored.saturating_add(announced.max(1)) > quota {
@@ -62,12 +63,42 @@ impl Chat {
     /// Makes an attachment of an upload whose bytes are complete and flushed, and were judged. `TOO_LARGE` when its owner
     /// would have more than they may, `NOT_FOUND` when it was given up meanwhile: its bytes are then the caller's to
     /// delete, by [`abandon_upload`](Self::abandon_upload).
-    pub async fn finish_upload(&self, key: AttachmentKey, facts: FileFacts) -> Result<Attachment> {
-        let quota = self.policy.media.quota;
+    pub async fn finish_upload(&self, key: AttachmentKey, facts: FileFacts, rated: Rated) -> Result<Attachment> {
+        let quota = self.quota(rated);
         match self.store.complete_attachment(key, facts, quota).await? {
             Completed::Ready(attachment) => Ok(attachment),
             Completed::OverQuota => Err(over_quota(quota.unwrap_or_default())),
             Completed::Discarded => Err(Error::not_found("attachment")),
+        }
+    }
+
+    /// What its owner may have, in bytes, with this upload.
+    fn quota(&self, rated: Rated) -> Option<u64> {
+        let quota = self.policy.media.quota?;
+        Some(match rated {
+            Rated::Now => quota,
+            Rated::Later => quota.saturating_add(limits::REPEATED_FILES_BYTES),
+        })
+    }
+
+    /// Counts uploads that were to be counted [later](Rated::Later): all of them, or refuses as their beginning would have.
+    pub async fn count_uploads(&self, owner: UserKey, uploads: usize) -> Result<()> {
+        for taken in 0..uploads {
+            if let Err(error) = self.rates.uploads.take(owner) {
+                self.uncount_uploads(owner, taken);
+                return Err(error);
+            }
+        }
+        match self.policy.media.quota {
+            Some(quota) if uploads > 0 && self.store.attachment_bytes(owner).await? > quota => Err(over_quota(quota)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back that uploads were counted: their message is there already.
+    pub fn uncount_uploads(&self, owner: UserKey, uploads: usize) {
+        for _ in 0..uploads {
+            self.rates.uploads.give_back(owner);
         }
     }
 

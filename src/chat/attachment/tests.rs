@@ -114,12 +114,8 @@ impl World {
     }
 
     async fn upload_of(&self, owner: UserKey, facts: FileFacts) -> Attachment {
-        let upload = self
-            .chat
-            .begin_upload(owner, "beach.jpg", Rated::Counted, 0)
-            .await
-            .unwrap();
-        self.chat.finish_upload(upload.key, facts).await.unwrap()
+        let upload = self.chat.begin_upload(owner, "beach.jpg", Rated::Now, 0).await.unwrap();
+        self.chat.finish_upload(upload.key, facts, Rated::Now).await.unwrap()
     }
 
     async fn upload(&self, owner: UserKey) -> Attachment {
@@ -248,11 +244,7 @@ async fn nobody_sends_what_is_not_their_own_upload() {
     let group = world.group(anna, &["user-1"]).await;
     let annas = world.upload(anna).await;
     let sent = world.sent(anna, &group, &annas).await;
-    let pending = world
-        .chat
-        .begin_upload(bea, "half.jpg", Rated::Counted, 0)
-        .await
-        .unwrap();
+    let pending = world.chat.begin_upload(bea, "half.jpg", Rated::Now, 0).await.unwrap();
     let given_up = world.upload(bea).await;
     assert!(world.chat.abandon_upload(given_up.key).await.unwrap());
     for file in [
@@ -495,35 +487,25 @@ async fn nobody_has_more_files_here_than_they_may() {
     let world = World::new().await;
     let [anna, bea] = world.users().await;
     let large = world.upload_of(anna, photo(QUOTA - 10)).await;
-    let upload = world
-        .chat
-        .begin_upload(anna, "more.jpg", Rated::Counted, 0)
-        .await
-        .unwrap();
+    let upload = world.chat.begin_upload(anna, "more.jpg", Rated::Now, 0).await.unwrap();
     assert_eq!(
-        code(world.chat.finish_upload(upload.key, photo(11)).await),
-        Code::TooLarge
-    );
-    assert!(world.chat.finish_upload(upload.key, photo(10)).await.is_ok());
-    assert_eq!(
-        code(world.chat.begin_upload(anna, "more.jpg", Rated::Counted, 0).await),
+        code(world.chat.finish_upload(upload.key, photo(11), Rated::Now).await),
         Code::TooLarge
     );
     assert!(
         world
             .chat
-            .begin_upload(bea, "other.jpg", Rated::Counted, 0)
+            .finish_upload(upload.key, photo(10), Rated::Now)
             .await
             .is_ok()
     );
+    assert_eq!(
+        code(world.chat.begin_upload(anna, "more.jpg", Rated::Now, 0).await),
+        Code::TooLarge
+    );
+    assert!(world.chat.begin_upload(bea, "other.jpg", Rated::Now, 0).await.is_ok());
     assert!(world.chat.abandon_upload(large.key).await.unwrap());
-    assert!(
-        world
-            .chat
-            .begin_upload(anna, "more.jpg", Rated::Counted, 0)
-            .await
-            .is_ok()
-    );
+    assert!(world.chat.begin_upload(anna, "more.jpg", Rated::Now, 0).await.is_ok());
 }
 
 #[tokio::test]
@@ -535,16 +517,12 @@ async fn uploads_have_a_rate_of_their_own() {
     let world = World::with(rates).await;
     let [anna, bea] = world.users().await;
     for _ in 0..2 {
-        world.chat.begin_upload(anna, "a.jpg", Rated::Counted, 0).await.unwrap();
+        world.chat.begin_upload(anna, "a.jpg", Rated::Now, 0).await.unwrap();
     }
-    let refused = world
-        .chat
-        .begin_upload(anna, "a.jpg", Rated::Counted, 0)
-        .await
-        .unwrap_err();
+    let refused = world.chat.begin_upload(anna, "a.jpg", Rated::Now, 0).await.unwrap_err();
     assert_eq!(refused.code, Code::RateLimited);
     assert!(refused.retry_after.is_some());
-    assert!(world.chat.begin_upload(bea, "a.jpg", Rated::Counted, 0).await.is_ok());
+    assert!(world.chat.begin_upload(bea, "a.jpg", Rated::Now, 0).await.is_ok());
 }
 
 #[tokio::test]
@@ -555,11 +533,7 @@ async fn what_no_message_names_is_found_after_a_day_and_nothing_else_is() {
     let used = world.upload(anna).await;
     world.sent(anna, &group, &used).await;
     let unused = world.upload(anna).await;
-    let half = world
-        .chat
-        .begin_upload(anna, "half.jpg", Rated::Counted, 0)
-        .await
-        .unwrap();
+    let half = world.chat.begin_upload(anna, "half.jpg", Rated::Now, 0).await.unwrap();
     world.pass(24 * HOUR + 1);
     let young = world.upload(anna).await;
     let day = Duration::from_millis(24 * HOUR as u64);
@@ -578,7 +552,10 @@ async fn what_no_message_names_is_found_after_a_day_and_nothing_else_is() {
     assert_eq!(keys().await, [half.key], "until its bytes are gone");
     world.chat.forget_upload(half.key).await.unwrap();
     assert!(keys().await.is_empty());
-    assert_eq!(code(world.chat.finish_upload(half.key, photo(1)).await), Code::NotFound);
+    assert_eq!(
+        code(world.chat.finish_upload(half.key, photo(1), Rated::Now).await),
+        Code::NotFound
+    );
     world.chat.forget_upload(young.key).await.unwrap();
     assert!(
         world

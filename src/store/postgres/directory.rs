@@ -29,6 +29,9 @@ macro_rules! listing_columns {
 const USER: &str = concat!(user_columns!(), " WHERE id = $1");
 /// `NO KEY`: memberships that are made meanwhile refer to the key, and need not wait.
 const USER_TO_CHANGE: &str = concat!(user_columns!(), " WHERE id = $1 FOR NO KEY UPDATE");
+/// False also where there is no schema, or one of before sessions could be ended.
+const KNOWS_ENDED: &str = "SELECT EXISTS (SELECT 1 FROM pg_attribute
+    WHERE attrelid = to_regclass('doorbell.app_user') AND attname = 'sessions_ended_at' AND NOT attisdropped)";
 const LISTING: &str = concat!(listing_columns!(), " WHERE id = $1");
 const LISTING_TO_CHANGE: &str = concat!(listing_columns!(), " WHERE id = $1 FOR NO KEY UPDATE");
 
@@ -45,6 +48,17 @@ fn user_of(row: &Row) -> Done<User> {
         claims_issued_at: row.try_get::<_, Option<i64>>(8)?.map(Timestamp),
         sessions_ended_at: row.try_get::<_, Option<i64>>(9)?.map(Timestamp),
     })
+}
+
+pub(super) async fn sessions_ended(connection: &Connection, user_id: &str) -> Done<Option<Timestamp>> {
+    if !connection.one(KNOWS_ENDED, &[]).await?.try_get(0)? {
+        return Ok(None);
+    }
+    let found = connection.row(USER, &[&user_id]).await?;
+    Ok(found
+        .map(|row| user_of(&row))
+        .transpose()?
+        .and_then(|user| user.sessions_ended_at))
 }
 
 fn listing_of(row: &Row) -> Done<Listing> {

@@ -187,6 +187,14 @@ pub async fn read_setting(url: &str, name: &str) -> Result<Option<String>, OpenE
     found.await.map_err(|failure| OpenError::new(&address.shown, &failure))
 }
 
+/// When all sessions of a user were ended last, read in the same way; `None` also of somebody whom nobody knows.
+pub async fn read_sessions_ended(url: &str, user_id: &str) -> Result<Option<Timestamp>, OpenError> {
+    let address = Address::read(url)?;
+    let connection = address.connect().await?;
+    let found = directory::sessions_ended(&connection, user_id).await;
+    found.map_err(|failure| OpenError::new(&address.shown, &failure))
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     // ---- directory

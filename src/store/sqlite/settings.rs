@@ -36,9 +36,19 @@ pub fn read_setting(path: &Path, name: &str) -> rusqlite::Result<Option<String>>
         .optional()
 }
 
-/// When all sessions of a user were ended last, read in the same way; `None` also of somebody whom nobody knows.
+/// When all sessions of a user were ended last, read in the same way; `None` also of somebody whom nobody knows, and where
+/// the schema is of before sessions could be ended.
 pub fn read_sessions_ended(path: &Path, user_id: &str) -> rusqlite::Result<Option<Timestamp>> {
-    let ended_at = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let knows_ended: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM pragma_table_info('user') WHERE name = 'sessions_ended_at')",
+        [],
+        |row| row.get(0),
+    )?;
+    if !knows_ended {
+        return Ok(None);
+    }
+    let ended_at = connection
         .query_row("SELECT sessions_ended_at FROM user WHERE id = ?1", [user_id], |row| {
             row.get::<_, Option<i64>>(0)
         })

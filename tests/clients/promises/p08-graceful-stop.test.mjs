@@ -1,8 +1,10 @@
 // P8: SIGTERM ends it within 10 seconds with exit code 0; nothing acknowledged is lost, and a client with reconnection sees
 // no error other than a disconnect.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import { Balancer } from '../support/balancer.mjs';
 import { Doorbell, eventually, good, range, sleep, test, unique } from '../support/doorbell.mjs';
+import { frame, request, upgradeHeaders } from '../support/raw.mjs';
 import * as shape from '../support/shapes.mjs';
 
 test('SIGTERM: sends in flight are answered or not stored, nothing acknowledged is lost, and clients come back by themselves', async (t) => {
@@ -49,6 +51,48 @@ test('SIGTERM ends a long poll and an idle connection in time', async (t) => {
   assert.ok(took < 10_000, `it took ${took} ms`);
   await poll;
 });
+
+test('SIGTERM waits for nobody who has said goodbye, and not long for whoever is gone without a word', async (t) => {
+  const took = {};
+  for (const [who, connect] of Object.entries({
+    'nobody': async () => {},
+    'a stock client': (server, ann) => server.socket(ann, { transports: ['websocket'] }),
+    'one that answers and keeps its connection open': async (server, ann) => quiet(server, ann, { answers: true }),
+    'one that answers nothing': async (server, ann) => quiet(server, ann, { answers: false }),
+    'a long-polling client that does not come back': async (server, ann) => {
+      const { text } = await request(server.url, { path: '/socket.io/?EIO=4&transport=polling' });
+      const sid = JSON.parse(text.slice(1)).sid;
+      const path = `/socket.io/?EIO=4&transport=polling&sid=${sid}`;
+      await request(server.url, { method: 'POST', path, body: `40${JSON.stringify({ token: ann.token })}` });
+      assert.match((await request(server.url, { path })).text, /^40\{/);
+    },
+  })) {
+    const server = await Doorbell.start({ nodes: 1 });
+    t.after(() => server.stop());
+    await connect(server, await server.person('ann', {}));
+    took[who] = await server.terminate();
+  }
+  t.diagnostic(JSON.stringify(took));
+  // Of the two that are gone it waits a second; more than three in all, and it waited for something else.
+  for (const who of ['a stock client', 'one that answers and keeps its connection open']) assert.ok(took[who] < 1000, `${who}: ${took[who]} ms`);
+  for (const who of ['one that answers nothing', 'a long-polling client that does not come back']) assert.ok(took[who] < 3000, `${who}: ${took[who]} ms`);
+});
+
+/** A WebSocket whose client never ends the connection, also when the server has. */
+async function quiet(server, user, { answers }) {
+  const socket = net.connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.on('error', () => {});
+  const lines = Object.entries({ host: 'localhost', ...upgradeHeaders() }).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.write(`GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n${lines}\r\n`);
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk.toString('latin1');
+    if (answers && received.includes('\x88\x02\x03\xe8')) socket.write(frame(Buffer.from([0x03, 0xe8]), { opcode: 8 }));
+  });
+  await eventually('the handshake', () => received.includes('0{"sid"'));
+  socket.write(frame(`40${JSON.stringify({ token: user.token })}`));
+  await eventually('the connection', () => received.includes('40{"sid"'));
+}
 
 test('five times restarted under load, behind a balancer: every client is back, nothing is lost, and none saw an error', { timeout: 120_000 }, async (t) => {
   const server = await Doorbell.start();

@@ -1,5 +1,6 @@
 // Writing and sending.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { open, start, stop } from './support/playground.mjs';
 
@@ -189,6 +190,34 @@ test('a refused file says type, or size and limit, and is read out', async (t) =
   await refused.waitFor();
   assert.match(await refused.textContent(), /shot\.heic is of the type HEIC.*big\.png has 11 MB\. At most 10 MB/s);
   assert.match(await page.getByRole('alert').textContent(), /HEIC/);
+  assert.equal(await page.getByRole('list', { name: 'Files to send' }).count(), 0);
+});
+
+test('whatever the server takes can be chosen, a voice memo, a CSV and Markdown too, and what it refuses cannot', async (t) => {
+  const rules = await readFile(new URL('../../../src/model/attachment.rs', import.meta.url), 'utf8');
+  const taken = [...rules.matchAll(/MediaType::\w+ => "([a-z]+\/[a-z0-9]+)"/g)].map(([, type]) => type);
+  assert.ok(taken.length > 10 && taken.includes('audio/mp4'), 'the list was found');
+  const files = [...taken.map((type) => ['file', type]), ['memo.m4a', 'audio/x-m4a'], ['memo.weba', 'audio/webm;codecs=opus'], ['prices.csv', 'text/csv'], ['notes.md', 'text/markdown'], ['unknown.log', '']];
+  // As many as go into one message.
+  for (let at = 0; at < files.length; at += 10) {
+    const page = await open(t, 'chat');
+    const picker = page.locator('input[type=file]').first();
+    const some = files.slice(at, at + 10);
+    const accepted = (await picker.getAttribute('accept')).split(',');
+    for (const [, type] of some) assert.ok(type === '' || accepted.includes(type.split(';')[0]), `${type} is offered`);
+    await picker.setInputFiles(some.map(([name, mimeType], i) => ({ name: `${i}-${name}`, mimeType, buffer: Buffer.from('x') })));
+    const tray = page.getByRole('list', { name: 'Files to send' });
+    await tray.waitFor();
+    assert.equal(await page.locator('.db-refused').count(), 0, await page.locator('.db-refused').allTextContents().then(String));
+    assert.equal(await tray.getByRole('listitem').count(), some.length);
+  }
+  const page = await open(t, 'chat');
+  await page.locator('input[type=file]').first().setInputFiles([
+    { name: 'song.mp3', mimeType: 'audio/mpeg', buffer: Buffer.from('x') }, { name: 'page.html', mimeType: 'text/html', buffer: Buffer.from('x') },
+    { name: 'drawing.svg', mimeType: 'image/svg+xml', buffer: Buffer.from('x') }, { name: 'memo.m4a', mimeType: 'audio/mp4', buffer: Buffer.alloc(11 * 1024 * 1024) },
+  ]);
+  await page.locator('.db-refused').waitFor();
+  assert.match(await page.locator('.db-refused').textContent(), /song\.mp3 is of the type MP3.*page\.html is of the type HTML.*drawing\.svg is of the type SVG.*memo\.m4a has 11 MB\. At most 10 MB/s);
   assert.equal(await page.getByRole('list', { name: 'Files to send' }).count(), 0);
 });
 

@@ -61,6 +61,11 @@ impl<H: Handler> Task<H> {
             });
             self.session.server.remove(self.session.id);
         }
+        // A client of long-polling that has no poll here now has been told before, and its next one may find nobody.
+        let has_all = self.leaving == Leaving::Lingering || matches!(self.wire, Wire::Polling);
+        if reason == Reason::ShuttingDown && has_all {
+            self.session.hurry();
+        }
     }
 
     /// Has the application say why, if a socket is left to hear it.
@@ -148,16 +153,20 @@ impl<H: Handler> Task<H> {
             }
             self.leaving = Leaving::Lingering;
         }
-        // Closing with unread bytes would reset the connection, and the client would lose what it was last told.
+        // Closing with unread bytes would reset the connection, and the client would lose what it was last told. After its own
+        // close frame it sends nothing more.
+        let limit = self.session.server.config.max_payload;
         let Wire::WebSocket(socket) = &mut self.wire else {
             return true;
         };
+        if socket.said_goodbye(&[], limit) {
+            return true;
+        }
         let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; READ_BUFFER].into());
-        let mut ended = false;
         for _ in 0..READS {
             match socket.poll_read(context, &mut scratch) {
-                Poll::Ready(Ok(read)) if read > 0 => continue,
-                Poll::Ready(_) => ended = true,
+                Poll::Ready(Ok(read)) if read > 0 && !socket.said_goodbye(&scratch[..read], limit) => continue,
+                Poll::Ready(_) => {}
                 Poll::Pending => {
                     SCRATCH.set(Some(scratch));
                     return false;
@@ -167,7 +176,6 @@ impl<H: Handler> Task<H> {
         }
         SCRATCH.set(Some(scratch));
         // A client that is still sending after so much is not waiting for our word.
-        let _ = ended;
         true
     }
 }

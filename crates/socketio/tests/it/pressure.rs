@@ -1,7 +1,7 @@
 //! Clients that do not keep up, and servers that go.
 
 use crate::{
-    client::{Got, begin, finish, http, until},
+    client::{Got, begin, finish, http, masked, until},
     server::{Running, quick, start, start_buffered},
 };
 use doorbell_socketio::{Config, Frame};
@@ -262,4 +262,52 @@ async fn closing_the_server_closes_all_and_refuses_new_ones() {
     let refused = http(server.address, "GET", "/?EIO=4&transport=polling", b"").await;
     assert_eq!(refused.status, 503);
     assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
+}
+
+#[tokio::test]
+async fn at_the_end_nobody_waits_for_a_client_that_has_said_goodbye() {
+    let server = start(Config {
+        close_timeout: Duration::from_secs(60),
+        goodbye_timeout: Duration::from_secs(60),
+        ..Config::default()
+    })
+    .await;
+    let mut open = server.connected().await;
+    server.server.close_all();
+    assert_eq!(open.next().await, Got::Close(1000));
+    // Neither half a frame nor what came before the goodbye is taken for one, and its end of the connection stays open.
+    open.send("42[\"too late\"]").await;
+    let goodbye = masked(0x88, &1000u16.to_be_bytes());
+    let (first, rest) = goodbye.split_at(3);
+    open.send_raw(first).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(server.server.connections(), 1);
+    open.send_raw(rest).await;
+    server.until_empty().await;
+}
+
+#[tokio::test]
+async fn at_the_end_whoever_says_no_goodbye_is_not_waited_for_as_long_as_whoever_has_not_got_everything() {
+    let server = start(Config {
+        close_timeout: Duration::from_secs(60),
+        goodbye_timeout: Duration::from_millis(100),
+        ..Config::default()
+    })
+    .await;
+    let _silent = server.connected().await;
+    let _gone = server.polling_connected().await;
+    let mut slow = server.connected().await;
+    let sender = server.app.socket();
+    for _ in 0..200 {
+        sender.answer(Frame::event("answer", &"z".repeat(100_000)));
+    }
+    server.server.close_all();
+    until("the end of the silent ones", || server.server.connections() == 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(server.server.connections(), 1, "the slow one still takes its answers");
+    for _ in 0..200 {
+        assert!(slow.text().await.starts_with("42[\"answer\""));
+    }
+    assert_eq!(slow.closed().await, Some(1000));
+    server.until_empty().await;
 }
