@@ -5,26 +5,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { noise, png } from '../../tests/clients/support/media.mjs';
 import { newBrowser, open } from './support/browser.mjs';
-import { as, bubble, chatOf, conversationOf, demo, eventually, field, say, statusOf, test } from './support/stage.mjs';
+import { as, bubble, chatOf, choose, conversationOf, demo, eventually, field, say, slowUploads, statusOf, test } from './support/stage.mjs';
 import { webm } from './support/webm.mjs';
 
 const MB = 1_000_000;
 const server = await demo({ DOORBELL_RATE_LIMITS: 'off' });
 const loft = await conversationOf(server, 'mira', 'canal-loft');
 const chat = (who) => `${server.url}/messages/${loft}?as=${who}`;
-const choose = async (page, ...files) => {
-  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Add photos, videos or files' }).click()]);
-  await chooser.setFiles(files);
-};
 const picture = (name, width = 320, height = 240, seed = 1) => ({ name, mimeType: 'image/png', buffer: png(width, height, seed) });
 const tray = (page) => page.getByRole('list', { name: 'Files to send' });
 const photos = (page) => page.getByRole('button', { name: /^Open photo from/ });
-
-/** A slow line up, in bytes a second; 0: as fast as it goes. */
-async function slowUploads(page, bytesPerSecond) {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond || -1 });
-}
 
 test('an upload shows how far it is, can be cancelled, and goes with the message when it is done', async (t) => {
   const browser = await newBrowser(t);

@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { png } from '../../tests/clients/support/media.mjs';
+import { API_KEY, Doorbell, mint } from '../../tests/clients/support/doorbell.mjs';
 import { newBrowser } from './support/browser.mjs';
-import { as, bubble, chatOf, conversationOf, demo, field, say } from './support/stage.mjs';
+import { moments } from './support/moments.mjs';
+import { Site } from './support/site.mjs';
+import { as, bubble, choose, conversationOf, demo, field, row } from './support/stage.mjs';
 import { states } from './support/states.mjs';
 
 const folder = path.resolve(process.env.SCREENS ?? path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../docs/screens'));
@@ -19,48 +21,6 @@ const ANY = [/./];
 const SHAPES = [
   { name: 'desktop', width: 1440, height: 900, quality: 0.8 },
   { name: 'phone', width: 390, height: 844, hasTouch: true, quality: 0.8 },
-];
-
-/** What needs somebody to do something first. They come last: they change what is there, and the last one ends the server. */
-const moments = (server, loft, bakery) => [
-  { name: 'chat with photos', path: `/messages/${bakery}?as=sam`, reach: async (page) => {
-    await bubble(page, 'cinnamon').waitFor();
-    await page.waitForTimeout(400);
-  } },
-  { name: 'photo enlarged', path: `/messages/${bakery}?as=sam`, reach: async (page) => {
-    await page.getByRole('button', { name: /^Open photo from/ }).last().click();
-    await page.getByRole('dialog').waitFor();
-    await page.waitForTimeout(400);
-  } },
-  { name: 'files to send', path: `/messages/${loft}?as=mira`, reach: async (page) => {
-    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Add photos, videos or files' }).click()]);
-    await chooser.setFiles([{ name: 'paw.png', mimeType: 'image/png', buffer: png(300, 220, 4) }, { name: 'lease.txt', mimeType: 'text/plain', buffer: Buffer.from('A lease.') }]);
-    await field(page).fill('Her paw, and the lease.');
-    await page.waitForTimeout(600);
-  } },
-  { name: 'a file is dropped', path: `/messages/${loft}?as=mira`, reach: async (page) => {
-    await field(page).waitFor();
-    const dragged = await page.evaluateHandle(() => {
-      const made = new DataTransfer();
-      made.items.add(new File(['x'], 'paw.png', { type: 'image/png' }));
-      return made;
-    });
-    for (const type of ['dragenter', 'dragover']) await chatOf(page).dispatchEvent(type, { dataTransfer: dragged });
-  } },
-  { name: 'in Arabic', path: `/messages/${loft}?as=mira`, locale: 'ar', reach: (page) => bubble(page, 'decorative').first().waitFor() },
-  { name: 'nobody has written', path: '/messages?as=mira', reach: async (page) => {
-    await page.route('**/api/conversations*', (route) => route.fulfill({ json: { conversations: [], hasMore: false, nextCursor: null } }));
-    await page.evaluate(() => indexedDB.databases().then((all) => all.forEach(({ name }) => indexedDB.deleteDatabase(name))));
-    await page.reload();
-    await page.getByText('No conversations yet').first().waitFor();
-  } },
-  { name: 'the server is away', path: `/messages/${loft}?as=mira`, reach: async (page) => {
-    await page.locator('.db-message[data-mine]').first().waitFor({ state: 'attached' });
-    await page.waitForLoadState('networkidle');
-    await server.terminate();
-    await say(page, 'Does it still hold this?');
-    await page.getByText(/your messages are kept/i).first().waitFor();
-  } },
 ];
 
 let darkroom;
@@ -81,26 +41,62 @@ async function keep(page, name, quality) {
   writeFileSync(path.join(folder, `${name}.webp`), Buffer.from(developed, 'base64'));
 }
 
-test('a picture of every page and state', { timeout: 900_000 }, async () => {
-  for (const { name: shape, quality, ...size } of SHAPES) {
-    for (const colorScheme of ['light', 'dark']) {
-      // A marketplace of its own, in which nothing was said yet that another picture needed.
-      const server = await demo();
-      const loft = await conversationOf(server, 'mira', 'canal-loft');
-      const { conversations } = await (await as(server, 'sam')).get('/api/conversations');
-      const bakery = conversations.find(({ messages }) => messages[0].content.includes('cinnamon')).id;
-      for (const { name, path: where, reach, locale } of [...states(loft), ...moments(server, loft, bakery)]) {
-        const browser = await newBrowser(null, { ...size, colorScheme, allowed: ANY });
-        if (locale) await browser.addInitScript((tag) => location.protocol === 'http:' && localStorage.setItem('latchkey:locale', tag), locale);
-        const page = await browser.newPage();
-        await page.goto(server.url + where);
-        await reach(page);
-        await page.waitForLoadState('networkidle', { timeout: 2000 }).catch(() => {});
-        await keep(page, `${name.replaceAll(' ', '-').toLowerCase()}-${shape}-${colorScheme}`, quality);
-        await browser.close();
-      }
-      await server.restart();
-    }
+/** Every shape of a window in both colours, as names and options of a browser. */
+const views = SHAPES.flatMap(({ name, quality, ...size }) => ['light', 'dark'].map((colorScheme) => ({ view: `${name}-${colorScheme}`, quality, options: { ...size, colorScheme, allowed: ANY } })));
+
+/** Opens the page, goes to where the picture is to be taken, and takes it. */
+async function picture({ name, url, reach, prepare }, { view, quality, options }) {
+  const browser = await newBrowser(null, options);
+  await prepare?.(browser);
+  const page = await browser.newPage();
+  await page.goto(url);
+  await reach(page);
+  await page.waitForLoadState('networkidle', { timeout: 2000 }).catch(() => {});
+  await keep(page, `${name.replaceAll(' ', '-').toLowerCase()}-${view}`, quality);
+  await browser.close();
+}
+
+test('a picture of every page and state', { timeout: 1_500_000 }, async () => {
+  for (const view of views) {
+    // A marketplace of its own, in which nothing was said yet that another picture needed.
+    const server = await demo({ DOORBELL_API_KEY: API_KEY });
+    const loft = await conversationOf(server, 'mira', 'canal-loft');
+    const { conversations } = await (await as(server, 'sam')).get('/api/conversations');
+    const bakery = conversations.find(({ messages }) => messages[0].content.includes('cinnamon')).id;
+    for (const state of [...states(loft), ...moments({ server, loft, bakery })]) await picture({ ...state, url: server.url + state.path }, view);
+    await server.stop();
+  }
+});
+
+test('a picture of the widget on another site, and of the inbox under doorbell serve', { timeout: 300_000 }, async () => {
+  const site = await Site.start();
+  const server = await Doorbell.forFile({ env: { FRONTEND_URL: site.origin } });
+  for (const [id, name] of [['noor', 'Noor Haddad'], ['piet', 'Piet de Boer']]) await server.host.put(`/v1/users/${id}`, { name });
+  const listing = { 'listing-id': 'chandlery', 'owner-id': 'piet', title: 'Two rooms above the chandlery', price: '€ 1,450' };
+  const url = site.put('/', { server: server.url, tag: { 'token-url': '/token?as=noor&name=Noor+Haddad', ...listing } });
+  const launcher = (page) => page.getByRole('button', { name: 'Contact owner' });
+  const { body } = await server.api({ token: mint('noor') }).post('/api/conversations', { listingId: 'chandlery', ownerId: 'piet' });
+  for (const [who, content] of [['noor', 'Good evening! Is the view of the harbour from both rooms?'], ['piet', 'From the kitchen, too, if you lean. Come and see on Thursday?'], ['noor', 'Thursday at six?']]) {
+    await server.say({ token: mint(who) }, body.conversation.id, content);
+  }
+  for (const view of views) {
+    await picture({ name: 'widget closed', url, reach: (page) => launcher(page).waitFor() }, view);
+    await picture({ name: 'widget', url, reach: async (page) => {
+      await launcher(page).click();
+      await bubble(page, 'Thursday at six').waitFor();
+    } }, view);
+    const signedOut = site.put('/nobody', { server: server.url, tag: { 'token-url': '/token', ...listing } });
+    await picture({ name: 'widget signed out', url: signedOut, reach: async (page) => {
+      await launcher(page).click();
+      await page.getByRole('dialog').waitFor();
+      await page.waitForTimeout(500);
+    } }, view);
+    const withCookie = (browser) => browser.addCookies([{ name: 'doorbell_session', value: mint('piet'), url: server.url, httpOnly: true, sameSite: 'Lax' }]);
+    await picture({ name: 'hosted inbox', url: server.url, prepare: withCookie, reach: async (page) => {
+      await row(page, 'Noor Haddad').click();
+      await bubble(page, 'Thursday at six').waitFor();
+    } }, view);
+    await picture({ name: 'hosted inbox signed out', url: server.url, reach: (page) => page.getByRole('heading', { name: 'Nobody is signed in here' }).waitFor() }, view);
   }
 });
 
@@ -145,8 +141,7 @@ test('a short film of a conversation', { timeout: 300_000 }, async () => {
   await type(tomas, 'He minds everybody. That is his charm.');
   await bubble(mira, 'his charm').waitFor();
   await frame(900);
-  const [chooser] = await Promise.all([mira.waitForEvent('filechooser'), mira.getByRole('button', { name: 'Add photos, videos or files' }).click()]);
-  await chooser.setFiles(fileURLToPath(new URL('../../src/demo/photos/rolls.jpg', import.meta.url)));
+  await choose(mira, fileURLToPath(new URL('../../src/demo/photos/rolls.jpg', import.meta.url)));
   await mira.waitForTimeout(500);
   await frame(700);
   await type(mira, 'Would these help?');

@@ -64,7 +64,7 @@ export class Site {
     this.asked.push(`${request.method} ${url.pathname}`);
     if (url.pathname === '/token') {
       const who = url.searchParams.get('as');
-      response.writeHead(who ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(who ? { token: mint(who, { name: who }) } : { error: 'Nobody is signed in.' }));
+      response.writeHead(who ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(who ? { token: mint(who, { name: url.searchParams.get('name') ?? who }) } : { error: 'Nobody is signed in.' }));
       return;
     }
     const options = this.pages[url.pathname];

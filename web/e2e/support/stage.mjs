@@ -44,6 +44,18 @@ export async function say(page, text) {
   await field(page).press('Enter');
 }
 
+/** Picks files, as by the button of the field. */
+export async function choose(page, ...files) {
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Add photos, videos or files' }).click()]);
+  await chooser.setFiles(files);
+}
+
+/** A slow line up, in bytes a second; 0: as fast as it goes. */
+export async function slowUploads(page, bytesPerSecond) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: bytesPerSecond || -1 });
+}
+
 /** Of one's own message: `Sending`, `Sent`, `Read`, ... */
 export const statusOf = (page, text, status) =>
   // Whole: 'Sent' is a part of 'Waiting to be sent'.
