@@ -19,7 +19,7 @@ const NO_SOURCES: [&str; 5] = ["node_modules", "dist", "e2e", "examples", "test"
 const STAMP: &str = ".built";
 /// Where files come from that are served, and below which path.
 const BUILT: [(&str, &str); 2] = [("app/dist", "/"), ("widget/dist", "/")];
-const OLDEST_NODE: u32 = 20;
+const OLDEST_NODE: (u32, u32) = (20, 19);
 
 /// Why there are no pages, in words for whoever opens the server's address.
 type Missing = String;
@@ -60,16 +60,12 @@ fn build(web: &Path) -> Result<(), Missing> {
     if fs::read_to_string(&stamp).is_ok_and(|built| built == wanted) && web.join("app/dist/index.html").exists() {
         return Ok(());
     }
+    let (major, minor) = OLDEST_NODE;
+    let mend = format!("Install Node {major}.{minor} or later, then build it again.");
     match node_version() {
-        None => {
-            return Err(format!(
-                "it was built without Node. Install Node {OLDEST_NODE} or later, then build it again."
-            ));
-        }
-        Some(version) if version < OLDEST_NODE => {
-            return Err(format!(
-                "it was built with Node {version}. Install Node {OLDEST_NODE} or later, then build it again."
-            ));
+        None => return Err(format!("it was built without Node. {mend}")),
+        Some((major, minor)) if (major, minor) < OLDEST_NODE => {
+            return Err(format!("it was built with Node {major}.{minor}. {mend}"));
         }
         Some(_) => {}
     }
@@ -124,10 +120,12 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn node_version() -> Option<u32> {
+fn node_version() -> Option<(u32, u32)> {
     let output = Command::new("node").arg("--version").output().ok()?;
     let version = String::from_utf8(output.stdout).ok()?;
-    version.trim_start_matches('v').split('.').next()?.parse().ok()
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?))
 }
 
 fn is_newer(path: &Path, than: &Path) -> bool {
