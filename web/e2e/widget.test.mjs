@@ -304,7 +304,7 @@ test('what asks a full screen to close, as Back does on Android, closes the chat
     await field(page).waitFor();
     await page.locator('dialog.db-popup').evaluate((element, name) => element[name](), way);
     await dialog(page).waitFor({ state: 'detached' });
-    assert.equal(await page.evaluate(() => document.documentElement.style.overflow), '', 'the page can be scrolled');
+    await eventually('the page can be scrolled', () => page.evaluate(() => document.documentElement.style.overflow === ''));
   }
   await launcher(page).tap();
   await field(page).waitFor();
