@@ -295,6 +295,22 @@ test('on a phone the chat has the whole screen, and the page waits', async (t) =
   await dialog(page).waitFor({ state: 'detached' });
 });
 
+test('what asks a full screen to close, as Back does on Android, closes the chat, and it can be opened again', async (t) => {
+  const page = await visit(t, listing(unique('ann')).url, { width: 360, height: 740, hasTouch: true, isMobile: true });
+  const before = await page.evaluate(() => history.length);
+  // The second way is that of browsers which do not ask a page that nobody has touched since.
+  for (const way of ['requestClose', 'close']) {
+    await launcher(page).tap();
+    await field(page).waitFor();
+    await page.locator('dialog.db-popup').evaluate((element, name) => element[name](), way);
+    await dialog(page).waitFor({ state: 'detached' });
+    await eventually('the page can be scrolled', () => page.evaluate(() => document.documentElement.style.overflow === ''));
+  }
+  await launcher(page).tap();
+  await field(page).waitFor();
+  assert.equal(await page.evaluate(() => history.length), before, 'the history is the page\'s alone');
+});
+
 test('it looks the same on a page with a small root font, an accent of its own, a place and a layer', async (t) => {
   const { url } = listing(unique('ann'), { tag: { accent: '#ffd84d', theme: 'dark', panel: 'left', launcher: 'right', 'z-index': '77', locale: 'de' } });
   const page = await visit(t, url);

@@ -55,10 +55,14 @@ export function ChatPopup({ className = '', children, banner, isAutomatic = fals
     event.stopPropagation();
     popup.close();
   };
+  // Browsers close a full screen by themselves, without asking, where nobody has touched the page since it opened.
+  const closed = () => {
+    if (dialog.current?.open === false && popup.state.get().isOpen) popup.close();
+  };
   const show = (id: string | null) => popup.open(id);
   return (
     <dialog ref={dialog} className={`db-root db-popup ${className}`} {...root} aria-label={texts.messages} onKeyDown={press}
-      onCancel={(event) => { event.preventDefault(); popup.close(); }}>
+      onCancel={(event) => { event.preventDefault(); popup.close(); }} onClose={closed}>
       {banner}
       {children ?? (conversationId === null ? (
         <Inbox onOpen={show} focusId={left.current} header={(
