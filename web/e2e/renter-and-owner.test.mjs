@@ -4,6 +4,7 @@ import { newBrowser, open } from './support/browser.mjs';
 import { as, bubble, demo, eventually, field, row, say, statusOf, test } from './support/stage.mjs';
 
 const server = await demo();
+const owner = async (listing) => (await (await fetch(`${server.url}/api/demo/listings/${listing}`)).json()).listing.owner.id;
 
 test('a renter finds a home, writes to its owner, and reads the answer: two windows of one browser', async (t) => {
   const browser = await newBrowser(t);
@@ -116,6 +117,34 @@ test('a dashboard shows the conversations, and a chat beside them', async (t) =>
   await field(page).waitFor({ state: 'detached' });
   assert.match(page.url(), /tab=messages/);
   await eventually('the list has the last line', () => page.getByText('The carpet dealer is brave.').count());
+});
+
+test('the rows of the dashboard and of a listing say who wrote last, and how much is unread up to 99', async (t) => {
+  const page = await open(t, `${server.url}/dashboard?tab=messages&as=omar`);
+  const sam = await as(server, 'sam');
+  const { conversation } = await sam.post('/api/conversations', { title: 'Those who count', participantIds: ['omar'], isGroup: true });
+  const entry = page.getByRole('article').filter({ hasText: 'Those who count' });
+  await sam.post('/api/messages', { conversationId: conversation.id, content: 'One hundred.' });
+  await entry.getByText('Sam: One hundred.').waitFor();
+  const omar = await as(server, 'omar');
+  await omar.post('/api/messages', { conversationId: conversation.id, content: 'I count two.' });
+  await entry.getByText('You: I count two.').waitFor();
+  await page.route('**/api/conversations*', async (route) => {
+    const answer = await route.fetch();
+    if (answer.status() !== 200) return route.fulfill({ response: answer });
+    const body = await answer.json();
+    for (const each of body.conversations) if (each.id === conversation.id) each.unreadCount = 100;
+    return route.fulfill({ response: answer, json: body });
+  });
+  await page.reload();
+  await entry.getByText('99+', { exact: true }).waitFor();
+
+  const { conversation: about } = await sam.post('/api/conversations', { listingId: 'bakery-flat', ownerId: (await owner('bakery-flat')) });
+  await sam.post('/api/messages', { conversationId: about.id, content: 'Is there a lift?' });
+  const mine = await as(server, await owner('bakery-flat'));
+  await mine.post('/api/messages', { conversationId: about.id, content: 'There are stairs.' });
+  const listing = await open(t, `${server.url}/listing/bakery-flat?as=${await owner('bakery-flat')}`);
+  await listing.getByRole('region', { name: 'Your listing' }).getByRole('link', { name: /Sam/ }).getByText('You: There are stairs.').waitFor();
 });
 
 test('a group is made of a title and people, and all of them read what is said', async (t) => {

@@ -14,6 +14,3 @@ export function ago(time: string): string {
   if (passed < 7 * 24 * HOUR_MS) return RELATIVE.format(-Math.round(passed / (24 * HOUR_MS)), 'day');
   return DATE.format(new Date(time));
 }
-
-/** A count of unread messages: beyond 99 nobody reads the number, and it would not fit. */
-export const capped = (count: number): string => (count > 99 ? '99+' : String(count));

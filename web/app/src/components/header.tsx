@@ -4,7 +4,6 @@ import { Link, useLocation } from 'wouter';
 import { isDemo, NAME } from '../server';
 import { useSession } from '../session';
 import { chooseTheme, useTheme } from '../theme';
-import { capped } from '../words';
 import { Mark } from './logo';
 import { UserMenu } from './user-menu';
 
@@ -14,7 +13,7 @@ export function UnreadCount() {
   if (unread === 0) return null;
   return (
     <span className="grid h-5 min-w-5 place-items-center rounded-full bg-sun px-1.5 text-xs font-bold text-sun-ink tabular-nums" data-testid="unread">
-      <span aria-hidden="true">{capped(unread)}</span>
+      <span aria-hidden="true">{unread > 99 ? '99+' : unread}</span>
       <span className="sr-only">({unread} unread)</span>
     </span>
   );

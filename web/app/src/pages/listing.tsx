@@ -1,10 +1,12 @@
-import { ContactOwner, useInbox } from '@doorbell/react';
+import type { Conversation } from '@doorbell/client';
+import { ContactOwner, useConversationRow, useInbox } from '@doorbell/react';
 import { ArrowLeft, BedDouble, CalendarDays, Check, Euro, MapPin, MessageCircle, Ruler } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { Refused, useListing, type Details } from '../api';
 import { Avatar } from '../components/avatar';
 import { Comments } from '../components/comments';
+import { LastLine, UnreadBadge } from '../components/conversation-row';
 import { Gallery } from '../components/gallery';
 import { placeOf, split } from '../components/listing-card';
 import { Notice } from '../components/notice';
@@ -12,7 +14,7 @@ import { openSignIn } from '../components/sign-in';
 import { role } from '../components/user-menu';
 import { useSession } from '../session';
 import { useTitle } from '../title';
-import { ago, capped, TERMS } from '../words';
+import { TERMS } from '../words';
 
 /** `/listing/:id` */
 export function Listing({ id }: { id: string }) {
@@ -105,24 +107,27 @@ function YourListing({ listingId }: { listingId: string }) {
       <h2 id="yours" className="text-xl">Your listing</h2>
       {asked.length === 0 ? <p className="text-soft">Nobody has asked about it yet. Whoever does will be here, and on your Messages page.</p> : (
         <ul className="grid grid-cols-1 gap-1">
-          {asked.map((conversation) => (
-            <li key={conversation.id}>
-              <Link href={`/messages/${conversation.id}`} className="-mx-2 flex items-center gap-3 rounded-2xl p-2 hover:bg-sunk">
-                <Avatar person={conversation.renter} size={42} />
-                <span className="min-w-0 flex-1">
-                  <span className="flex items-baseline justify-between gap-2">
-                    <span className="truncate font-semibold">{conversation.renter?.name}</span>
-                    {conversation.lastMessageAt && <time dateTime={conversation.lastMessageAt} className="shrink-0 text-xs text-soft">{ago(conversation.lastMessageAt)}</time>}
-                  </span>
-                  <span className="block truncate text-sm text-soft">{conversation.lastMessage ?? 'Nothing was written yet'}</span>
-                </span>
-                {conversation.unreadCount > 0 && <span className="grid h-6 min-w-6 place-items-center rounded-full bg-sun px-1.5 text-xs font-bold text-sun-ink">{capped(conversation.unreadCount)}<span className="sr-only"> unread</span></span>}
-              </Link>
-            </li>
-          ))}
+          {asked.map((conversation) => <li key={conversation.id}><Asked conversation={conversation} /></li>)}
         </ul>
       )}
       <Link href="/messages" className="button button-plain"><MessageCircle className="size-4.5" aria-hidden="true" />All messages</Link>
     </section>
+  );
+}
+
+function Asked({ conversation }: { conversation: Conversation }) {
+  const { title, people, last, badge, unread, time } = useConversationRow(conversation);
+  return (
+    <Link href={`/messages/${conversation.id}`} className="-mx-2 flex items-center gap-3 rounded-2xl p-2 hover:bg-sunk">
+      <Avatar person={people[0] ?? null} size={42} />
+      <span className="min-w-0 flex-1">
+        <span className="flex items-baseline justify-between gap-2">
+          <bdi className="truncate font-semibold">{title}</bdi>
+          <time dateTime={time.iso} title={time.exact} className="shrink-0 text-xs text-soft">{time.short}</time>
+        </span>
+        <LastLine last={last} isUnread={badge !== null} />
+      </span>
+      <UnreadBadge badge={badge} unread={unread} />
+    </Link>
   );
 }
