@@ -105,7 +105,7 @@ for (const [name, width, height] of [['narrow phone', 320, 568], ['phone', 390, 
     if (isNarrow) {
       await page.getByRole('button', { name: 'Back to all conversations' }).click();
       await page.locator('.db-row').first().waitFor();
-      await page.goBack();
+      await page.goForward();
       await bubble(page, 'green door').first().waitFor();
     } else {
       await page.getByRole('region', { name: 'About this conversation' }).waitFor({ state: width >= 1280 ? 'visible' : 'hidden' });

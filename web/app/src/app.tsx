@@ -7,6 +7,7 @@ import { Notice } from './components/notice';
 import { openSignIn, SignInDialog } from './components/sign-in';
 import { NotFound } from './pages/not-found';
 import { useLocale } from './locale';
+import { usePopupInHistory } from './popup';
 import { isDemo } from './server';
 import { useSession } from './session';
 import { useTheme } from './theme';
@@ -46,9 +47,15 @@ function Chatting({ children }: { children: ReactNode }) {
       onOpen={(id) => navigate(`/messages/${id}`)}
       {...(isDemo && { browse: { href: '/', onClick: () => navigate('/') }, onSignIn: openSignIn })}
     >
+      <PopupInHistory />
       {children}
     </DoorbellProvider>
   );
+}
+
+function PopupInHistory() {
+  usePopupInHistory();
+  return null;
 }
 
 /** Links that the chat draws lead to other pages of these without loading them anew. */

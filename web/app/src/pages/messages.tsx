@@ -1,12 +1,13 @@
 import { Chat, Inbox, NothingSelected, useSession as useConnection } from '@doorbell/react';
 import { Users } from 'lucide-react';
-import { useState, useSyncExternalStore } from 'react';
-import { useLocation } from 'wouter';
+import { useState } from 'react';
 import { AboutConversation } from '../components/about-conversation';
 import { NewGroup } from '../components/new-group';
 import { Notice } from '../components/notice';
+import { useClosedPopup } from '../popup';
 import { isDemo } from '../server';
 import { useTitle } from '../title';
+import { useTurns } from '../turns';
 
 function Title({ onNewGroup }: { onNewGroup(): void }) {
   return (
@@ -17,26 +18,26 @@ function Title({ onNewGroup }: { onNewGroup(): void }) {
   );
 }
 
-/**
- * `/messages`, `/messages/:id`: the list and the chat, side by side where there is room, else one of them. Below 768 px,
- * where back leads from the chat to the list, the list is a place of its own in the browser's history.
- */
+/** Below it list and chat take turns. */
+const NARROW = '(max-width: 767px)';
+const hrefFor = (id: string | null) => (id === null ? '/messages' : `/messages/${id}`);
+
+/** `/messages`, `/messages/:id`: the list and the chat, side by side where there is room, else one of them. */
 export function Messages({ id }: { id: string | null }) {
   useTitle('Messages');
-  const [, navigate] = useLocation();
   const [isMakingGroup, setIsMakingGroup] = useState(false);
   const { state } = useConnection();
-  const isNarrow = useNarrow();
-  const back = () => navigate('/messages');
+  const { isNarrow, list, chat, open, back, autoFocus } = useTurns<HTMLElement>({ id, hrefFor, narrow: NARROW });
+  useClosedPopup();
   if (!isDemo && state.status === 'signed-out') return <SignedOut />;
   return (
     <div className="grid h-[calc(100dvh-4rem-1px)] grid-cols-[minmax(0,1fr)] overflow-hidden bg-card md:grid-cols-[minmax(18rem,23rem)_minmax(0,1fr)] xl:grid-cols-[23rem_minmax(0,1fr)_20rem]">
       {id && isNarrow && <h1 className="sr-only">Messages</h1>}
-      <section aria-label="All conversations" className={`flex min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
-        <Inbox activeId={id} className="min-h-0 flex-1" header={<Title onNewGroup={() => setIsMakingGroup(true)} />} />
+      <section ref={list} tabIndex={-1} aria-label="All conversations" className={`outline-none flex min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
+        <Inbox activeId={id} onOpen={open} className="min-h-0 flex-1" header={<Title onNewGroup={() => setIsMakingGroup(true)} />} />
       </section>
-      <section aria-label="Chat" className={`grid min-h-0 ${id ? '' : 'max-md:hidden'}`}>
-        {id ? <Chat conversationId={id} {...(isNarrow && { onBack: back })} className="min-h-0 flex-1" /> : <NothingSelected />}
+      <section ref={chat} tabIndex={-1} aria-label="Chat" className={`outline-none grid min-h-0 ${id ? '' : 'max-md:hidden'}`}>
+        {id ? <Chat conversationId={id} autoFocus={autoFocus} {...(isNarrow && { onBack: back })} className="min-h-0 flex-1" /> : <NothingSelected />}
       </section>
       <section aria-label="About this conversation" className="min-h-0 overflow-y-auto border-line max-xl:hidden xl:border-s">
         {id && <AboutConversation key={id} id={id} />}
@@ -46,20 +47,13 @@ export function Messages({ id }: { id: string | null }) {
           onClose={() => setIsMakingGroup(false)}
           onMade={(conversation) => {
             setIsMakingGroup(false);
-            navigate(`/messages/${conversation.id}`);
+            open(conversation.id);
           }}
         />
       )}
     </div>
   );
 }
-
-const narrow = matchMedia('(max-width: 767px)');
-const useNarrow = () =>
-  useSyncExternalStore((listener) => {
-    narrow.addEventListener('change', listener);
-    return () => narrow.removeEventListener('change', listener);
-  }, () => narrow.matches);
 
 /** In a hosted inbox: somebody came without a session of the site. */
 function SignedOut() {
