@@ -4,16 +4,18 @@ import { useState } from 'react';
 import { AboutConversation } from '../components/about-conversation';
 import { NewGroup } from '../components/new-group';
 import { Notice } from '../components/notice';
+import { useWords } from '../language';
 import { useClosedPopup } from '../popup';
 import { isDemo } from '../server';
 import { useTitle } from '../title';
 import { useTurns } from '../turns';
 
 function Title({ onNewGroup }: { onNewGroup(): void }) {
+  const words = useWords();
   return (
     <header className="flex items-center justify-between gap-3 px-4 pt-4 pb-1">
-      <h1 className="text-2xl">Messages</h1>
-      {isDemo && <button type="button" onClick={onNewGroup} className="button button-plain min-h-10 px-3.5 text-sm"><Users className="size-4" aria-hidden="true" />New group</button>}
+      <h1 className="text-2xl">{words.messages}</h1>
+      {isDemo && <button type="button" onClick={onNewGroup} className="button button-plain min-h-10 px-3.5 text-sm"><Users className="size-4" aria-hidden="true" />{words.newGroup}</button>}
     </header>
   );
 }
@@ -24,7 +26,8 @@ const hrefFor = (id: string | null) => (id === null ? '/messages' : `/messages/$
 
 /** `/messages`, `/messages/:id`: the list and the chat, side by side where there is room, else one of them. */
 export function Messages({ id }: { id: string | null }) {
-  useTitle('Messages');
+  const words = useWords();
+  useTitle(words.messages);
   const [isMakingGroup, setIsMakingGroup] = useState(false);
   const { state } = useConnection();
   const { isNarrow, list, chat, open, back, autoFocus } = useTurns<HTMLElement>({ id, hrefFor, narrow: NARROW });
@@ -32,14 +35,14 @@ export function Messages({ id }: { id: string | null }) {
   if (!isDemo && state.status === 'signed-out') return <SignedOut />;
   return (
     <div className="grid h-[calc(100dvh-4rem-1px)] grid-cols-[minmax(0,1fr)] overflow-hidden bg-card md:grid-cols-[minmax(18rem,23rem)_minmax(0,1fr)] xl:grid-cols-[23rem_minmax(0,1fr)_20rem]">
-      {id && isNarrow && <h1 className="sr-only">Messages</h1>}
-      <section ref={list} tabIndex={-1} aria-label="All conversations" className={`outline-none flex min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
+      {id && isNarrow && <h1 className="sr-only">{words.messages}</h1>}
+      <section ref={list} tabIndex={-1} aria-label={words.allConversations} className={`flex outline-none min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
         <Inbox activeId={id} onOpen={open} className="min-h-0 flex-1" header={<Title onNewGroup={() => setIsMakingGroup(true)} />} />
       </section>
-      <section ref={chat} tabIndex={-1} aria-label="Chat" className={`outline-none grid min-h-0 ${id ? '' : 'max-md:hidden'}`}>
+      <section ref={chat} tabIndex={-1} aria-label={words.chat} className={`grid outline-none min-h-0 ${id ? '' : 'max-md:hidden'}`}>
         {id ? <Chat conversationId={id} autoFocus={autoFocus} {...(isNarrow && { onBack: back })} className="min-h-0 flex-1" /> : <NothingSelected />}
       </section>
-      <section aria-label="About this conversation" className="min-h-0 overflow-y-auto border-line max-xl:hidden xl:border-s">
+      <section aria-label={words.aboutConversation} className="min-h-0 overflow-y-auto border-line max-xl:hidden xl:border-s">
         {id && <AboutConversation key={id} id={id} />}
       </section>
       {isMakingGroup && (
@@ -57,12 +60,12 @@ export function Messages({ id }: { id: string | null }) {
 
 /** In a hosted inbox: somebody came without a session of the site. */
 function SignedOut() {
+  const words = useWords();
   return (
-    <Notice title="Nobody is signed in here">
-      <p>Sign in at the site that this inbox belongs to, then open this page again.</p>
-      <p className="mt-4 text-sm">
-        You run this server? It takes the session of NextAuth or Auth.js (<code>NEXTAUTH_SECRET</code>, <code>AUTH_SECRET</code>) from the same host. <code>doorbell demo</code> shows a sample marketplace.
-      </p>
+    <Notice title={words.nobodySignedIn}>
+      <p>{words.nobodySignedInHint}</p>
+      <p className="mt-4 text-sm">{words.youRunIt} <code>NEXTAUTH_SECRET</code> <code>AUTH_SECRET</code></p>
+      <p className="mt-1 text-sm">{words.sampleCommand} <code>doorbell demo</code></p>
     </Notice>
   );
 }
