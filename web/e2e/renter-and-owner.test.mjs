@@ -52,6 +52,26 @@ test('a renter finds a home, writes to its owner, and reads the answer: two wind
   await bubble(renter, 'Brighter. Bring a hat.').waitFor();
 });
 
+test('a chat that somebody has opened and not written in stands in their list, and in the owner’s from the first message', async (t) => {
+  const before = (await (await as(server, 'greta')).get('/api/conversations')).conversations.length;
+  const ofOwner = await open(t, `${server.url}/messages?as=greta`);
+  await row(ofOwner, 'Omar Haddad').first().waitFor();
+  const renter = await open(t, `${server.url}/listing/lighthouse?as=yuki`);
+  await renter.getByRole('button', { name: 'Contact owner' }).click();
+  await field(renter).waitFor();
+  await eventually('the server has it in the list', async () => (await (await as(server, 'greta')).get('/api/conversations')).conversations.length === before + 1);
+  for (let times = 0; times < 2; times += 1) {
+    assert.equal(await row(ofOwner, 'Yuki Tanaka').count(), 0, times === 0 ? 'when it is opened' : 'after a reload');
+    await ofOwner.reload();
+    await row(ofOwner, 'Omar Haddad').first().waitFor();
+    await ofOwner.waitForLoadState('networkidle');
+  }
+  await renter.goto(`${server.url}/messages`);
+  await row(renter, 'Greta Novak').first().click();
+  await say(renter, 'Does the fog horn sleep?');
+  await row(ofOwner, 'Yuki Tanaka').waitFor();
+});
+
 test('asking twice leads to the same conversation', async (t) => {
   const page = await open(t, `${server.url}/listing/courtyard?as=yuki`);
   for (let times = 0; times < 2; times += 1) {
