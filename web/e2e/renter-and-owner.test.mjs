@@ -167,6 +167,30 @@ test('the rows of the dashboard and of a listing say who wrote last, and how muc
   await listing.getByRole('region', { name: 'Your listing' }).getByRole('link', { name: /Sam/ }).getByText('You: There are stairs.').waitFor();
 });
 
+test('what to beware of stands above the messages, until it was read', async (t) => {
+  const mira = await as(server, 'mira');
+  const { conversations } = await mira.get('/api/conversations');
+  const { id } = conversations.find(({ listing }) => listing?.id === 'canal-loft');
+  const page = await open(t, `${server.url}/messages/${id}?as=mira`, { width: 1440, height: 900 });
+  const warning = page.getByText(/^See the place before you pay/).filter({ visible: true });
+  await page.getByRole('region', { name: 'About this conversation' }).getByText(/^See the place/).waitFor();
+  assert.equal(await warning.count(), 1, 'where there is room it stands beside them');
+  for (const [path, width, height] of [[`/messages/${id}`, 390, 844], [`/messages/${id}`, 1024, 700], [`/dashboard?tab=messages&chat=${id}`, 390, 844], [`/dashboard?tab=messages&chat=${id}`, 1280, 620]]) {
+    await page.setViewportSize({ width, height });
+    await page.goto(server.url + path);
+    await bubble(page, 'decorative').first().waitFor();
+    await warning.waitFor();
+    assert.ok((await warning.boundingBox()).y < (await page.locator('.db-history').first().boundingBox()).y, `${path} at ${width}`);
+    const box = await field(page).boundingBox();
+    assert.ok(box.y + box.height <= height, `one can write without scrolling: ${path} at ${width}`);
+  }
+  await page.getByRole('complementary', { name: 'Safety' }).getByRole('button', { name: 'Close' }).click();
+  await warning.waitFor({ state: 'detached' });
+  await page.reload();
+  await bubble(page, 'decorative').first().waitFor();
+  assert.equal(await warning.count(), 0);
+});
+
 test('a group is made of a title and people, and all of them read what is said', async (t) => {
   const browser = await newBrowser(t);
   const pages = {};

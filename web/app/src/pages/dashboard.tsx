@@ -8,6 +8,7 @@ import { UnreadCount } from '../components/header';
 import { ListingCard } from '../components/listing-card';
 import { NewGroup } from '../components/new-group';
 import { Notice } from '../components/notice';
+import { SafetyBar } from '../components/safety';
 import { useWords } from '../language';
 import { useClosedPopup } from '../popup';
 import { useSession } from '../session';
@@ -141,7 +142,8 @@ function MessagesTab() {
         {hasMore && <button type="button" className="button button-plain" onClick={() => void loadMore()}>{words.showMore}</button>}
       </section>
       {id && (
-        <section ref={chat} tabIndex={-1} aria-label={words.chat} className="flex h-[calc(100dvh-4rem-1px)] flex-col overflow-hidden bg-card outline-none lg:sticky lg:top-20 lg:h-[calc(100dvh-7rem)] lg:min-h-96 lg:rounded-3xl lg:border lg:border-line lg:shadow-card">
+        <section ref={chat} tabIndex={-1} aria-label={words.chat} className="flex h-[calc(100dvh-4rem-1px)] flex-col overflow-hidden bg-card outline-none lg:sticky lg:top-20 lg:h-[calc(100dvh-16.5rem)] lg:min-h-80 lg:rounded-3xl lg:border lg:border-line lg:shadow-card">
+          <SafetyBar id={id} />
           <Chat conversationId={id} autoFocus={autoFocus} onBack={back} className="min-h-0 flex-1" />
         </section>
       )}

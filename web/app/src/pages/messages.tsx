@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { AboutConversation } from '../components/about-conversation';
 import { NewGroup } from '../components/new-group';
 import { Notice } from '../components/notice';
+import { SafetyBar } from '../components/safety';
 import { useWords } from '../language';
 import { useClosedPopup } from '../popup';
 import { isDemo } from '../server';
@@ -39,8 +40,10 @@ export function Messages({ id }: { id: string | null }) {
       <section ref={list} tabIndex={-1} aria-label={words.allConversations} className={`flex outline-none min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
         <Inbox activeId={id} onOpen={open} className="min-h-0 flex-1" header={<Title onNewGroup={() => setIsMakingGroup(true)} />} />
       </section>
-      <section ref={chat} tabIndex={-1} aria-label={words.chat} className={`grid outline-none min-h-0 ${id ? '' : 'max-md:hidden'}`}>
-        {id ? <Chat conversationId={id} autoFocus={autoFocus} {...(isNarrow && { onBack: back })} className="min-h-0 flex-1" /> : <NothingSelected />}
+      <section ref={chat} tabIndex={-1} aria-label={words.chat} className={`flex min-h-0 flex-col outline-none ${id ? '' : 'max-md:hidden'}`}>
+        {/* Where there is room, it stands at the side. */}
+        {id && <SafetyBar id={id} className="xl:hidden" />}
+        {id ? <Chat conversationId={id} autoFocus={autoFocus} {...(isNarrow && { onBack: back })} className="min-h-0 flex-1" /> : <div className="grid min-h-0 flex-1"><NothingSelected /></div>}
       </section>
       <section aria-label={words.aboutConversation} className="min-h-0 overflow-y-auto border-line max-xl:hidden xl:border-s">
         {id && <AboutConversation key={id} id={id} />}
