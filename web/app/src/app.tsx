@@ -35,7 +35,7 @@ export function App() {
 function Chatting({ children }: { children: ReactNode }) {
   const { client, user } = useSession();
   const theme = useTheme();
-  const { tag } = useLanguage();
+  const { tag, texts } = useLanguage();
   const [, navigate] = useLocation();
   if (!client) return children;
   return (
@@ -44,6 +44,7 @@ function Chatting({ children }: { children: ReactNode }) {
       client={client}
       theme={theme}
       locale={tag}
+      {...(texts && { texts })}
       accent={theme === 'dark' ? '#6fd0bf' : '#0d5c56'}
       hrefFor={(id) => `/messages/${id}`}
       onOpen={(id) => navigate(`/messages/${id}`)}

@@ -1,3 +1,4 @@
+import type { Texts } from '@doorbell/react';
 import { useSyncExternalStore } from 'react';
 import { isDemo } from './server';
 import { en, type Words } from './words/en';
@@ -8,6 +9,8 @@ export interface Language {
   /** BCP 47. */
   tag: string;
   words: Words;
+  /** Of the chat; none where they are English, which it brings along. */
+  texts?: Texts;
   number(value: number): string;
   /** "3 hours ago", "yesterday", "14 October". */
   ago(time: string): string;
@@ -17,25 +20,29 @@ export interface Language {
 
 export const LANGUAGES = [['en-GB', 'English'], ['es', 'Español'], ['de', 'Deutsch'], ['ar', 'العربية']] as const;
 
+type Spoken = Pick<Language, 'words' | 'texts'>;
+
 /** Whoever reads English loads no other. */
-const OTHERS: Record<string, () => Promise<Words>> = {
-  es: () => import('./words/es').then(({ es }) => es),
-  de: () => import('./words/de').then(({ de }) => de),
-  ar: () => import('./words/ar').then(({ ar }) => ar),
+const OTHERS: Record<string, () => Promise<Spoken>> = {
+  es: () => import('./words/es'),
+  de: () => import('./words/de'),
+  ar: () => import('./words/ar'),
 };
+const ENGLISH: Spoken = { words: en };
 
 const KEY = 'latchkey:locale';
 const listeners = new Set<() => void>();
 const codeOf = (tag: string) => tag.split('-')[0]!.toLowerCase();
 const isSpoken = (tag: string) => codeOf(tag) === 'en' || codeOf(tag) in OTHERS;
 let wanted: string = LANGUAGES[0][0];
-let language = languageOf(wanted, en);
+let language = languageOf(wanted, ENGLISH);
 
-function languageOf(tag: string, words: Words): Language {
+function languageOf(tag: string, { words, texts }: Spoken): Language {
   const numbers = new Intl.NumberFormat(tag);
   return {
     tag,
     words,
+    ...(texts && { texts }),
     number: (value) => numbers.format(value),
     ago: agoIn(tag),
     role: (name) => (name ? (words.roles[name] ?? name.charAt(0).toUpperCase() + name.slice(1)) : words.visitor),
@@ -52,9 +59,9 @@ function asked(): string {
 async function speak(tag: string): Promise<void> {
   wanted = tag;
   // What cannot be loaded is not spoken: the page stays in the language that it has.
-  const words = await (OTHERS[codeOf(tag)]?.().catch(() => null) ?? en);
-  if (wanted !== tag || words === null) return;
-  language = languageOf(tag, words);
+  const spoken = await (OTHERS[codeOf(tag)]?.().catch(() => null) ?? ENGLISH);
+  if (wanted !== tag || spoken === null) return;
+  language = languageOf(tag, spoken);
   document.documentElement.lang = tag;
   document.documentElement.dir = codeOf(tag) === 'ar' ? 'rtl' : 'ltr';
   for (const listener of listeners) listener();

@@ -1,10 +1,12 @@
 import type { Words } from './en';
 import { pluralIn } from './plural';
 
+export { ar as texts } from '@doorbell/react/texts/ar';
+
 const plural = pluralIn('ar');
 const homes = { zero: 'لا منازل', one: 'منزل واحد', two: 'منزلان', few: '# منازل', many: '# منزلًا', other: '# منزل' };
 
-export const ar: Words = {
+export const words: Words = {
   skip: 'انتقل إلى الصفحة',
   close: 'إغلاق',
   tryAgain: 'حاول مرة أخرى',

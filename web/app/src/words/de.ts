@@ -1,9 +1,11 @@
 import type { Words } from './en';
 import { pluralIn } from './plural';
 
+export { de as texts } from '@doorbell/react/texts/de';
+
 const plural = pluralIn('de');
 
-export const de: Words = {
+export const words: Words = {
   skip: 'Zum Inhalt springen',
   close: 'Schließen',
   tryAgain: 'Erneut versuchen',

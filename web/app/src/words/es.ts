@@ -1,9 +1,11 @@
 import type { Words } from './en';
 import { pluralIn } from './plural';
 
+export { es as texts } from '@doorbell/react/texts/es';
+
 const plural = pluralIn('es');
 
-export const es: Words = {
+export const words: Words = {
   skip: 'Ir al contenido',
   close: 'Cerrar',
   tryAgain: 'Intentar de nuevo',
