@@ -1,6 +1,7 @@
 import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
+import { oneLanguage } from '../one-language.mjs';
 
 // For `npm run dev`: a running `doorbell demo`, whose pages these then are.
 const server = process.env.DOORBELL_URL ?? 'http://127.0.0.1:5544';
@@ -9,6 +10,7 @@ const proxy = Object.fromEntries(['/api', '/v1', '/demo', '/media'].map((path) =
 export default defineConfig({
   plugins: [
     react(),
+    oneLanguage(),
     tailwindcss(),
     {
       name: 'as-doorbell-demo',

@@ -32,8 +32,6 @@ for (const [name, options] of [
       if (language) await browser.addInitScript((tag) => location.protocol === 'http:' && localStorage.setItem('latchkey:locale', tag), language);
       const page = await browser.newPage();
       await page.goto(server.url + path);
-      // Its button is found by its English name.
-      if (language === 'ar' && state.startsWith('a home with')) continue;
       await reach(page);
       const faults = await violations(page);
       if (faults.length > 0) found[state] = faults;

@@ -4,6 +4,7 @@ import { newBrowser, open } from './support/browser.mjs';
 import { as, bubble, demo, eventually, field, row, say, statusOf, test } from './support/stage.mjs';
 
 const server = await demo();
+const owner = async (listing) => (await (await fetch(`${server.url}/api/demo/listings/${listing}`)).json()).listing.owner.id;
 
 test('a renter finds a home, writes to its owner, and reads the answer: two windows of one browser', async (t) => {
   const browser = await newBrowser(t);
@@ -49,6 +50,26 @@ test('a renter finds a home, writes to its owner, and reads the answer: two wind
   await renter.reload();
   await renter.getByRole('button', { name: 'Account of Priya Raman' }).waitFor();
   await bubble(renter, 'Brighter. Bring a hat.').waitFor();
+});
+
+test('a chat that somebody has opened and not written in stands in their list, and in the owner’s from the first message', async (t) => {
+  const before = (await (await as(server, 'greta')).get('/api/conversations')).conversations.length;
+  const ofOwner = await open(t, `${server.url}/messages?as=greta`);
+  await row(ofOwner, 'Omar Haddad').first().waitFor();
+  const renter = await open(t, `${server.url}/listing/lighthouse?as=yuki`);
+  await renter.getByRole('button', { name: 'Contact owner' }).click();
+  await field(renter).waitFor();
+  await eventually('the server has it in the list', async () => (await (await as(server, 'greta')).get('/api/conversations')).conversations.length === before + 1);
+  for (let times = 0; times < 2; times += 1) {
+    assert.equal(await row(ofOwner, 'Yuki Tanaka').count(), 0, times === 0 ? 'when it is opened' : 'after a reload');
+    await ofOwner.reload();
+    await row(ofOwner, 'Omar Haddad').first().waitFor();
+    await ofOwner.waitForLoadState('networkidle');
+  }
+  await renter.goto(`${server.url}/messages`);
+  await row(renter, 'Greta Novak').first().click();
+  await say(renter, 'Does the fog horn sleep?');
+  await row(ofOwner, 'Yuki Tanaka').waitFor();
 });
 
 test('asking twice leads to the same conversation', async (t) => {
@@ -116,6 +137,58 @@ test('a dashboard shows the conversations, and a chat beside them', async (t) =>
   await field(page).waitFor({ state: 'detached' });
   assert.match(page.url(), /tab=messages/);
   await eventually('the list has the last line', () => page.getByText('The carpet dealer is brave.').count());
+});
+
+test('the rows of the dashboard and of a listing say who wrote last, and how much is unread up to 99', async (t) => {
+  const page = await open(t, `${server.url}/dashboard?tab=messages&as=omar`);
+  const sam = await as(server, 'sam');
+  const { conversation } = await sam.post('/api/conversations', { title: 'Those who count', participantIds: ['omar'], isGroup: true });
+  const entry = page.getByRole('article').filter({ hasText: 'Those who count' });
+  await sam.post('/api/messages', { conversationId: conversation.id, content: 'One hundred.' });
+  await entry.getByText('Sam: One hundred.').waitFor();
+  const omar = await as(server, 'omar');
+  await omar.post('/api/messages', { conversationId: conversation.id, content: 'I count two.' });
+  await entry.getByText('You: I count two.').waitFor();
+  await page.route('**/api/conversations*', async (route) => {
+    const answer = await route.fetch();
+    if (answer.status() !== 200) return route.fulfill({ response: answer });
+    const body = await answer.json();
+    for (const each of body.conversations) if (each.id === conversation.id) each.unreadCount = 100;
+    return route.fulfill({ response: answer, json: body });
+  });
+  await page.reload();
+  await entry.getByText('99+', { exact: true }).waitFor();
+
+  const { conversation: about } = await sam.post('/api/conversations', { listingId: 'bakery-flat', ownerId: (await owner('bakery-flat')) });
+  await sam.post('/api/messages', { conversationId: about.id, content: 'Is there a lift?' });
+  const mine = await as(server, await owner('bakery-flat'));
+  await mine.post('/api/messages', { conversationId: about.id, content: 'There are stairs.' });
+  const listing = await open(t, `${server.url}/listing/bakery-flat?as=${await owner('bakery-flat')}`);
+  await listing.getByRole('region', { name: 'Your listing' }).getByRole('link', { name: /Sam/ }).getByText('You: There are stairs.').waitFor();
+});
+
+test('what to beware of stands above the messages, until it was read', async (t) => {
+  const mira = await as(server, 'mira');
+  const { conversations } = await mira.get('/api/conversations');
+  const { id } = conversations.find(({ listing }) => listing?.id === 'canal-loft');
+  const page = await open(t, `${server.url}/messages/${id}?as=mira`, { width: 1440, height: 900 });
+  const warning = page.getByText(/^See the place before you pay/).filter({ visible: true });
+  await page.getByRole('region', { name: 'About this conversation' }).getByText(/^See the place/).waitFor();
+  assert.equal(await warning.count(), 1, 'where there is room it stands beside them');
+  for (const [path, width, height] of [[`/messages/${id}`, 390, 844], [`/messages/${id}`, 1024, 700], [`/dashboard?tab=messages&chat=${id}`, 390, 844], [`/dashboard?tab=messages&chat=${id}`, 1280, 620]]) {
+    await page.setViewportSize({ width, height });
+    await page.goto(server.url + path);
+    await bubble(page, 'decorative').first().waitFor();
+    await warning.waitFor();
+    assert.ok((await warning.boundingBox()).y < (await page.locator('.db-history').first().boundingBox()).y, `${path} at ${width}`);
+    const box = await field(page).boundingBox();
+    assert.ok(box.y + box.height <= height, `one can write without scrolling: ${path} at ${width}`);
+  }
+  await page.getByRole('complementary', { name: 'Safety' }).getByRole('button', { name: 'Close' }).click();
+  await warning.waitFor({ state: 'detached' });
+  await page.reload();
+  await bubble(page, 'decorative').first().waitFor();
+  assert.equal(await warning.count(), 0);
 });
 
 test('a group is made of a title and people, and all of them read what is said', async (t) => {

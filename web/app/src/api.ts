@@ -1,4 +1,5 @@
 import type { Person } from '@doorbell/client';
+import { currentLanguage } from './language';
 import { useRemote } from './remote';
 import { isDemo } from './server';
 
@@ -56,10 +57,10 @@ export async function ask<T>(path: string, { token, body, method = body === unde
     response = await fetch(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }), ...(signal && { signal }) });
   } catch (fault) {
     if (signal?.aborted) throw fault;
-    throw new Refused(0, 'The server cannot be reached. Check your connection, then try again.');
+    throw new Refused(0, currentLanguage().words.unreachableHint);
   }
   const answer = (await response.json().catch(() => null)) as (T & { error?: string }) | null;
-  if (!response.ok || answer === null) throw new Refused(response.status, answer?.error ?? `The server answered ${response.status}.`);
+  if (!response.ok || answer === null) throw new Refused(response.status, answer?.error ?? currentLanguage().words.answered(response.status));
   return answer;
 }
 

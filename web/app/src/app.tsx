@@ -6,10 +6,12 @@ import { Header } from './components/header';
 import { Notice } from './components/notice';
 import { openSignIn, SignInDialog } from './components/sign-in';
 import { NotFound } from './pages/not-found';
-import { useLocale } from './locale';
+import { useLanguage, useWords } from './language';
+import { usePopupInHistory } from './popup';
 import { isDemo } from './server';
 import { useSession } from './session';
 import { useTheme } from './theme';
+import { useTitle } from './title';
 
 const Home = lazy(() => import('./pages/home').then((page) => ({ default: page.Home })));
 const Listing = lazy(() => import('./pages/listing').then((page) => ({ default: page.Listing })));
@@ -17,10 +19,11 @@ const Messages = lazy(() => import('./pages/messages').then((page) => ({ default
 const Dashboard = lazy(() => import('./pages/dashboard').then((page) => ({ default: page.Dashboard })));
 
 export function App() {
+  const words = useWords();
   return (
     <Chatting>
       <InnerLinks />
-      <a href="#main" className="sr-only z-50 rounded-full bg-brand px-4 py-2 font-semibold text-brand-ink focus:not-sr-only focus:fixed focus:top-3 focus:left-3">Skip to the page</a>
+      <a href="#main" className="sr-only z-50 rounded-full bg-brand px-4 py-2 font-semibold text-brand-ink focus:not-sr-only focus:fixed focus:top-3 focus:start-3">{words.skip}</a>
       <Header />
       <Main />
       {isDemo && <SignInDialog />}
@@ -32,7 +35,7 @@ export function App() {
 function Chatting({ children }: { children: ReactNode }) {
   const { client, user } = useSession();
   const theme = useTheme();
-  const locale = useLocale();
+  const { tag, texts } = useLanguage();
   const [, navigate] = useLocation();
   if (!client) return children;
   return (
@@ -40,15 +43,22 @@ function Chatting({ children }: { children: ReactNode }) {
       key={user?.id}
       client={client}
       theme={theme}
-      locale={locale}
+      locale={tag}
+      {...(texts && { texts })}
       accent={theme === 'dark' ? '#6fd0bf' : '#0d5c56'}
       hrefFor={(id) => `/messages/${id}`}
       onOpen={(id) => navigate(`/messages/${id}`)}
       {...(isDemo && { browse: { href: '/', onClick: () => navigate('/') }, onSignIn: openSignIn })}
     >
+      <PopupInHistory />
       {children}
     </DoorbellProvider>
   );
+}
+
+function PopupInHistory() {
+  usePopupInHistory();
+  return null;
 }
 
 /** Links that the chat draws lead to other pages of these without loading them anew. */
@@ -90,8 +100,8 @@ function Main() {
         <Switch>
           <Route path="/">{isDemo ? <Home /> : <Redirect to="/messages" replace />}</Route>
           {isDemo && <Route path="/listing/:id">{({ id }) => <Listing key={id} id={id} />}</Route>}
-          <Route path="/messages/:id?">{({ id }) => (client ? <Messages id={id ?? null} /> : <SignInFirst what="your messages" />)}</Route>
-          {isDemo && <Route path="/dashboard">{client ? <Dashboard /> : <SignInFirst what="your dashboard" />}</Route>}
+          <Route path="/messages/:id?">{({ id }) => (client ? <Messages id={id ?? null} /> : <SignInFirst of="messages" />)}</Route>
+          {isDemo && <Route path="/dashboard">{client ? <Dashboard /> : <SignInFirst of="dashboard" />}</Route>}
           <Route><NotFound /></Route>
         </Switch>
         </Suspense>
@@ -100,10 +110,12 @@ function Main() {
   );
 }
 
-function SignInFirst({ what }: { what: string }) {
+function SignInFirst({ of }: { of: 'messages' | 'dashboard' }) {
+  const words = useWords();
+  useTitle(words[of]);
   return (
-    <Notice title="Sign in first" action={<button type="button" className="button button-brand" onClick={openSignIn}>Sign in</button>}>
-      Then you will see {what} here.
+    <Notice title={words.signInFirst} action={<button type="button" className="button button-brand" onClick={openSignIn}>{words.signIn}</button>}>
+      {of === 'messages' ? words.signInForMessages : words.signInForDashboard}
     </Notice>
   );
 }

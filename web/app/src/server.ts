@@ -1,4 +1,5 @@
 /** What the server that these pages come from is for: the sample marketplace, or somebody's inbox. It says so in the page. */
 export const isDemo = document.documentElement.dataset.server === 'demo';
 
-export const NAME = isDemo ? 'Latchkey' : 'Messages';
+/** Of the sample marketplace. */
+export const MARKETPLACE = 'Latchkey';

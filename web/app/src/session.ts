@@ -1,6 +1,7 @@
 import { createClient, type DoorbellClient, type Person } from '@doorbell/client';
 import { useSyncExternalStore } from 'react';
 import { ask, Refused } from './api';
+import { withBegun } from './begun';
 import { isDemo } from './server';
 
 /** Who uses this tab. */
@@ -48,13 +49,13 @@ export async function tokenOf(userId: string): Promise<string> {
 }
 
 function clientFor(user: Person): DoorbellClient {
-  return createClient({ userKey: user.id, token: () => tokenOf(user.id) });
+  return withBegun(createClient({ userKey: user.id, token: () => tokenOf(user.id) }));
 }
 
 /** Finds out who this tab is, before anything is shown. */
 export async function startSession(): Promise<void> {
   if (!isDemo) {
-    become({ user: null, client: createClient({}), isOfTab: false });
+    become({ user: null, client: withBegun(createClient({})), isOfTab: false });
     return;
   }
   const address = new URL(location.href);

@@ -1,4 +1,5 @@
 import { Component, type ReactNode } from 'react';
+import { useWords } from '../language';
 import { Notice } from './notice';
 
 /** What stands in place of a page that broke. What was written is kept: it is stored before it is sent. */
@@ -11,10 +12,15 @@ export class Boundary extends Component<{ children: ReactNode }, { fault: Error 
 
   override render() {
     if (!this.state.fault) return this.props.children;
-    return (
-      <Notice title="This page broke" action={<button type="button" className="button button-brand" onClick={() => location.reload()}>Load it again</button>}>
-        That is our fault. Your messages are kept.
-      </Notice>
-    );
+    return <Broken />;
   }
+}
+
+function Broken() {
+  const words = useWords();
+  return (
+    <Notice title={words.broke} action={<button type="button" className="button button-brand" onClick={() => location.reload()}>{words.loadAgain}</button>}>
+      {words.brokeHint}
+    </Notice>
+  );
 }

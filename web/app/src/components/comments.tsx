@@ -1,8 +1,8 @@
 import { useState } from 'react';
 import { ask, type Comment } from '../api';
+import { useLanguage, useWords } from '../language';
 import { useRemote } from '../remote';
 import { tokenOf, useSession } from '../session';
-import { ago } from '../words';
 import { Avatar } from './avatar';
 import { openSignIn } from './sign-in';
 
@@ -10,20 +10,20 @@ const MOST_CHARS = 8000;
 
 /** What people say about a listing in public (seed listing-chat: `/api/comments`). */
 export function Comments({ postId }: { postId: string }) {
+  const words = useWords();
   const { user } = useSession();
   return (
     <section aria-labelledby="comments" className="grid gap-4">
-      <h2 id="comments" className="text-2xl">What people say</h2>
+      <h2 id="comments" className="text-2xl">{words.comments}</h2>
       {user ? <Conversation postId={postId} userId={user.id} /> : (
-        <p className="text-soft">
-          <button type="button" onClick={openSignIn} className="font-semibold text-brand underline underline-offset-4">Sign in</button> to read what others say, and to ask in public.
-        </p>
+        <p><button type="button" onClick={openSignIn} className="text-start font-semibold text-brand underline underline-offset-4">{words.signInForComments}</button></p>
       )}
     </section>
   );
 }
 
 function Conversation({ postId, userId }: { postId: string; userId: string }) {
+  const { words, ago } = useLanguage();
   const [text, setText] = useState('');
   const [isSending, setIsSending] = useState(false);
   const [refusal, setRefusal] = useState<string | null>(null);
@@ -54,12 +54,12 @@ function Conversation({ postId, userId }: { postId: string; userId: string }) {
           <li key={comment._id} className="flex gap-3">
             <Avatar person={comment.author} size={38} />
             <div className="min-w-0">
-              <p className="text-sm"><span className="font-semibold">{comment.author.name}</span> <time dateTime={comment.createdAt} className="text-soft">{ago(comment.createdAt)}</time></p>
-              <p className="wrap-anywhere whitespace-pre-line">{comment.text}</p>
+              <p className="text-sm"><span className="font-semibold"><bdi>{comment.author.name}</bdi></span> <time dateTime={comment.createdAt} className="text-soft">{ago(comment.createdAt)}</time></p>
+              <p dir="auto" className="wrap-anywhere whitespace-pre-line">{comment.text}</p>
             </div>
           </li>
         ))}
-        {comments?.length === 0 && <li className="text-soft">Nobody has said anything yet.</li>}
+        {comments?.length === 0 && <li className="text-soft">{words.noComments}</li>}
       </ul>
       <form
         className="flex flex-wrap gap-3"
@@ -68,8 +68,8 @@ function Conversation({ postId, userId }: { postId: string; userId: string }) {
           void send();
         }}
       >
-        <input aria-label="Your comment" value={text} maxLength={MOST_CHARS} onChange={(event) => setText(event.target.value)} placeholder="Say something in public" className="field min-w-52 flex-1" />
-        <button type="submit" className="button button-plain" disabled={isSending}>Post</button>
+        <input aria-label={words.yourComment} value={text} maxLength={MOST_CHARS} onChange={(event) => setText(event.target.value)} placeholder={words.commentHint} className="field min-w-52 flex-1" />
+        <button type="submit" className="button button-plain" disabled={isSending}>{words.post}</button>
       </form>
       {refusal && <p role="alert" className="text-soft">{refusal}</p>}
     </>

@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 /** In place of what cannot be shown: a picture, a sentence, and what to do. */
 export function Notice({ title, children, action, level: Level = 'h1' }: { title: string; children?: ReactNode; action?: ReactNode; level?: 'h1' | 'h2' }) {
   return (
-    <div className="mx-auto grid max-w-md justify-items-center gap-3 px-6 py-16 text-center">
+    <div data-testid="notice" className="mx-auto grid max-w-md justify-items-center gap-3 px-6 py-16 text-center">
       <svg viewBox="0 0 120 130" width="108" height="117" aria-hidden="true">
         <path d="M22 122V46a38 38 0 0 1 76 0v76z" className="fill-brand" />
         <path d="M32 122V48a28 28 0 0 1 56 0v74z" className="fill-brand-wash" />

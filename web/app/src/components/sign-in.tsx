@@ -1,10 +1,10 @@
 import { AppWindow } from 'lucide-react';
 import { useSyncExternalStore } from 'react';
 import { useListings, usePeople } from '../api';
+import { useLanguage } from '../language';
 import { openAs, signIn } from '../session';
 import { Avatar } from './avatar';
 import { Dialog } from './dialog';
-import { role } from './user-menu';
 
 let isOpen = false;
 const listeners = new Set<() => void>();
@@ -26,11 +26,12 @@ export function SignInDialog() {
 }
 
 function Choice() {
+  const { words, role } = useLanguage();
   const { data: everybody = [] } = usePeople();
   const { data: homes = [] } = useListings();
   return (
-    <Dialog title="Who would you like to be?" onClose={() => set(false)}>
-      <p className="pb-4 text-soft">Everybody here is invented, so nobody minds. With the window on the right you can be two people at once, and talk to yourself.</p>
+    <Dialog title={words.signInTitle} onClose={() => set(false)}>
+      <p className="pb-4 text-soft">{words.signInHint}</p>
       <ul className="grid gap-2">
         {everybody.map((person) => {
           const own = homes.filter((home) => home.owner?.id === person.id).length;
@@ -42,15 +43,15 @@ function Choice() {
                   set(false);
                   void signIn(person.id);
                 }}
-                className="flex min-h-16 flex-1 items-center gap-3.5 rounded-2xl border border-line px-3.5 text-left hover:border-brand hover:bg-brand-wash"
+                className="flex min-h-16 flex-1 items-center gap-3.5 rounded-2xl border border-line px-3.5 text-start hover:border-brand hover:bg-brand-wash"
               >
                 <Avatar person={person} size={44} />
                 <span>
-                  <span className="block font-semibold">{person.name}</span>
-                  <span className="block text-sm text-soft">{own === 0 ? role(person.role) : `${role(person.role)}, ${own} ${own === 1 ? 'home' : 'homes'}`}</span>
+                  <span className="block font-semibold"><bdi>{person.name}</bdi></span>
+                  <span className="block text-sm text-soft">{own === 0 ? role(person.role) : words.withHomes(role(person.role), own)}</span>
                 </span>
               </button>
-              <button type="button" onClick={() => openAs(person.id)} aria-label={`Open a window as ${person.name}`} title={`Open a window as ${person.name}`} className="grid w-13 place-items-center rounded-2xl border border-line text-soft hover:border-brand hover:text-ink">
+              <button type="button" onClick={() => openAs(person.id)} aria-label={words.windowAs(person.name ?? person.id)} title={words.windowAs(person.name ?? person.id)} className="grid w-13 place-items-center rounded-2xl border border-line text-soft hover:border-brand hover:text-ink">
                 <AppWindow className="size-5" aria-hidden="true" />
               </button>
             </li>

@@ -1,44 +1,51 @@
 import { Chat, Inbox, NothingSelected, useSession as useConnection } from '@doorbell/react';
 import { Users } from 'lucide-react';
-import { useState, useSyncExternalStore } from 'react';
-import { useLocation } from 'wouter';
+import { useState } from 'react';
 import { AboutConversation } from '../components/about-conversation';
 import { NewGroup } from '../components/new-group';
 import { Notice } from '../components/notice';
+import { SafetyBar } from '../components/safety';
+import { useWords } from '../language';
+import { useClosedPopup } from '../popup';
 import { isDemo } from '../server';
 import { useTitle } from '../title';
+import { useTurns } from '../turns';
 
 function Title({ onNewGroup }: { onNewGroup(): void }) {
+  const words = useWords();
   return (
     <header className="flex items-center justify-between gap-3 px-4 pt-4 pb-1">
-      <h1 className="text-2xl">Messages</h1>
-      {isDemo && <button type="button" onClick={onNewGroup} className="button button-plain min-h-10 px-3.5 text-sm"><Users className="size-4" aria-hidden="true" />New group</button>}
+      <h1 className="text-2xl">{words.messages}</h1>
+      {isDemo && <button type="button" onClick={onNewGroup} className="button button-plain min-h-10 px-3.5 text-sm"><Users className="size-4" aria-hidden="true" />{words.newGroup}</button>}
     </header>
   );
 }
 
-/**
- * `/messages`, `/messages/:id`: the list and the chat, side by side where there is room, else one of them. Below 768 px,
- * where back leads from the chat to the list, the list is a place of its own in the browser's history.
- */
+/** Below it list and chat take turns. */
+const NARROW = '(max-width: 767px)';
+const hrefFor = (id: string | null) => (id === null ? '/messages' : `/messages/${id}`);
+
+/** `/messages`, `/messages/:id`: the list and the chat, side by side where there is room, else one of them. */
 export function Messages({ id }: { id: string | null }) {
-  useTitle('Messages');
-  const [, navigate] = useLocation();
+  const words = useWords();
+  useTitle(words.messages);
   const [isMakingGroup, setIsMakingGroup] = useState(false);
   const { state } = useConnection();
-  const isNarrow = useNarrow();
-  const back = () => navigate('/messages');
+  const { isNarrow, list, chat, open, back, autoFocus } = useTurns<HTMLElement>({ id, hrefFor, narrow: NARROW });
+  useClosedPopup();
   if (!isDemo && state.status === 'signed-out') return <SignedOut />;
   return (
     <div className="grid h-[calc(100dvh-4rem-1px)] grid-cols-[minmax(0,1fr)] overflow-hidden bg-card md:grid-cols-[minmax(18rem,23rem)_minmax(0,1fr)] xl:grid-cols-[23rem_minmax(0,1fr)_20rem]">
-      {id && isNarrow && <h1 className="sr-only">Messages</h1>}
-      <section aria-label="All conversations" className={`flex min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
-        <Inbox activeId={id} className="min-h-0 flex-1" header={<Title onNewGroup={() => setIsMakingGroup(true)} />} />
+      {id && isNarrow && <h1 className="sr-only">{words.messages}</h1>}
+      <section ref={list} tabIndex={-1} aria-label={words.allConversations} className={`flex outline-none min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
+        <Inbox activeId={id} onOpen={open} className="min-h-0 flex-1" header={<Title onNewGroup={() => setIsMakingGroup(true)} />} />
       </section>
-      <section aria-label="Chat" className={`grid min-h-0 ${id ? '' : 'max-md:hidden'}`}>
-        {id ? <Chat conversationId={id} {...(isNarrow && { onBack: back })} className="min-h-0 flex-1" /> : <NothingSelected />}
+      <section ref={chat} tabIndex={-1} aria-label={words.chat} className={`flex min-h-0 flex-col outline-none ${id ? '' : 'max-md:hidden'}`}>
+        {/* Where there is room, it stands at the side. */}
+        {id && <SafetyBar id={id} className="xl:hidden" />}
+        {id ? <Chat conversationId={id} autoFocus={autoFocus} {...(isNarrow && { onBack: back })} className="min-h-0 flex-1" /> : <div className="grid min-h-0 flex-1"><NothingSelected /></div>}
       </section>
-      <section aria-label="About this conversation" className="min-h-0 overflow-y-auto border-line max-xl:hidden xl:border-s">
+      <section aria-label={words.aboutConversation} className="min-h-0 overflow-y-auto border-line max-xl:hidden xl:border-s">
         {id && <AboutConversation key={id} id={id} />}
       </section>
       {isMakingGroup && (
@@ -46,7 +53,7 @@ export function Messages({ id }: { id: string | null }) {
           onClose={() => setIsMakingGroup(false)}
           onMade={(conversation) => {
             setIsMakingGroup(false);
-            navigate(`/messages/${conversation.id}`);
+            open(conversation.id);
           }}
         />
       )}
@@ -54,21 +61,14 @@ export function Messages({ id }: { id: string | null }) {
   );
 }
 
-const narrow = matchMedia('(max-width: 767px)');
-const useNarrow = () =>
-  useSyncExternalStore((listener) => {
-    narrow.addEventListener('change', listener);
-    return () => narrow.removeEventListener('change', listener);
-  }, () => narrow.matches);
-
 /** In a hosted inbox: somebody came without a session of the site. */
 function SignedOut() {
+  const words = useWords();
   return (
-    <Notice title="Nobody is signed in here">
-      <p>Sign in at the site that this inbox belongs to, then open this page again.</p>
-      <p className="mt-4 text-sm">
-        You run this server? It takes the session of NextAuth or Auth.js (<code>NEXTAUTH_SECRET</code>, <code>AUTH_SECRET</code>) from the same host. <code>doorbell demo</code> shows a sample marketplace.
-      </p>
+    <Notice title={words.nobodySignedIn}>
+      <p>{words.nobodySignedInHint}</p>
+      <p className="mt-4 text-sm">{words.youRunIt} <code>NEXTAUTH_SECRET</code> <code>AUTH_SECRET</code></p>
+      <p className="mt-1 text-sm">{words.sampleCommand} <code>doorbell demo</code></p>
     </Notice>
   );
 }

@@ -1,13 +1,15 @@
 import { Link } from 'wouter';
 import { Notice } from '../components/notice';
+import { useWords } from '../language';
 import { isDemo } from '../server';
 import { useTitle } from '../title';
 
 export function NotFound() {
-  useTitle('Not found');
+  const words = useWords();
+  useTitle(words.notFound);
   return (
-    <Notice title="There is no door here" action={<Link href={isDemo ? '/' : '/messages'} className="button button-brand">{isDemo ? 'Look at homes' : 'To your messages'}</Link>}>
-      The address leads nowhere. Perhaps it was typed by hand, and perhaps it was us.
+    <Notice title={words.nowhere} action={<Link href={isDemo ? '/' : '/messages'} className="button button-brand">{isDemo ? words.lookAtHomes : words.toMessages}</Link>}>
+      {words.nowhereHint}
     </Notice>
   );
 }
