@@ -110,7 +110,8 @@ impl Row {
             Some(size) => body.checked_add(size).ok_or_else(damaged)?,
             None => self.end,
         };
-        if end > self.end {
+        // Without a size it ends where its parent does, which may be before its own head has ended.
+        if end.max(body) > self.end {
             return Err(if self.end == source.length() || self.is_file {
                 cut_short()
             } else {

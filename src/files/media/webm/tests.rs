@@ -1,4 +1,4 @@
-use super::super::{Inspected, MediaFault, MediaLimits, samples::*};
+use super::super::{Inspected, MediaFault, MediaLimits, judge_start, samples::*};
 use crate::model::{MediaKind, MediaType};
 
 fn taken(bytes: &[u8]) -> Inspected {
@@ -71,6 +71,16 @@ fn the_kind_of_the_file_is_known_however_its_header_writes_lengths() {
             .collect();
         assert!(judged(&matroska).is_err());
     }
+}
+
+#[test]
+fn an_element_whose_size_stands_behind_the_end_of_its_parent_is_damage() {
+    // The header ends within the size of its type, which says that it is not known.
+    let start = [
+        0x1a, 0x45, 0xdf, 0xa3, 0x83, 0x42, 0x82, 0x7f, 0xff, b'w', b'e', b'b', b'm',
+    ];
+    assert_eq!(judge_start(&start), None);
+    assert!(judged(&start).is_err());
 }
 
 #[test]
