@@ -156,4 +156,16 @@ test('under `doorbell serve` the pages are the inbox of whoever is signed in, or
   await page.goto(`${inbox.url}/messages/${conversation.id}`);
   await bubble(page, 'Hello Ben').waitFor();
   assert.equal(await page.getByRole('link', { name: 'Homes' }).count(), 0, 'there is no marketplace');
+
+  // Beside the chat: the listing that it is about, as far as the site has told of it, with a link that leads there.
+  await page.setViewportSize({ width: 1440, height: 900 });
+  const { conversation: asked } = await asBen('/api/conversations', { listingId: 'flat-7', ownerId: 'ann' });
+  await page.goto(`${inbox.url}/messages/${asked.id}`);
+  const about = page.getByRole('region', { name: 'About this conversation' });
+  await about.getByText('Ben <b>Bold</b>').waitFor();
+  assert.equal(await about.getByRole('article').count(), 0, 'nothing is known of it');
+  await host('PUT', '/v1/listings/flat-7', { title: 'Two rooms', url: `${server.url}/listing/canal-loft` });
+  await page.reload();
+  await about.getByRole('link', { name: 'View listing' }).click();
+  await page.waitForURL(`${server.url}/listing/canal-loft`);
 });

@@ -2,6 +2,7 @@ import { useConversation, usePresence, useSession } from '@doorbell/react';
 import { ExternalLink, ShieldCheck } from 'lucide-react';
 import { Link } from 'wouter';
 import { useLanguage } from '../language';
+import { isDemo } from '../server';
 import { useSession as useOwnSession } from '../session';
 import { Avatar } from './avatar';
 
@@ -15,7 +16,8 @@ export function AboutConversation({ id }: { id: string }) {
   const myId = me?.id ?? user?.id;
   const others = (conversation?.participants ?? []).filter(({ userId, leftAt }) => userId !== myId && leftAt === null);
   if (!conversation) return null;
-  const { listing } = conversation;
+  // Of a listing that the site has told nothing about there is nothing to show.
+  const listing = conversation.listing?.title ? conversation.listing : null;
   return (
     <div className="grid gap-6 p-5">
       {listing && (
@@ -24,11 +26,7 @@ export function AboutConversation({ id }: { id: string }) {
           <div className="grid gap-1.5 p-4">
             <h2 className="text-base leading-snug"><bdi>{listing.title}</bdi></h2>
             {listing.price !== null && <p className="font-display font-bold text-brand"><bdi>{typeof listing.price === 'number' ? number(listing.price) : listing.price}</bdi></p>}
-            {listing.url && (
-              <Link href={listing.url} className="mt-1 inline-flex min-h-9 items-center gap-1.5 text-sm font-semibold text-brand hover:underline">
-                {words.viewListing}<ExternalLink className="size-4" aria-hidden="true" />
-              </Link>
-            )}
+            {listing.url && <ListingLink url={listing.url} />}
           </div>
         </article>
       )}
@@ -50,6 +48,14 @@ export function AboutConversation({ id }: { id: string }) {
       </section>
     </div>
   );
+}
+
+/** Only the sample's homes are pages of this app. */
+function ListingLink({ url }: { url: string }) {
+  const { words } = useLanguage();
+  const inside = <>{words.viewListing}<ExternalLink className="size-4" aria-hidden="true" /></>;
+  const look = 'mt-1 inline-flex min-h-9 items-center gap-1.5 text-sm font-semibold text-brand hover:underline';
+  return isDemo ? <Link href={url} className={look}>{inside}</Link> : <a href={url} className={look}>{inside}</a>;
 }
 
 function Presence({ userId }: { userId: string }) {
