@@ -28,12 +28,20 @@ fn each_value(text: &str) {
         conversations,
         connections,
         requests,
+        handshakes,
+        failures,
     }) = values::rate_limits(text)
     {
-        for Rate { count, per, burst } in [sends, uploads, conversations, connections, requests]
-            .into_iter()
-            .flatten()
-        {
+        let rates = [
+            sends,
+            uploads,
+            conversations,
+            connections,
+            requests,
+            handshakes,
+            failures,
+        ];
+        for Rate { count, per, burst } in rates.into_iter().flatten() {
             assert!((1..=limits::RATE_HIGHEST).contains(&count) && (1..=limits::RATE_HIGHEST).contains(&burst));
             assert!(!per.is_zero());
         }
