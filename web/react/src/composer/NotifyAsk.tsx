@@ -1,6 +1,8 @@
 import { useState } from 'react';
 import { useSurroundings } from '../provider/context.js';
-import { BellIcon } from '../theme/icons.js';
+import { icon, path } from '../theme/icons.js';
+
+const BellIcon = icon(path('M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15Zm4 4h4'));
 
 const ANSWERED = 'doorbell:notifications-asked';
 

@@ -3,10 +3,12 @@ import { ConnectionBar } from '../chat/ConnectionBar.js';
 import { useSurroundings } from '../provider/context.js';
 import { useInbox, useSession } from '../provider/hooks.js';
 import { ChooseDrawing, EmptyDrawing } from '../theme/drawings.js';
-import { SearchIcon } from '../theme/icons.js';
+import { icon } from '../theme/icons.js';
 import { Row } from './Row.js';
 import { useRows } from './useRows.js';
 import { heldOrder, matches } from './wording.js';
+
+const SearchIcon = icon(<><circle cx="10.5" cy="10.5" r="6" /><path d="m15 15 5 5" /></>);
 
 export interface InboxProps {
   /** The conversation that is open beside the list. */

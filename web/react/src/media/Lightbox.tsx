@@ -2,7 +2,8 @@ import type { Attachment, TimelineMessage } from '@doorbell/client';
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { nameOf, useSurroundings } from '../provider/context.js';
 import { clockTime } from '../texts/times.js';
-import { BackIcon, CloseIcon, DownloadIcon, NextIcon } from '../theme/icons.js';
+import { BackIcon, CloseIcon } from '../theme/icons.js';
+import { DownloadIcon, NextIcon } from './icons.js';
 import { PlayingVideo } from './MessageMedia.js';
 import { useGestures } from './useGestures.js';
 

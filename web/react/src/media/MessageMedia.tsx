@@ -1,8 +1,8 @@
 import type { Attachment } from '@doorbell/client';
 import { useEffect, useRef, useState, type CSSProperties, type ReactNode } from 'react';
 import { useSurroundings } from '../provider/context.js';
-import { FileIcon, PlayIcon } from '../theme/icons.js';
 import { boxOf, clock, mayCrop } from './box.js';
+import { FileIcon, PlayIcon } from './icons.js';
 import { localPictureOf } from './local.js';
 
 interface MessageMediaProps {

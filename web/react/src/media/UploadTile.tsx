@@ -1,7 +1,8 @@
 import type { Upload } from '@doorbell/client';
 import { useState } from 'react';
 import { useStore, useSurroundings } from '../provider/context.js';
-import { CloseIcon, FileIcon, PlayIcon, RetryIcon } from '../theme/icons.js';
+import { CloseIcon } from '../theme/icons.js';
+import { FileIcon, PlayIcon, RetryIcon } from './icons.js';
 import { localPicture } from './local.js';
 import { tileStyle } from './MessageMedia.js';
 

@@ -57,7 +57,7 @@ export function ChatPopup({ className = '', children, banner, isAutomatic = fals
   };
   // Browsers close a full screen by themselves, without asking, where nobody has touched the page since it opened.
   const closed = () => {
-    if (dialog.current?.open === false && popup.state.get().isOpen) popup.close();
+    if (dialog.current?.open === false) popup.close();
   };
   const show = (id: string | null) => popup.open(id);
   return (
