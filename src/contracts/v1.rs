@@ -111,7 +111,7 @@ async fn put_listing(mut call: Call) -> Result<Reply> {
 }
 
 async fn change_conversation(mut call: Call) -> Result<Reply> {
-    let fields = call.fields().await;
+    let fields = call.fields_to_judge().await?;
     let id = call.path("id").to_owned();
     call.chat().must_see(call.caller, &id).await?;
     let fields = fields?;
@@ -129,7 +129,7 @@ async fn change_conversation(mut call: Call) -> Result<Reply> {
 }
 
 async fn put_participant(mut call: Call) -> Result<Reply> {
-    let fields = call.fields().await;
+    let fields = call.fields_to_judge().await?;
     let id = call.path("id").to_owned();
     call.chat().must_see(call.caller, &id).await?;
     let fields = fields?;
