@@ -34,6 +34,12 @@ impl<'de> serde::Deserialize<'de> for ObjectWithoutRepeats {
     }
 }
 
+/// Later than any time that can be written, at the end of the year 9999: who gives one means milliseconds, and would be let
+/// in for good.
+const NO_TIME_MS: i64 = 253_402_207_200_000;
+
+pub const EXP_IN_MILLISECONDS: &str = "its exp looks like milliseconds; it is in seconds (RFC 7519)";
+
 /// Judges `exp`, which is required, and `nbf`, by clocks that may differ by `leeway`; answers `exp` in milliseconds.
 pub fn judge_times(claims: &Map<String, Value>, leeway: Duration, now_ms: i64) -> Result<i64, TokenFault> {
     let leeway_ms = i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX);
@@ -41,6 +47,9 @@ pub fn judge_times(claims: &Map<String, Value>, leeway: Duration, now_ms: i64) -
         None | Some(Value::Null) => return Err(TokenFault::Invalid("it has no exp")),
         Some(exp) => milliseconds(exp).ok_or(TokenFault::Invalid("its exp is not a number"))?,
     };
+    if expires_at_ms >= NO_TIME_MS {
+        return Err(TokenFault::Invalid(EXP_IN_MILLISECONDS));
+    }
     if expires_at_ms.saturating_add(leeway_ms) <= now_ms {
         return Err(TokenFault::Expired);
     }

@@ -84,6 +84,12 @@ test('what is refused is told with the mend, with exit code 1', async () => {
   }
 });
 
+test('an `exp` in milliseconds is told as such, with the line that makes seconds', async () => {
+  const { code, output } = await ask([], mint('ann', { ...party, exp: Date.now() }));
+  assert.equal(code, 1);
+  assert.match(output, /end .*looks like milliseconds; it is in seconds \(RFC 7519\).*Date\.now\(\) \/ 1000/);
+});
+
 test('a question that is none, or a wrong setting, is exit code 2', async () => {
   assert.equal((await ask(['--no-such-flag'], '')).code, 2);
   assert.equal((await ask([], 'x'.repeat(300_000))).code, 2);

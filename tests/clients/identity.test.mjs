@@ -14,6 +14,7 @@ test('a handshake without a good token is an `Authentication error` that says wh
       'a.b.c',
       sign({ sub }),
       sign({ sub, exp: 'tomorrow' }),
+      sign({ sub, exp: Date.now() + 60_000 }),
       sign({ exp: now() + 60 }),
       sign({ sub, exp: now() + 3600, nbf: now() + 600 }),
       sign({ sub, exp: now() + 3600 }, { secret: 'another-secret-altogether-0123456789' }),
@@ -47,6 +48,16 @@ const decodeOrText = (token) => {
     return token;
   }
 };
+
+test('an `exp` in milliseconds is refused as what it is, everywhere', async () => {
+  const { id, token } = await server.person('ann');
+  const wrong = sign({ sub: id, exp: Date.now() + 60_000 });
+  const why = /exp looks like milliseconds; it is in seconds \(RFC 7519\)/;
+  assert.match((await server.turnedAway(wrong)).data.message, why);
+  assert.match(refusal(await server.api(wrong).get('/api/conversations'), 401, 'UNAUTHENTICATED').error, why);
+  const socket = await server.socket(token);
+  assert.match((await socket.refused('UNAUTHENTICATED', 'auth:refresh', { token: wrong })).message, why);
+});
 
 test('clocks may differ by up to 30 seconds', async () => {
   const sub = unique('ann');

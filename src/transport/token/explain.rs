@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     super::{
-        claim::{issued_at_ms, judge_times},
+        claim::{EXP_IN_MILLISECONDS, issued_at_ms, judge_times},
         explain::Explanation,
     },
     TokenFault, TokenVerifier, Unverified, issuer, names_audience, user_id,
@@ -144,6 +144,10 @@ impl TokenVerifier {
                     ),
                 );
             }
+            Err(fault @ TokenFault::Invalid(EXP_IN_MILLISECONDS)) => told.refused(
+                "end",
+                format!("{fault} In JavaScript: Math.floor(Date.now() / 1000) + 900."),
+            ),
             Err(fault) => told.refused(
                 "end",
                 format!("{fault} exp (required) and nbf are numbers: seconds since 1970. Compare the clocks of both machines."),
