@@ -142,7 +142,8 @@ pub enum DatabaseScheme {
 
 /// May this be shown to whoever wrote it wrongly? An address may hold a password before its host, and a key behind it.
 pub fn is_shown(text: &str) -> bool {
-    !text.contains('@') && !(text.contains("://") && text.contains('?'))
+    let has_parameters = text.contains("://") && text.contains('?');
+    !text.contains('@') && !has_parameters
 }
 
 /// Addresses, with commas between them, as they may be shown where none holds a password: what stands behind `?` may be a
