@@ -184,6 +184,14 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         }
         (node_url, _) => node_url,
     };
+    let is_plain = |origin: &WebOrigin| !origin.is_https() && !origin.is_loopback();
+    if tls.is_some() && frontend_origins.iter().flatten().any(is_plain) {
+        reader.notes.push(
+            "FRONTEND_URL names a page with http://, and this server speaks TLS: the page of the same name with https:// is \
+             another origin, and foreign; write https:// if that is meant."
+                .to_owned(),
+        );
+    }
     let trusted_proxies = reader.with_default("trusted_proxies", network::trusted_proxies)?;
     let jwt = reader.jwt()?;
     let sessions = reader.sessions()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::token::TokenFault;
-use crate::model::{UserId, limits};
+use crate::model::{UserId, address, limits};
 
 /// A JSON object in which no name stands twice: of two `sub`, this verifier and another one may take different ones.
 pub struct ObjectWithoutRepeats(pub Map<String, Value>);
@@ -108,9 +108,14 @@ pub fn profile(claims: &Map<String, Value>) -> Profile {
     Profile {
         name: text(claims, "name", limits::NAME_CHARS),
         email: text(claims, "email", limits::EMAIL_CHARS),
-        image: text(claims, "picture", limits::URL_CHARS).or_else(|| text(claims, "image", limits::URL_CHARS)),
+        image: picture(claims, "picture").or_else(|| picture(claims, "image")),
         role: text(claims, "role", limits::ROLE_CHARS),
     }
+}
+
+/// The address of a picture; anything else that pages would take for one is left out like what cannot be shown.
+fn picture(claims: &Map<String, Value>, name: &str) -> Option<String> {
+    text(claims, name, limits::URL_CHARS).filter(|address| address::is_of_picture(address))
 }
 
 /// A claim for display. One that cannot be shown, or is longer than such a text may be, is left out whole: it is no
