@@ -101,6 +101,35 @@ test('what somebody began to send before they were shut out is refused, by every
   await eventually('no file is left', () => media().length === stored.length);
 });
 
+test('it does not matter at which node somebody is shut out', { timeout: 60_000 }, async () => {
+  const [user, other] = await server.people('mallory', 'ann');
+  const { id } = await at.direct(user, other);
+  const begun = await begin(bearer(user.token), 'POST', '/api/messages', 'application/json', JSON.stringify({ conversationId: id, content: 'too late' }));
+  assert.equal((await server.at(server.nodes.length - 1).host.delete(`/v1/users/${user.id}/sessions`)).status, 204);
+  await eventually('this node knows', async () => (await at.api(user).get('/api/conversations')).status === 401, 5000);
+  assert.equal((await begun.finish()).status, 401);
+  assert.deepEqual(await at.history(other, id), []);
+});
+
+test('what a socket of long-polling began to send before its person was shut out is lost', { timeout: 60_000 }, async () => {
+  const [user, other] = await server.people('mallory', 'ann');
+  const { id } = await at.direct(user, other);
+  const base = at.next();
+  const open = await (await fetch(`${base}/socket.io/?EIO=4&transport=polling`)).text();
+  const where = `/socket.io/?EIO=4&transport=polling&sid=${JSON.parse(open.slice(1)).sid}`;
+  const post = (body) => fetch(base + where, { method: 'POST', headers: { 'content-type': 'text/plain' }, body });
+  assert.equal((await post(`40${JSON.stringify({ token: user.token, contract: 'conversations' })}`)).status, 200);
+  assert.match(await (await fetch(base + where)).text(), /^40\{"sid"/);
+  const packet = (content) => `421["message:send",${JSON.stringify({ conversationId: id, content })}]`;
+  assert.equal((await post(packet('in time'))).status, 200);
+  await eventually('it is stored', async () => (await at.history(other, id)).length === 1);
+  const begun = await begin({}, 'POST', where, 'text/plain', packet('too late'));
+  assert.equal((await at.host.delete(`/v1/users/${user.id}/sessions`)).status, 204);
+  await begun.finish().catch(() => {});
+  await at.say(other, id, 'afterwards');
+  assert.deepEqual((await at.history(other, id)).map((message) => message.content), ['in time', 'afterwards']);
+});
+
 test('a message whose token ended while it came is refused, and an upload is not lost for that', { timeout: 60_000 }, async () => {
   const [user, other] = await server.people('ann', 'bob');
   const { id } = await at.direct(user, other);
