@@ -189,6 +189,15 @@ fn shown(database: &DatabaseUrl) -> String {
 }
 
 /// A database that cannot be used at the start is a fault of the configuration.
+/// Can this be read as the address of a database, by what connects to it? `name` is what its user calls it.
+pub fn judge_database(database: &DatabaseUrl, name: &str) -> Result<(), ConfigFault> {
+    let judged = match database {
+        DatabaseUrl::Sqlite(_) => Ok(()),
+        DatabaseUrl::Postgres(url) => postgres::judge_url(url.expose()),
+    };
+    judged.map_err(|error| ConfigFault::new(format!("{name} has a value that cannot be used: {error}.")))
+}
+
 fn wrong_database(error: impl std::fmt::Display) -> Fault {
     ConfigFault::new(format!("{error}.")).into()
 }
@@ -254,6 +263,9 @@ impl Node {
         prepare: impl AsyncFnOnce(&Arc<Api>) -> Result<Router, Fault>,
     ) -> Result<Self, Fault> {
         let started_at = SystemClock.now();
+        // From the first signal that is asked for, SIGHUP ends the process no longer, also while it starts. What there is to
+        // look at then asks for it as well.
+        let _hangups = signal(SignalKind::hangup())?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), database = %shown(&settings.database), "starting");
         let bus = open_bus(&settings).await?;
         let (facts, delivered) = mpsc::channel(FACT_BATCHES);

@@ -85,7 +85,7 @@ impl Chat {
     /// was issued before all of their sessions were ended.
     pub async fn sign_in(&self, claims: &Claims) -> Result<Arc<User>> {
         if let Some(user) = self.find_user(&claims.user_id).await? {
-            must_be_honoured(claims, &user)?;
+            must_be_honoured(claims.issued_at, &user)?;
             if !claims_change(claims, &user) {
                 return Ok(user);
             }
@@ -101,8 +101,14 @@ impl Chat {
         };
         let user = self.write_user(claims.user_id.clone(), patch, source).await?;
         // Their sessions may have been ended since the entry was looked at.
-        must_be_honoured(claims, &user)?;
+        must_be_honoured(claims.issued_at, &user)?;
         Ok(user)
+    }
+
+    /// The same for somebody who signed in a while ago: `UNAUTHENTICATED` once all of their sessions were ended. What is in
+    /// memory tells, since the entry of whoever is shut out leaves it at once.
+    pub async fn must_still_be_honoured(&self, user: UserKey, issued_at: Option<Timestamp>) -> Result<()> {
+        must_be_honoured(issued_at, &*self.user(user).await?)
     }
 
     /// Somebody whom another person names: known, or given a bare entry where the directory is open.
@@ -195,8 +201,8 @@ impl Chat {
     }
 }
 
-fn must_be_honoured(claims: &Claims, user: &User) -> Result<()> {
-    match user.honours(claims.issued_at) {
+fn must_be_honoured(issued_at: Option<Timestamp>, user: &User) -> Result<()> {
+    match user.honours(issued_at) {
         true => Ok(()),
         false => Err(Error::unauthenticated(
             "The token is not valid: all sessions of its user were ended after it was issued. Sign in again.",

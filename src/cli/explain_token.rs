@@ -53,6 +53,9 @@ fn explain(
         None | Some("-") => from_standard_input()?,
         Some(credential) => credential.to_owned(),
     };
+    if credential.trim().is_empty() {
+        return Err("There is nothing to look at; give a token, a cookie or an API key.".into());
+    }
     for note in &settings.notes {
         eprintln!("Note: {note}");
     }

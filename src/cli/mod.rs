@@ -94,7 +94,11 @@ fn load(arguments: &ArgMatches, purpose: Purpose) -> Result<Loaded, ConfigFault>
         })
         .collect();
     let sources = Sources::of_process(flags, arguments.get_one::<String>("config").map(String::as_str))?;
-    config::load(&sources, purpose)
+    let loaded = config::load(&sources, purpose)?;
+    if let Some(shown) = loaded.in_force.iter().find(|shown| shown.key == "database_url") {
+        server::judge_database(&loaded.settings.database, &shown.from)?;
+    }
+    Ok(loaded)
 }
 
 fn block_on<F>(settings: Settings, work: impl FnOnce(Settings) -> F) -> Result<(), Fault>

@@ -54,7 +54,7 @@ impl Scopes {
     }
 
     /// Names of scopes with `+` between them; `None` for anything else.
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let mut scopes = Scopes([false; Scope::ALL.len()]);
         for name in text.split('+') {
             scopes.0[Scope::parse(name.trim())? as usize] = true;

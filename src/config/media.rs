@@ -1,11 +1,12 @@
 //! Where uploaded files lie, as the settings name it.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use super::{
     ConfigFault,
     sources::Found,
-    values::{Wrong, wrong},
+    told,
+    values::{self, Wrong, wrong},
 };
 
 /// `DOORBELL_MEDIA_URL`.
@@ -78,6 +79,32 @@ fn is_prefix(prefix: &str) -> bool {
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
     };
     prefix.is_empty() || (prefix.len() <= 500 && prefix.split('/').all(is_part))
+}
+
+/// Where the buckets are, and who gives out keys for them, as the usual variables of S3 clients name it.
+const SERVERS: [&str; 5] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_METADATA_ENDPOINT",
+];
+
+/// A server's address with which no request could be made is refused like one of our own settings. An empty one is none.
+pub(super) fn judge_servers(environment: &BTreeMap<String, String>) -> Result<(), ConfigFault> {
+    for name in SERVERS {
+        let Some(text) = environment.get(name).filter(|text| !text.trim().is_empty()) else {
+            continue;
+        };
+        let judged = values::base_url(text).map_err(|wrong| Wrong {
+            mend: "write https://s3.example.com or http://10.0.0.5:9000, or leave it out for Amazon's; keys stand in \
+                   AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                .into(),
+            ..wrong
+        });
+        judged.map_err(|wrong| told(name, text, false, wrong))?;
+    }
+    Ok(())
 }
 
 /// Does every node see the files of every other?

@@ -184,6 +184,14 @@ pub fn load(sources: &Sources, purpose: Purpose) -> Result<Loaded, ConfigFault> 
         }
         (node_url, _) => node_url,
     };
+    let is_plain = |origin: &WebOrigin| !origin.is_https() && !origin.is_loopback();
+    if tls.is_some() && frontend_origins.iter().flatten().any(is_plain) {
+        reader.notes.push(
+            "FRONTEND_URL names a page with http://, and this server speaks TLS: the page of the same name with https:// is \
+             another origin, and foreign; write https:// if that is meant."
+                .to_owned(),
+        );
+    }
     let trusted_proxies = reader.with_default("trusted_proxies", network::trusted_proxies)?;
     let jwt = reader.jwt()?;
     let sessions = reader.sessions()?;
@@ -430,6 +438,9 @@ impl Reader<'_> {
         if !self.keeps_to_itself("media_url")
             && let Some(media) = self.optional("media_url", media::media_url)?
         {
+            if matches!(media, MediaUrl::Bucket { .. }) {
+                media::judge_servers(&self.sources.environment)?;
+            }
             return Ok(media);
         }
         let default = MediaUrl::Folder(data_dir.join("media"));
@@ -458,7 +469,7 @@ impl Reader<'_> {
         let value = if setting(key).is_secret {
             "set".to_owned()
         } else {
-            found.text.trim().to_owned()
+            values::without_parameters(&found.text)
         };
         self.replace_shown(InForce {
             key,
@@ -488,14 +499,13 @@ fn checked<T>(key: &str, found: &Found, check: impl Fn(&str) -> Result<T, Wrong>
             "{name} is empty; give it a value or leave it out."
         )));
     }
-    check(&found.text).map_err(|wrong| {
-        let Wrong { why, mend } = wrong;
-        // A URL of a database or bus may hold a password before its host; only its form is told.
-        let shows_value = !setting(key).is_secret && !found.text.contains('@');
-        ConfigFault::new(if shows_value {
-            format!("{name} is {:?}, which {why}; {mend}.", found.text)
-        } else {
-            format!("{name} has a value that {why}; {mend}.")
-        })
+    check(&found.text).map_err(|wrong| told(name, &found.text, setting(key).is_secret, wrong))
+}
+
+/// What is wrong with a value. One that is secret, or may hold a secret, is not shown.
+fn told(name: &str, text: &str, is_secret: bool, Wrong { why, mend }: Wrong) -> ConfigFault {
+    ConfigFault::new(match !is_secret && values::is_shown(text) {
+        true => format!("{name} is {text:?}, which {why}; {mend}."),
+        false => format!("{name} has a value that {why}; {mend}."),
     })
 }

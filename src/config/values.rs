@@ -140,6 +140,30 @@ pub enum DatabaseScheme {
     Foreign(String),
 }
 
+/// May this be shown to whoever wrote it wrongly? An address may hold a password before its host, and a key behind it.
+pub fn is_shown(text: &str) -> bool {
+    let has_parameters = text.contains("://") && text.contains('?');
+    !text.contains('@') && !has_parameters
+}
+
+/// Addresses, with commas between them, as they may be shown where none holds a password: what stands behind `?` may be a
+/// key. Other text is itself.
+pub fn without_parameters(text: &str) -> String {
+    let shown = |part: &str| match part.split_once('?') {
+        Some((address, _)) if address.contains("://") => format!("{address}?..."),
+        _ => part.to_owned(),
+    };
+    text.trim().split(',').map(shown).collect::<Vec<_>>().join(",")
+}
+
+/// What is wrong with a part of this text, which is shown where the text may be.
+fn holds(text: &str, part: &str, what: &str) -> String {
+    match is_shown(text) {
+        true => format!("holds {part:?}, which is {what}"),
+        false => format!("holds something that is {what}"),
+    }
+}
+
 /// A URL as it may be shown: what stands before `@` may be a password.
 pub fn without_credentials(url: &str) -> String {
     if !url.contains('@') {
@@ -312,7 +336,7 @@ pub fn origins(text: &str) -> Result<Vec<WebOrigin>, Wrong> {
             return wrong("would let every page on the web read its visitors' messages", MEND);
         }
         let Some(origin) = WebOrigin::of_page(part) else {
-            return wrong(format!("holds {part:?}, which is not the address of a page"), MEND);
+            return wrong(holds(text, part, "not the address of a page"), MEND);
         };
         if !origins.contains(&origin) {
             origins.push(origin);
@@ -512,7 +536,7 @@ pub fn hosts(text: &str) -> Result<Vec<String>, Wrong> {
             host.contains(|c: char| c != '.') && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
         if !is_host {
             return wrong(
-                format!("holds {part:?}, which is not a host"),
+                holds(text, part, "not a host"),
                 "write names alone, as images.example.com",
             );
         }

@@ -67,7 +67,7 @@ async fn messages(call: Call) -> Result<Reply> {
 
 async fn send(mut call: Call) -> Result<Reply> {
     let sender = call.caller.user()?;
-    let fields = call.fields().await;
+    let fields = call.fields_to_judge().await?;
     if let Ok(fields) = &fields {
         draft::must_be_caller(fields, &call.person()?.id)?;
     }

@@ -147,6 +147,10 @@ pub struct Call {
     pub headers: HeaderMap,
     pub uri: Uri,
     client: IpAddr,
+    /// What an API key needs for this route.
+    scope: Option<Scope>,
+    /// When it was last judged who calls.
+    judged_at: Instant,
     path: Vec<(String, String)>,
     /// Behind a lock only so that a call may be lent to several tasks, and what was not read be thrown away; nobody ever
     /// waits for it.
@@ -274,6 +278,29 @@ impl Call {
             .ok_or_else(|| Error::unauthenticated("Sign in first."))
     }
 
+    /// To be called by whatever reads a body, once it has come, and before anything is made of it: whoever was shut out in
+    /// the meantime must gain nothing by having kept a request open.
+    ///
+    /// The end of all sessions is known in memory and always counts. A body that took its time is judged as if the request
+    /// came only now: a token that has ended, a key that was taken back, a site that was signed out of. Not so the end of
+    /// the token alone during an upload, which shows nobody anything: a large video on a slow line would never arrive by
+    /// tokens that live for minutes, and the message that names it needs a good one.
+    pub async fn judge_again(&self, content: Content) -> Result<()> {
+        if let (Some(user), Credential::Bearer(claims) | Credential::Cookie(claims)) = (&self.user, &self.credential) {
+            self.chat()
+                .must_still_be_honoured(user.key, claims.issued_at_ms.map(Timestamp))
+                .await?;
+            if content == Content::File && claims.expires_at_ms <= self.api.clock.now().as_millis() {
+                return Ok(());
+            }
+        }
+        if self.judged_at.elapsed() < limits::IDENTITY_STANDS {
+            return Ok(());
+        }
+        let credential = verified(&self.api, &self.headers, self.client).await?;
+        person_of(&self.api, &credential, self.scope).await.map(|_| ())
+    }
+
     /// The body, which is then gone.
     pub fn take_body(&mut self) -> Body {
         std::mem::take(&mut *self.body.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
@@ -287,14 +314,22 @@ impl Call {
 
     /// The body as fields: a JSON object, or a form without files.
     pub async fn fields(&mut self) -> Result<Fields> {
+        self.fields_to_judge().await?
+    }
+
+    /// The same, for a verb that judges what its caller may see before what they wrote: the inner result is the latter.
+    pub async fn fields_to_judge(&mut self) -> Result<Result<Fields>> {
         let body = self.take_body();
-        match form::boundary(&self.headers) {
+        let fields = match form::boundary(&self.headers) {
             Some(boundary) => Form::new(body, boundary).without_files().await,
             None => {
                 let read = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await;
-                Fields::from_json(json::parse(&read.map_err(body_error)?)?)
+                read.map_err(body_error)
+                    .and_then(|bytes| Fields::from_json(json::parse(&bytes)?))
             }
-        }
+        };
+        self.judge_again(Content::Words).await?;
+        Ok(fields)
     }
 
     /// The body of a person's request. Another identity in it is refused before anything else is judged.
@@ -363,6 +398,15 @@ impl Call {
             query.join("&")
         ))
     }
+}
+
+/// What a body brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Something that others will see, or that changes what is there; also with files beside it.
+    Words,
+    /// A file alone, of which nobody learns until it is named.
+    File,
 }
 
 /// A body that stays with its request.
@@ -445,10 +489,28 @@ pub fn router(api: Arc<Api>, routes: impl IntoIterator<Item = Route>) -> Router 
 
 /// Who makes a request.
 pub async fn credential(api: &Api, request: &Parts) -> Result<Credential> {
+    verified(api, &request.headers, client_of(request)).await
+}
+
+async fn verified(api: &Api, headers: &HeaderMap, client: IpAddr) -> Result<Credential> {
     let now_ms = api.clock.now().as_millis();
-    api.authenticator
-        .identify(&request.headers, now_ms, client_of(request))
-        .await
+    api.authenticator.identify(headers, now_ms, client).await
+}
+
+/// The person whom this is, or `None` for the host application, whose key may do what the route needs.
+async fn person_of(api: &Api, credential: &Credential, scope: Option<Scope>) -> Result<Option<Arc<User>>> {
+    match credential {
+        Credential::ApiKey(scopes) => match scope.filter(|scope| !scopes.contains(*scope)) {
+            Some(scope) => Err(Error::forbidden(format!(
+                "This API key may not do this: it needs the scope {}.",
+                scope.as_str()
+            ))),
+            None => Ok(None),
+        },
+        Credential::Bearer(claims) | Credential::Cookie(claims) => {
+            api.chat.sign_in(&super::claims(claims)).await.map(Some)
+        }
+    }
 }
 
 /// Where it comes from.
@@ -467,6 +529,7 @@ async fn answer(
     (counted, scope): (Counted, Option<Scope>),
     verb: Verb,
 ) -> Result<Reply> {
+    let judged_at = Instant::now();
     let credential = credential(&api, &parts).await?;
     let is_change = !matches!(parts.method, Method::GET | Method::HEAD);
     if matches!(credential, Credential::Cookie(_)) && is_change && !api.origins.may_change_by_cookie(&parts.headers) {
@@ -474,22 +537,11 @@ async fn answer(
             "A request by cookie must come from an allowed origin.",
         ));
     }
-    let (caller, user) = match &credential {
-        Credential::ApiKey(scopes) => {
-            if let Some(scope) = scope.filter(|scope| !scopes.contains(*scope)) {
-                return Err(Error::forbidden(format!(
-                    "This API key may not do this: it needs the scope {}.",
-                    scope.as_str()
-                )));
-            }
-            (Caller::Host, None)
-        }
-        Credential::Bearer(claims) | Credential::Cookie(claims) => {
-            let user = api.chat.sign_in(&super::claims(claims)).await?;
-            api.chat.requested(user.key);
-            (Caller::User(user.key), Some(user))
-        }
-    };
+    let user = person_of(&api, &credential, scope).await?;
+    let caller = user.as_ref().map_or(Caller::Host, |user| Caller::User(user.key));
+    if let Caller::User(user) = caller {
+        api.chat.requested(user);
+    }
     if let Some(user) = &user {
         must_be_caller_in_query(&parts.uri, &user.id)?;
     }
@@ -505,6 +557,8 @@ async fn answer(
         user,
         headers: parts.headers,
         uri: parts.uri,
+        scope,
+        judged_at,
         path,
         body,
     })

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use axum::{Router, body::Body, middleware::map_response, routing::options};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::rest::{self, Api, Call, Reply, Route, body_error, route};
+use super::rest::{self, Api, Call, Content, Reply, Route, body_error, route};
 use crate::{
     chat::resume::Resumed,
     model::{Error, Result, Timestamp, limits},
@@ -153,10 +153,15 @@ async fn append(call: Call) -> Result<Reply> {
     let offset = number(&call, &UPLOAD_OFFSET)?
         .ok_or_else(|| Error::invalid("Upload-Offset is missing: say from where these bytes are."))?;
     let pieces = paced(call.lend_body(), Pace::default()).map(|piece| piece.map_err(body_error));
+    let call = Arc::new(call);
+    let caller = Arc::clone(&call);
+    // What came is kept, for whoever signs in again; but nothing is made of it.
+    let judged = stream::once(async move { caller.judge_again(Content::File).await })
+        .filter_map(|judged| future::ready(judged.err().map(Err)));
     let resumed = call
         .api
         .uploads
-        .resume(uploader, call.path("id"), offset, Box::pin(pieces))
+        .resume(uploader, call.path("id"), offset, Box::pin(pieces.chain(judged)))
         .await?;
     Ok(Reply::Bare {
         status: StatusCode::NO_CONTENT,

@@ -9,7 +9,7 @@ use super::{
     draft,
     form::{self, FilePart, Form},
     json::Fields,
-    rest::{Call, Reply, Route, route},
+    rest::{Call, Content, Reply, Route, route},
 };
 use crate::{
     chat::{
@@ -122,6 +122,13 @@ impl Purpose {
             Purpose::Message => limits::MESSAGE_ATTACHMENTS,
         }
     }
+
+    fn content(self) -> Content {
+        match self {
+            Purpose::Upload => Content::File,
+            Purpose::Message => Content::Words,
+        }
+    }
 }
 
 /// Reads a person's request: a JSON object, or a form with files.
@@ -145,7 +152,11 @@ pub async fn receive(call: &mut Call, purpose: Purpose) -> Result<Received> {
         has_empty_choice: false,
         uploads,
     };
-    match read(call, &mut form, &mut received, purpose).await {
+    let read = async {
+        read(call, &mut form, &mut received, purpose).await?;
+        call.judge_again(purpose.content()).await
+    };
+    match read.await {
         Ok(()) => Ok(received),
         Err(error) => {
             form.discard().await;

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::{
     api::ConversationBody,
+    json::Fields,
     rest::{Call, Reply, Route, route},
     shape::{ListingShape, Person, SharedConversation},
 };
 use crate::{
     chat::Caller,
-    model::{Error, Result, Role, UserId, limits, listing::ListingPatch, user::UserPatch},
+    model::{Error, Result, Role, UserId, address, limits, listing::ListingPatch, user::UserPatch},
     transport::auth::Credential,
 };
 
@@ -54,13 +55,32 @@ fn shown(patch: Option<Option<String>>) -> Option<Option<String>> {
     patch.map(|change| change.map(|text| without_controls(&text)))
 }
 
+/// A change of an address that pages show.
+fn shown_address(
+    fields: &Fields,
+    name: &str,
+    (is_one, kinds): (fn(&str) -> bool, &str),
+) -> Result<Option<Option<String>>> {
+    let patch = shown(fields.text_patch(name, limits::URL_CHARS)?);
+    match patch.as_ref().and_then(Option::as_deref) {
+        Some(address) if !is_one(address) => Err(Error::invalid(format!("{name} must be {kinds}."))),
+        _ => Ok(patch),
+    }
+}
+
+const PICTURE: (fn(&str) -> bool, &str) = (
+    address::is_of_picture,
+    "the address of a picture: https:, http:, data:image/ or relative",
+);
+const PAGE: (fn(&str) -> bool, &str) = (address::is_of_page, "the address of a page: https:, http: or relative");
+
 async fn put_user(mut call: Call) -> Result<Reply> {
     call.caller.must_be_host()?;
     let fields = call.fields().await?;
     let patch = UserPatch {
         name: shown(fields.text_patch("name", limits::NAME_CHARS)?),
         email: shown(fields.text_patch("email", limits::EMAIL_CHARS)?),
-        image: shown(fields.text_patch("image", limits::URL_CHARS)?),
+        image: shown_address(&fields, "image", PICTURE)?,
         role: shown(fields.text_patch("role", limits::ROLE_CHARS)?),
     };
     let user = call.chat().put_user(call.caller, call.path("id"), patch).await?;
@@ -94,8 +114,8 @@ async fn put_listing(mut call: Call) -> Result<Reply> {
     };
     let patch = ListingPatch {
         title: shown(fields.text_patch("title", limits::TITLE_CHARS)?),
-        image: shown(fields.text_patch("image", limits::URL_CHARS)?),
-        url: shown(fields.text_patch("url", limits::URL_CHARS)?),
+        image: shown_address(&fields, "image", PICTURE)?,
+        url: shown_address(&fields, "url", PAGE)?,
         price,
         owner: None,
     };
@@ -111,7 +131,7 @@ async fn put_listing(mut call: Call) -> Result<Reply> {
 }
 
 async fn change_conversation(mut call: Call) -> Result<Reply> {
-    let fields = call.fields().await;
+    let fields = call.fields_to_judge().await?;
     let id = call.path("id").to_owned();
     call.chat().must_see(call.caller, &id).await?;
     let fields = fields?;
@@ -129,7 +149,7 @@ async fn change_conversation(mut call: Call) -> Result<Reply> {
 }
 
 async fn put_participant(mut call: Call) -> Result<Reply> {
-    let fields = call.fields().await;
+    let fields = call.fields_to_judge().await?;
     let id = call.path("id").to_owned();
     call.chat().must_see(call.caller, &id).await?;
     let fields = fields?;

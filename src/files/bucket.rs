@@ -51,7 +51,14 @@ impl fmt::Display for Bucket {
 impl Bucket {
     /// The bucket that the environment leads to.
     pub(super) fn new(name: &str, prefix: &str) -> Result<Self, FilesFault> {
-        Self::from_builder(AmazonS3Builder::from_env(), name, prefix)
+        // As `AmazonS3Builder::from_env` reads it, but for empty variables: that is how container files leave one out.
+        let settings = std::env::vars()
+            .filter(|(name, value)| name.starts_with("AWS_") && !value.trim().is_empty())
+            .filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)));
+        let builder = settings.fold(AmazonS3Builder::new(), |builder, (key, value)| {
+            builder.with_config(key, value.trim())
+        });
+        Self::from_builder(builder, name, prefix)
     }
 
     pub(super) fn from_builder(builder: AmazonS3Builder, name: &str, prefix: &str) -> Result<Self, FilesFault> {

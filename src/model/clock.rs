@@ -24,7 +24,8 @@ impl Timestamp {
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A time that does not exist in the calendar can only come from a clock gone mad; the epoch is then as good.
+        // A time that does not exist in the calendar can only come from a clock gone mad, since those of tokens are judged;
+        // the epoch is then as good.
         let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         write!(f, "{time:.3}")
     }

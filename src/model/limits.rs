@@ -20,6 +20,9 @@ pub const HTTP_BUFFER_BYTES: usize = 2 * HEADER_BYTES;
 pub const BODY_BYTES: usize = 1_000_000;
 /// A client has this long to send a JSON body: at 1,000,000 bytes that asks for 270 kbit/s, a poor phone line.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// For so long it need not be asked again whether a token, key or session still holds while a body comes: far less than
+/// the 5 seconds within which its end acts, and more than nearly every body takes.
+pub const IDENTITY_STANDS: Duration = Duration::from_secs(1);
 /// What is read and thrown away of a body over its limit, so that the refusal arrives: closing over bytes that were not
 /// read resets the connection, and the client never learns why.
 pub const DISCARDED_BODY_BYTES: usize = 4 * BODY_BYTES;

@@ -1,5 +1,6 @@
 //! The nouns of a marketplace's chat, and the rules that belong to one noun alone. Nothing here does input or output.
 
+pub mod address;
 pub mod attachment;
 pub mod clock;
 pub mod comment;

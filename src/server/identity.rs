@@ -48,7 +48,6 @@ pub(super) fn keep_fresh(authenticator: &Arc<Authenticator>, settings: &Settings
         tokio::spawn(Arc::clone(set).keep_fresh());
     }
     if settings.api_keys.file.is_some() {
-        // Before the first signal may come, which would end the process.
         let hangups = signal(SignalKind::hangup())?;
         tokio::spawn(read_api_keys(
             Arc::clone(authenticator),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::Fault;
 use crate::{
     config::Settings,
@@ -17,7 +19,8 @@ pub(super) async fn listeners(settings: &Settings) -> Result<Vec<Listener>, Faul
         Some(files) => {
             let certificate = Certificate::load(files.clone())?;
             let acceptor = certificate.acceptor()?;
-            tokio::spawn(Arc::clone(&certificate).keep_fresh());
+            let hangups = signal(SignalKind::hangup())?;
+            tokio::spawn(Arc::clone(&certificate).keep_fresh(hangups));
             Some(acceptor)
         }
         None => None,

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use subtle::ConstantTimeEq;
 
 use super::{
@@ -22,6 +22,8 @@ use crate::{
 
 /// The cookie of a session that Doorbell itself has opened.
 pub const SESSION_COOKIE: &str = "doorbell_session";
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// How a request says who makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +108,15 @@ impl Authenticator {
 
     /// The first kind of credential that is present decides; a bad one is not made good by another.
     pub async fn identify(&self, headers: &HeaderMap, now_ms: i64, client: IpAddr) -> Result<Credential> {
-        if let Some(key) = headers.get("x-api-key") {
+        for name in [&X_API_KEY, &header::AUTHORIZATION] {
+            // Of two, another program on the way may take the other one.
+            if headers.get_all(name).iter().nth(1).is_some() {
+                return Err(Error::invalid(format!(
+                    "The header {name} is there twice; send it once."
+                )));
+            }
+        }
+        if let Some(key) = headers.get(&X_API_KEY) {
             // It can be guessed: whoever has guessed too often is not told of a right one.
             if let Err(wait) = self.limits.may_try(Credentials::ApiKey, client) {
                 self.limits.count_not_tried();

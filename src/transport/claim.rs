@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::token::TokenFault;
-use crate::model::{UserId, limits};
+use crate::model::{UserId, address, limits};
 
 /// A JSON object in which no name stands twice: of two `sub`, this verifier and another one may take different ones.
 pub struct ObjectWithoutRepeats(pub Map<String, Value>);
@@ -34,6 +34,12 @@ impl<'de> serde::Deserialize<'de> for ObjectWithoutRepeats {
     }
 }
 
+/// Later than any time that can be written, at the end of the year 9999: who gives one means milliseconds, and would be let
+/// in for good.
+const NO_TIME_MS: i64 = 253_402_207_200_000;
+
+pub const EXP_IN_MILLISECONDS: &str = "its exp looks like milliseconds; it is in seconds (RFC 7519)";
+
 /// Judges `exp`, which is required, and `nbf`, by clocks that may differ by `leeway`; answers `exp` in milliseconds.
 pub fn judge_times(claims: &Map<String, Value>, leeway: Duration, now_ms: i64) -> Result<i64, TokenFault> {
     let leeway_ms = i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX);
@@ -41,6 +47,9 @@ pub fn judge_times(claims: &Map<String, Value>, leeway: Duration, now_ms: i64) -
         None | Some(Value::Null) => return Err(TokenFault::Invalid("it has no exp")),
         Some(exp) => milliseconds(exp).ok_or(TokenFault::Invalid("its exp is not a number"))?,
     };
+    if expires_at_ms >= NO_TIME_MS {
+        return Err(TokenFault::Invalid(EXP_IN_MILLISECONDS));
+    }
     if expires_at_ms.saturating_add(leeway_ms) <= now_ms {
         return Err(TokenFault::Expired);
     }
@@ -99,9 +108,14 @@ pub fn profile(claims: &Map<String, Value>) -> Profile {
     Profile {
         name: text(claims, "name", limits::NAME_CHARS),
         email: text(claims, "email", limits::EMAIL_CHARS),
-        image: text(claims, "picture", limits::URL_CHARS).or_else(|| text(claims, "image", limits::URL_CHARS)),
+        image: picture(claims, "picture").or_else(|| picture(claims, "image")),
         role: text(claims, "role", limits::ROLE_CHARS),
     }
+}
+
+/// The address of a picture; anything else that pages would take for one is left out like what cannot be shown.
+fn picture(claims: &Map<String, Value>, name: &str) -> Option<String> {
+    text(claims, name, limits::URL_CHARS).filter(|address| address::is_of_picture(address))
 }
 
 /// A claim for display. One that cannot be shown, or is longer than such a text may be, is left out whole: it is no

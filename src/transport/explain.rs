@@ -12,7 +12,10 @@ use super::{
     session::{Sessions, cookie},
     token::Claims,
 };
-use crate::{config::WebOrigin, model::Timestamp};
+use crate::{
+    config::{Scopes, WebOrigin},
+    model::Timestamp,
+};
 
 /// One rule, and how it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,23 +172,53 @@ impl Authenticator {
             );
             return told;
         }
+        if let Some((scopes, key)) = text.split_once(':')
+            && Scopes::parse(scopes).is_some()
+            && let Some((place, _)) = self.api_key(key.trim())
+        {
+            told.carrier = Carrier::ApiKey;
+            told.refused(
+                "key",
+                format!("It is API key number {place} with its scopes before it, as settings have it; send what stands behind the colon alone."),
+            );
+            return told;
+        }
         let token = strip(text, "authorization:").unwrap_or(text);
         let token = strip(token, "bearer ").unwrap_or(token);
+        if strip(token, "bearer ").is_some() {
+            told.refused(
+                "form",
+                "Bearer stands there twice, so that the second is taken for the token; put one before it.",
+            );
+            return told;
+        }
+        let whole = unwrapped_lines(token);
+        if whole.is_some() {
+            told.passed(
+                "lines",
+                "It is cut into lines or by blanks, and looked at without them; send it in one piece.",
+            );
+        }
+        let token = whole.as_deref().unwrap_or(token);
         if let Some(own) = own_cookie(text) {
             told.carrier = Carrier::Cookie;
             told.passed(
                 "cookie",
                 format!("There is {SESSION_COOKIE}, which counts before the cookies of a site."),
             );
-            self.verifier().explain(&own, &mut told, now_ms).await;
+            self.verifier()
+                .explain(&own, self.sessions().secrets(), &mut told, now_ms)
+                .await;
         } else if !Sessions::is_session(token) && looks_like_jwt(token) {
-            self.verifier().explain(token, &mut told, now_ms).await;
+            self.verifier()
+                .explain(token, self.sessions().secrets(), &mut told, now_ms)
+                .await;
         } else {
-            told = self.sessions().explain(token, now_ms).await;
             // Behind `Authorization` it is a bearer.
-            if token == text {
+            if whole.is_some() || token == text {
                 told.carrier = Carrier::Cookie;
             }
+            self.sessions().explain(token, &mut told, now_ms).await;
         }
         told
     }
@@ -203,6 +236,10 @@ fn unwrapped(text: &str) -> Cow<'_, str> {
         }
         _ => {}
     }
+    // As curl takes a header.
+    if let Some(header) = ["-H ", "--header "].iter().find_map(|option| text.strip_prefix(option)) {
+        return unwrapped(header.trim());
+    }
     if let Some(inner) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
         return inner.into();
     }
@@ -218,8 +255,16 @@ fn unwrapped(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A token out of several lines, as terminals and mails cut it.
+fn unwrapped_lines(text: &str) -> Option<String> {
+    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.%".contains(&byte);
+    let whole: String = text.split_ascii_whitespace().collect();
+    let is_token = text.starts_with("eyJ") && whole.bytes().all(is_of_token);
+    (is_token && whole.len() < text.len()).then_some(whole)
+}
+
 /// What stands behind this, whatever its letters' case.
-fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+pub(super) fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then(|| text[prefix.len()..].trim())
 }

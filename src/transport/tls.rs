@@ -154,12 +154,15 @@ impl Certificate {
         Ok(true)
     }
 
-    /// Looks at the files for as long as the process lives.
-    pub async fn keep_fresh(self: Arc<Self>) {
+    /// Looks at the files for as long as the process lives, again and again, and at once when it is told to.
+    pub async fn keep_fresh(self: Arc<Self>, mut hangups: tokio::signal::unix::Signal) {
         // The same fault is told once.
         let mut told = None;
         loop {
-            tokio::time::sleep(limits::CERTIFICATE_LOOK_INTERVAL).await;
+            tokio::select! {
+                _ = tokio::time::sleep(limits::CERTIFICATE_LOOK_INTERVAL) => {}
+                _ = hangups.recv() => {}
+            }
             let certificate = Arc::clone(&self);
             let Ok(looked) = tokio::task::spawn_blocking(move || certificate.look_again()).await else {
                 continue;

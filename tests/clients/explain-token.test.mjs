@@ -9,6 +9,7 @@ import { after } from 'node:test';
 import { Issuer, SigningKey } from './support/issuer.mjs';
 import { binary, Doorbell, good, JWT_SECRET, mint, now, SETUP, sign, test } from './support/doorbell.mjs';
 import { Postgres } from './support/postgres.mjs';
+import { session } from './support/session-cookies.mjs';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'doorbell-explain-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -73,7 +74,12 @@ test('what is refused is told with the mend, with exit code 1', async () => {
     ['eyJhbGciOiJIUzI1NiJ9.eyJz', /three parts/],
     ['X-API-Key: wrong', /no API key/],
     ['authjs.session-token=opaque', /./],
-    ['', /nothing to look at/],
+    ['""', /nothing to look at/],
+    [API_KEY, /API key number 1 with its scopes before it.*behind the colon alone/],
+    [`Authorization: Bearer Bearer ${mint('ann', party)}`, /Bearer stands there twice/],
+    [mint('ann', party, { secret: SESSION_SECRET }), /signature is wrong.*AUTH_SECRET signed it, which decrypts sessions/],
+    [`Cookie: theme=dark; my-session=${await session('next-auth', { claims: { sub: 'ann' }, secret: SESSION_SECRET, name: 'my-session' })}`, /my-session is a session: name it in DOORBELL_SESSION_COOKIE/],
+    [`cookie: sid=${await session('authjs', { claims: { sub: 'ann' }, secret: SESSION_SECRET, name: 'sid' })}`, /sid is a session: name it in DOORBELL_SESSION_COOKIE/],
   ];
   for (const [credential, expected] of cases) {
     const { code, output } = await ask([], credential);
@@ -84,7 +90,34 @@ test('what is refused is told with the mend, with exit code 1', async () => {
   }
 });
 
+test('an `exp` in milliseconds is told as such, with the line that makes seconds', async () => {
+  const { code, output } = await ask([], mint('ann', { ...party, exp: Date.now() }));
+  assert.equal(code, 1);
+  assert.match(output, /end .*looks like milliseconds; it is in seconds \(RFC 7519\).*Date\.now\(\) \/ 1000/);
+});
+
+test('what a terminal, a mail or curl has made of a token is looked at all the same', async () => {
+  const token = mint('ann', party);
+  for (const [credential, ...expected] of [
+    [token.replace(/(.{40})/g, '$1\n'), /cut into lines.*send it in one piece/, /Taken: it is ann/],
+    [`Authorization: Bearer ${token.replace(/(.{76})/g, '$1\r\n  ')}`, /cut into lines/, /Taken: it is ann/],
+    [`-H "Authorization: Bearer ${token}"`, /Taken: it is ann/],
+    [`--header 'Cookie: doorbell_session=${token}'`, /There is doorbell_session/, /Taken: it is ann/],
+    [`-H 'X-API-Key: ${API_KEY.split(':')[1]}'`, /API key number 1/, /Taken\./],
+    [(await session('authjs', { claims: { sub: 'ann' }, secret: SESSION_SECRET, name: 'authjs.session-token' })).replace(/(.{60})/g, '$1\n'), /cut into lines/, /Taken: it is ann/],
+  ]) {
+    const { code, output } = await ask([], credential);
+    for (const pattern of expected) assert.match(output, pattern, credential);
+    assert.equal(code, 0, output);
+  }
+});
+
 test('a question that is none, or a wrong setting, is exit code 2', async () => {
+  for (const nothing of ['', ' \n']) {
+    const asked = await ask([], nothing);
+    assert.equal(asked.code, 2);
+    assert.match(asked.output, /nothing to look at/);
+  }
   assert.equal((await ask(['--no-such-flag'], '')).code, 2);
   assert.equal((await ask([], 'x'.repeat(300_000))).code, 2);
   const { code, output } = await ask([], mint('ann'), { ...ENV, DOORBELL_JWKS_URL: 'http://id.example/keys' });

@@ -1,6 +1,7 @@
 // Who somebody is comes from the verified token alone; what is not theirs does not exist for them.
 import assert from 'node:assert/strict';
 import { API_KEY, decode, Doorbell, good, has, mint, now, refusal, Rest, sign, test, unique } from './support/doorbell.mjs';
+import { request } from './support/raw.mjs';
 
 const server = await Doorbell.forFile();
 
@@ -14,6 +15,7 @@ test('a handshake without a good token is an `Authentication error` that says wh
       'a.b.c',
       sign({ sub }),
       sign({ sub, exp: 'tomorrow' }),
+      sign({ sub, exp: Date.now() + 60_000 }),
       sign({ exp: now() + 60 }),
       sign({ sub, exp: now() + 3600, nbf: now() + 600 }),
       sign({ sub, exp: now() + 3600 }, { secret: 'another-secret-altogether-0123456789' }),
@@ -47,6 +49,16 @@ const decodeOrText = (token) => {
     return token;
   }
 };
+
+test('an `exp` in milliseconds is refused as what it is, everywhere', async () => {
+  const { id, token } = await server.person('ann');
+  const wrong = sign({ sub: id, exp: Date.now() + 60_000 });
+  const why = /exp looks like milliseconds; it is in seconds \(RFC 7519\)/;
+  assert.match((await server.turnedAway(wrong)).data.message, why);
+  assert.match(refusal(await server.api(wrong).get('/api/conversations'), 401, 'UNAUTHENTICATED').error, why);
+  const socket = await server.socket(token);
+  assert.match((await socket.refused('UNAUTHENTICATED', 'auth:refresh', { token: wrong })).message, why);
+});
 
 test('clocks may differ by up to 30 seconds', async () => {
   const sub = unique('ann');
@@ -123,6 +135,47 @@ test('a socket token is for the API key to ask for: no bearer gets one for a bea
   const socket = await server.socket(token, { path: '/api/socketio' });
   assert.equal((await socket.once('connection:success')).userId, user.id);
   refusal(await server.api(token).post('/api/auth/socket-token', { userId: user.id }), 403, 'FORBIDDEN');
+});
+
+test('a token that came as the cookie doorbell_session is a session, and what it gets ends with it', async () => {
+  const user = await server.person('ann', {});
+  const exp = now() + 600;
+  const brief = mint(user.id, { exp });
+  refusal(await new Rest(server.url).post('/api/auth/socket-token', {}, { authorization: `Bearer ${brief}` }), 403, 'FORBIDDEN');
+  const answer = good(await new Rest(server.url).post('/api/auth/socket-token', {}, { cookie: `doorbell_session=${brief}`, origin: server.url }));
+  // In whole seconds, of which the current one has begun.
+  const ends = decode(answer.token).exp;
+  assert.ok(ends === exp || ends === exp - 1, `${ends} instead of ${exp}`);
+  assert.equal(Date.parse(answer.expiresAt), ends * 1000);
+});
+
+test('a request with two keys or two tokens is refused, whichever would be good', async () => {
+  const user = await server.person('ann');
+  const twice = (name, values) => request(server.url, { path: '/api/conversations', headers: { [name]: values } });
+  for (const [name, values] of [
+    ['Authorization', [`Bearer ${user.token}`, 'Bearer rubbish']],
+    ['authorization', ['Bearer rubbish', `Bearer ${user.token}`]],
+    ['X-API-Key', [API_KEY, API_KEY]],
+  ]) {
+    const answer = await twice(name, values);
+    assert.equal(answer.status, 400, answer.text);
+    assert.match(JSON.parse(answer.text).error, new RegExp(`${name.toLowerCase()} is there twice; send it once`));
+  }
+});
+
+test('addresses that could run in somebody’s page are no pictures and no pages', async () => {
+  const id = unique('ann');
+  const me = async (token) => (await (await server.socket(token, { path: '/api/socketio' })).once('connection:success')).user;
+  const bad = ['javascript:alert(1)', ' JavaScript:alert(1)', 'data:text/html,<script>alert(1)</script>', 'vbscript:x'];
+  for (const address of bad) {
+    has(await me(mint(id, { name: 'Ann', picture: address })), { name: 'Ann', image: null });
+    refusal(await server.host.put(`/v1/users/${id}`, { image: address }), 400, 'INVALID');
+    refusal(await server.host.put(`/v1/listings/${id}`, { image: address }), 400, 'INVALID');
+    refusal(await server.host.put(`/v1/listings/${id}`, { url: address }), 400, 'INVALID');
+  }
+  has(await me(mint(id, { picture: bad[0], image: '/me.png' })), { image: '/me.png' });
+  for (const image of ['https://img.example/a.png', '/a.png', 'data:image/png;base64,AAAA', null]) has(good(await server.host.put(`/v1/users/${id}`, { image })), { image });
+  for (const url of ['https://a.example/1', 'homes/1', null]) has(good(await server.host.put(`/v1/listings/${id}`, { url })), { url });
 });
 
 test('the directory is written by the API key alone', async () => {

@@ -1,5 +1,6 @@
 // Starting, watching, configuring and stopping it, as whoever runs it does.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { Doorbell, eventually, good, has, JWT_SECRET, mint, onlyOn, range, refusal, run, test, unique } from './support/doorbell.mjs';
 import * as shape from './support/shapes.mjs';
 
@@ -53,6 +54,60 @@ for (const [variable, value] of WRONG) {
     }
   });
 }
+
+test('a database’s address that nothing can connect to is refused before anything is tried, by its variable and without its password', async () => {
+  for (const variable of ['DOORBELL_DATABASE_URL', 'DATABASE_URL']) {
+    for (const [value, why] of [
+      ['postgres://u:hunter2@h:99999/db', /port/],
+      ['postgres://u:hunter2@h/db?sslmode=bogus', /sslmode is "bogus"/],
+      ['postgres://u:hunter2@h/db?sslmode=verify-full&sslrootcert=/nowhere/ca.pem', /ca\.pem/],
+    ]) {
+      for (const command of ['check-config', 'serve', 'migrate', 'token']) {
+        const { code, stderr } = await run(command === 'token' ? [command, 'ann'] : [command], { [variable]: value });
+        assert.equal(code, 2, `${command}: ${stderr}`);
+        assert.ok(stderr.startsWith(`${variable} `) && stderr.trim().split('\n').length === 1, stderr);
+        assert.match(stderr, why);
+        assert.ok(!stderr.includes('hunter2'), stderr);
+      }
+    }
+  }
+});
+
+test('a bucket’s server at an address that is none is refused by both commands, and one that is left empty is not set', async (t) => {
+  const bucket = { DOORBELL_MEDIA_URL: 's3://photos', AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+  for (const command of ['check-config', 'serve']) {
+    const { code, stderr } = await run([command], { ...bucket, AWS_ENDPOINT_URL: 'minio:9000' });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^AWS_ENDPOINT_URL is "minio:9000", which is not the address of a server; write .*\.\n$/);
+  }
+  const asked = [];
+  const server = http.createServer((request, response) => {
+    asked.push(request.headers);
+    response.writeHead(403).end();
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const empty = { AWS_ENDPOINT_URL_S3: '', AWS_SESSION_TOKEN: '', AWS_ENDPOINT: ' ' };
+  const { code, output } = await run(['serve'], { ...bucket, ...empty, AWS_ENDPOINT_URL: `http://127.0.0.1:${server.address().port}` });
+  assert.equal(code, 2, output);
+  assert.match(output, /no file can be stored/);
+  assert.ok(asked.length > 0, 'the server that is named was asked');
+  assert.equal(asked[0]['x-amz-security-token'], undefined);
+});
+
+test('SIGHUP ends no server, whatever is configured', async (t) => {
+  const server = await Doorbell.start();
+  t.after(() => server.stop());
+  const socket = await server.socket(await server.person('ann'));
+  for (const node of server.nodes) node.child.kill('SIGHUP');
+  // The signal is there before what is asked next.
+  await socket.refused('INVALID', 'auth:refresh', {});
+  for (const node of server.nodes) {
+    assert.equal((await fetch(`${node.url}/healthz`)).status, 200);
+    assert.ok(node.isUp);
+  }
+  assert.deepEqual(socket.all('(disconnect)'), []);
+});
 
 test('a good configuration passes check-config, and a secret is never shown', async () => {
   const secret = 'MARKER-secret-0123456789-0123456789-abcdef';

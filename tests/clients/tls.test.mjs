@@ -96,6 +96,13 @@ test('a renewed certificate is shown to new connections, and those that are open
   assert.equal((await get('/healthz', { ca: renewed })).status, 200);
 });
 
+test('on SIGHUP the certificate is looked at at once', async () => {
+  const renewed = certify();
+  node.child.kill('SIGHUP');
+  // By itself it would be looked at within 5 seconds.
+  await eventually('the new certificate is shown', async () => (await get('/healthz', { ca: renewed }).catch(() => ({}))).status === 200, 1500);
+});
+
 test('files that will not do are a sentence and exit code 2', async () => {
   const sentence = async (env, command = 'check-config') => {
     const { code, stderr } = await run([command], env);

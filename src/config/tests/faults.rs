@@ -30,11 +30,6 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
             "or leave DOORBELL_NODE_URL out",
         ),
         ("DOORBELL_SESSION_URL", "www.example.com", "https://www.example.com"),
-        (
-            "DOORBELL_SESSION_URL",
-            "https://example.com/?x=y",
-            "https://www.example.com",
-        ),
         ("DOORBELL_SESSION_COOKIE", "two words", "session cookie"),
         ("DOORBELL_SESSION_COOKIE", ",", "session cookie"),
         ("DOORBELL_SESSION_COOKIE", "doorbell_session", "session cookie"),
@@ -94,6 +89,82 @@ fn a_wrong_value_is_refused_with_its_name_itself_and_the_mend() {
         assert!(shows_it, "{value}: {sentence}");
         assert!(!sentence.contains('\n'), "{sentence}");
     }
+}
+
+#[test]
+fn an_address_that_is_refused_or_shown_gives_away_neither_password_nor_key() {
+    for (name, value, mend) in [
+        ("FRONTEND_URL", "https://u:hunter2@h", "https://www.example.com"),
+        (
+            "FRONTEND_URL",
+            "https://a.example,https://u:hunt,er2@h",
+            "https://www.example.com",
+        ),
+        ("DOORBELL_PUBLIC_URL", "https://u:hunter2@h", "https://chat.example.com"),
+        (
+            "DOORBELL_SESSION_URL",
+            "https://example.com/?key=hunter2",
+            "https://www.example.com",
+        ),
+        (
+            "DOORBELL_JWKS_URL",
+            "http://id.example/?key=hunter2",
+            "https://id.example.com",
+        ),
+        ("DOORBELL_MEDIA_HOSTS", "https://u:hunter2@h", "images.example.com"),
+        ("DOORBELL_MEDIA_URL", "s3://key:hunter2@bucket/x", "s3://bucket/prefix"),
+    ] {
+        let sentence = fault(&[(name, value)]);
+        assert!(sentence.starts_with(name) && sentence.contains(mend), "{sentence}");
+        assert!(!sentence.contains("hunt") && !sentence.contains("er2"), "{sentence}");
+    }
+    let url = "https://a.example/jwks?key=hunter2,https://b.example/jwks?x=1";
+    let loaded = load_env(&[
+        ("DOORBELL_JWKS_URL", url),
+        ("DOORBELL_JWT_ISSUER", "a,b"),
+        ("DOORBELL_JWT_AUDIENCE", "c"),
+    ])
+    .unwrap();
+    assert_eq!(
+        loaded.settings.jwt.key_sets[0].url,
+        "https://a.example/jwks?key=hunter2"
+    );
+    let shown = print::in_force(&loaded);
+    assert!(
+        shown.contains("https://a.example/jwks?...,https://b.example/jwks?..."),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn the_address_of_a_bucket_s_server_is_judged_with_our_own_settings() {
+    let with =
+        |name: &'static str, value: &'static str| load_env(&[("DOORBELL_MEDIA_URL", "s3://photos"), (name, value)]);
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"] {
+        for value in ["", " ", "http://10.0.0.5:9000", "https://s3.example.com/"] {
+            assert!(with(name, value).is_ok(), "{name} {value:?}");
+        }
+        for value in [
+            "minio:9000",
+            "http://",
+            "ftp://s3.example.com",
+            "http://a b",
+            "http://u:hunter2@s3.example.com",
+        ] {
+            let sentence = with(name, value).unwrap_err().to_string();
+            assert!(
+                sentence.starts_with(name) && sentence.contains("http://10.0.0.5:9000"),
+                "{sentence}"
+            );
+            assert_eq!(sentence.contains(value), !value.contains('@'), "{sentence}");
+            assert!(!sentence.contains("hunter2"), "{sentence}");
+        }
+    }
+    assert!(
+        load_env(&[("AWS_ENDPOINT_URL", "minio:9000")]).is_ok(),
+        "no bucket is asked for"
+    );
 }
 
 #[test]

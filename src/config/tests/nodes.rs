@@ -228,6 +228,25 @@ fn what_is_no_address_of_a_bus_is_refused_and_not_shown() {
 }
 
 #[test]
+fn pages_without_tls_before_a_server_with_it_are_noted() {
+    let notes = |frontend: &'static str, tls: bool| {
+        let mut environment = vec![("FRONTEND_URL", frontend)];
+        if tls {
+            environment.extend([("DOORBELL_TLS_CERT", "/c.pem"), ("DOORBELL_TLS_KEY", "/k.pem")]);
+        }
+        settings(&environment).notes
+    };
+    assert!(notes("https://a.example,http://www.example.com", true)[0].contains("write https://"));
+    for (frontend, tls) in [
+        ("https://www.example.com", true),
+        ("http://localhost:3000", true),
+        ("http://www.example.com", false),
+    ] {
+        assert_eq!(notes(frontend, tls), Vec::<String>::new(), "{frontend}");
+    }
+}
+
+#[test]
 fn a_certificate_needs_its_key_and_several_nodes_a_way_around_it() {
     let (certificate, key) = (("DOORBELL_TLS_CERT", "cert.pem"), ("DOORBELL_TLS_KEY", "key.pem"));
     for (alone, missing) in [(certificate, "DOORBELL_TLS_KEY"), (key, "DOORBELL_TLS_CERT")] {

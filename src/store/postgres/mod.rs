@@ -171,6 +171,11 @@ impl PostgresStore {
     }
 }
 
+/// Can the database's URL be read, and the files that it names? Nobody is asked.
+pub fn judge_url(url: &str) -> Result<(), OpenError> {
+    Address::read(url).map(|_| ())
+}
+
 /// The value kept under `name` in the database at `url`, read beside whoever uses it; `None` also where there is no schema.
 pub async fn read_setting(url: &str, name: &str) -> Result<Option<String>, OpenError> {
     let address = Address::read(url)?;

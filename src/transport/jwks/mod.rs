@@ -22,7 +22,10 @@ use super::{
     outbound::{self, Unanswered},
     token::{TokenFault, Unverified, WRONG_SIGNATURE},
 };
-use crate::{config::KeySetSettings, model::limits};
+use crate::{
+    config::{KeySetSettings, values::without_parameters},
+    model::limits,
+};
 
 /// The keys of one issuer.
 pub struct KeySet {
@@ -78,9 +81,9 @@ impl KeySet {
         })
     }
 
-    /// Where they are published.
-    pub fn url(&self) -> &str {
-        &self.url
+    /// Where they are published, without parameters, among which a key may be.
+    pub fn url(&self) -> String {
+        without_parameters(&self.url)
     }
 
     /// Whose tokens they verify; `None`: anybody's.
@@ -150,7 +153,7 @@ impl KeySet {
         let began = Instant::now();
         let asked = self.request().await;
         let mut known = self.known();
-        let url = &self.url;
+        let url = self.url();
         match asked {
             Ok((keys, kept)) => {
                 if known.failures > 0 {

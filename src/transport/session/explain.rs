@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     super::{
         claim::{ObjectWithoutRepeats, judge_times},
-        explain::Explanation,
+        explain::{Explanation, strip},
         token::{Claims, TokenFault},
     },
     Sessions, claims,
@@ -30,20 +30,21 @@ const NO_CREDENTIAL: &str = "This is no token, no cookie and no API key that cou
 impl Sessions {
     /// `text`: the whole of a `Cookie` header, or a cookie's value alone, which then may be that of any configured name. A
     /// session that only the site can read is asked of the site.
-    pub async fn explain(&self, text: &str, now_ms: i64) -> Explanation {
-        let mut told = Explanation::default();
+    pub(in super::super) async fn explain(&self, text: &str, told: &mut Explanation, now_ms: i64) {
         let text = text.trim();
         let mut headers = HeaderMap::new();
-        let line = text.strip_prefix("Cookie:").unwrap_or(text).trim();
+        let line = strip(text, "cookie:").unwrap_or(text);
         if let Ok(value) = HeaderValue::from_str(line) {
             headers.append(header::COOKIE, value);
         }
-        let is_value = Self::is_session(text) || cookie::pairs(&headers).next().is_none();
+        // A header that has a session in it has the form of one, too: five parts.
+        let is_header = cookie::pairs(&headers).any(|(_, value)| Self::is_session(value));
+        let is_value = !is_header && (Self::is_session(text) || cookie::pairs(&headers).next().is_none());
         // A value of which nothing is known may still be a session that the site knows.
         let may_be_asked = self.site.is_some() && !text.contains(char::is_whitespace);
         if is_value && !Self::is_session(text) && !text.starts_with(JSON_IN_BASE64) && !may_be_asked {
             told.refused("form", NO_CREDENTIAL);
-            return told;
+            return;
         }
         if self.keys.is_empty() && self.site.is_none() {
             told.refused(
@@ -51,14 +52,13 @@ impl Sessions {
                 "No setting says how to read a session; set NEXTAUTH_SECRET or AUTH_SECRET to the one of the site, or \
                  DOORBELL_SESSION_URL to the site's address.",
             );
-            return told;
+            return;
         }
         if is_value {
-            self.explain_value(text, &mut told, now_ms).await;
+            self.explain_value(text, told, now_ms).await;
         } else {
-            self.explain_header(&headers, &mut told, now_ms).await;
+            self.explain_header(&headers, told, now_ms).await;
         }
-        told
     }
 
     async fn explain_value(&self, text: &str, told: &mut Explanation, now_ms: i64) {
@@ -121,6 +121,12 @@ impl Sessions {
     fn advice_without_session(&self, headers: &HeaderMap) -> String {
         let sent: Vec<&str> = cookie::pairs(headers).map(|(name, _)| name).collect();
         let wanted = self.names.join(", ");
+        let session = cookie::pairs(headers).find(|(_, value)| Self::is_session(value));
+        if let Some((name, _)) = session {
+            return format!(
+                "None of the cookies is {wanted}; {name} is a session: name it in DOORBELL_SESSION_COOKIE."
+            );
+        }
         let other_name = sent
             .iter()
             .find(|name| DEFAULT_NAMES.iter().any(|default| name.starts_with(default)) || name.contains("session"));

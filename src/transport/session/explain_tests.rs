@@ -11,7 +11,9 @@ use serde_json::json;
 
 fn explain_with(sessions: &Sessions, text: &str) -> Explanation {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(sessions.explain(text, NOW_MS))
+    let mut told = Explanation::default();
+    runtime.block_on(sessions.explain(text, &mut told, NOW_MS));
+    told
 }
 
 fn explain(text: &str) -> Explanation {

@@ -31,7 +31,7 @@ use self::{
     site::{Answer, Site},
 };
 use super::token::{Claims, TokenFault};
-use crate::config::SessionSettings;
+use crate::config::{NamedSecret, SessionSettings};
 
 /// Reads sessions of one site.
 pub struct Sessions {
@@ -63,6 +63,11 @@ impl Sessions {
             site,
             settings,
         })
+    }
+
+    /// Of the site.
+    pub(super) fn secrets(&self) -> &[NamedSecret] {
+        &self.settings.secrets
     }
 
     /// Does this text, which came as a token, have the form of a session, plain or with `%XX` in it?

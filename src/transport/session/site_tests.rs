@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     config::SessionSettings,
-    transport::token::{Claims, TokenFault},
+    transport::{
+        explain::Explanation,
+        token::{Claims, TokenFault},
+    },
 };
 
 const COOKIE: &str = "authjs.session-token=0b6e4a8e";
@@ -308,12 +311,14 @@ async fn an_operator_is_told_what_the_site_says() {
         ("<html>", "site", "not one of NextAuth or Auth.js"),
     ] {
         let site = TestSite::saying(body).await;
-        let told = sessions_of(&site, &[]).explain(COOKIE, NOW_MS).await;
+        let mut told = Explanation::default();
+        sessions_of(&site, &[]).explain(COOKIE, &mut told, NOW_MS).await;
         let last = told.steps.last().unwrap();
         assert_eq!((last.rule, last.passed), (rule, false), "{told:?}");
         assert!(last.sentence.contains(expected), "{}", last.sentence);
     }
     let site = TestSite::saying(&ann()).await;
-    let told = sessions_of(&site, &[]).explain(COOKIE, NOW_MS).await;
+    let mut told = Explanation::default();
+    sessions_of(&site, &[]).explain(COOKIE, &mut told, NOW_MS).await;
     assert_eq!(told.claims.unwrap().user_id, "ann");
 }

@@ -1,20 +1,24 @@
 //! Which rule takes or refuses a signed token.
 
-use jsonwebtoken::Algorithm;
+use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 
 use super::{
     super::{
-        claim::{issued_at_ms, judge_times},
+        claim::{EXP_IN_MILLISECONDS, issued_at_ms, judge_times},
         explain::Explanation,
     },
     TokenFault, TokenVerifier, Unverified, issuer, names_audience, user_id,
 };
-use crate::model::{Timestamp, limits};
+use crate::{
+    config::NamedSecret,
+    model::{Timestamp, limits},
+};
 
 impl TokenVerifier {
-    /// Adds one step for each rule, up to the one that refuses.
-    pub async fn explain(&self, token: &str, told: &mut Explanation, now_ms: i64) {
+    /// Adds one step for each rule, up to the one that refuses. `of_site`: secrets that may have signed it, and verify
+    /// nothing here.
+    pub async fn explain(&self, token: &str, of_site: &[NamedSecret], told: &mut Explanation, now_ms: i64) {
         let unverified = match Unverified::read(token) {
             Ok(unverified) => unverified,
             Err(fault) => return told.refused("form", format!("{fault} {}", mend_form(&fault))),
@@ -32,7 +36,7 @@ impl TokenVerifier {
                 return told.refused("claims", format!("{fault} Look at what signs it: {mend}"));
             }
         };
-        if !self.explain_key(&unverified, &claims, told).await {
+        if !self.explain_key(&unverified, &claims, of_site, told).await {
             return;
         }
         if !self.explain_times(&claims, told, now_ms) || !self.explain_party(&claims, told) {
@@ -64,7 +68,13 @@ impl TokenVerifier {
         }
     }
 
-    async fn explain_key(&self, token: &Unverified<'_>, claims: &Map<String, Value>, told: &mut Explanation) -> bool {
+    async fn explain_key(
+        &self,
+        token: &Unverified<'_>,
+        claims: &Map<String, Value>,
+        of_site: &[NamedSecret],
+        told: &mut Explanation,
+    ) -> bool {
         if token.algorithm == Algorithm::HS256 {
             match self.check_secrets(token) {
                 Ok(()) if self.judge_issuer_of_secret(claims).is_err() => told.refused(
@@ -73,13 +83,28 @@ impl TokenVerifier {
                      of the issuer that stands behind theirs in DOORBELL_JWT_ISSUER.",
                 ),
                 Ok(()) => told.passed("key", "The shared secret (DOORBELL_JWT_SECRET, or the one kept in the database) signed it."),
-                Err(fault) => told.refused(
+                Err(fault) => {
+                    let signed = |named: &&NamedSecret| {
+                        token.is_signed_with(&DecodingKey::from_secret(named.secret.expose().as_bytes()))
+                    };
+                    if let Some(NamedSecret { name, .. }) = of_site.iter().find(signed) {
+                        told.refused(
+                            "key",
+                            format!(
+                                "{fault} {name} signed it, which decrypts sessions here and verifies no token; show the session \
+                                 itself, or let DOORBELL_JWT_SECRET be the secret with which the site signs."
+                            ),
+                        );
+                        return false;
+                    }
+                    told.refused(
                     "key",
                     format!(
                         "{fault} Sign it with the text of DOORBELL_JWT_SECRET as it stands (quotation marks and blanks count; it is \
                          not decoded from base64), and copy all of the token."
                     ),
-                ),
+                )
+                }
             }
             return told.is_taken();
         }
@@ -144,6 +169,10 @@ impl TokenVerifier {
                     ),
                 );
             }
+            Err(fault @ TokenFault::Invalid(EXP_IN_MILLISECONDS)) => told.refused(
+                "end",
+                format!("{fault} In JavaScript: Math.floor(Date.now() / 1000) + 900."),
+            ),
             Err(fault) => told.refused(
                 "end",
                 format!("{fault} exp (required) and nbf are numbers: seconds since 1970. Compare the clocks of both machines."),
