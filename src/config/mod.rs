@@ -406,7 +406,7 @@ impl Reader<'_> {
                         "{} is {:?}, and {scheme:?} is no database of Doorbell's; write \
                          sqlite://doorbell-data/doorbell.db or postgres://user:password@host:5432/database.",
                         found.name,
-                        values::without_credentials(&found.text)
+                        values::without_parameters(&values::without_credentials(&found.text))
                     )));
                 }
             }

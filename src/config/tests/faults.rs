@@ -100,6 +100,12 @@ fn an_address_that_is_refused_or_shown_gives_away_neither_password_nor_key() {
             "https://a.example,https://u:hunt,er2@h",
             "https://www.example.com",
         ),
+        ("DOORBELL_DATABASE_URL", "mysql://h/d?password=hunter2", "sqlite://"),
+        (
+            "DOORBELL_DATABASE_URL",
+            "mysql://u:hunter2@h/d?password=hunter2",
+            "sqlite://",
+        ),
         ("DOORBELL_PUBLIC_URL", "https://u:hunter2@h", "https://chat.example.com"),
         (
             "DOORBELL_SESSION_URL",
