@@ -287,14 +287,19 @@ impl Call {
 
     /// The body as fields: a JSON object, or a form without files.
     pub async fn fields(&mut self) -> Result<Fields> {
+        let boundary = form::boundary(&self.headers)?;
         let body = self.take_body();
-        match form::boundary(&self.headers) {
-            Some(boundary) => Form::new(body, boundary).without_files().await,
-            None => {
-                let read = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await;
-                Fields::from_json(json::parse(&read.map_err(body_error)?)?)
+        let Some(boundary) = boundary else {
+            let read = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await;
+            let read = read.map_err(body_error)?;
+            if read.is_empty() {
+                return Err(Error::invalid("The request has no body: send a JSON object."));
             }
-        }
+            // Many clients send JSON and call it something else.
+            let parsed = json::parse(&read).map_err(|error| form::as_other_type(&self.headers).unwrap_or(error));
+            return Fields::from_json(parsed?);
+        };
+        Form::new(body, boundary).without_files().await
     }
 
     /// The body of a person's request. Another identity in it is refused before anything else is judged.
