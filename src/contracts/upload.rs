@@ -240,7 +240,8 @@ async fn settle(call: &Call, user: UserKey, received: &Received, counted_now: us
         true => call.chat().uncount_uploads(user, counted_now),
         false => {
             let counted_later = received.attachments.len() - counted_now;
-            call.chat().count_uploads(user, counted_later).await?;
+            let announced = received.uploads.announced(user);
+            call.chat().count_uploads(user, counted_later, announced).await?;
         }
     }
     Ok(())
