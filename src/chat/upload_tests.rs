@@ -285,14 +285,14 @@ async fn a_slow_bucket_keeps_nobody_else_waiting() {
     let mut place = Place::new().await;
     let [anna, bea] = place.world.users().await;
     // Large files take for ever there, small ones no time.
-    let (arrived, mut arriving) = tokio::sync::mpsc::unbounded_channel();
+    let (arrived, mut arriving) = tokio::sync::mpsc::channel(8);
     let slow = move |request: http::Request<hyper::body::Incoming>| {
         let length = request.headers().get(http::header::CONTENT_LENGTH).unwrap();
         let is_large = length.to_str().unwrap().parse::<usize>().unwrap() > 10_000;
         let arrived = arrived.clone();
         async move {
             if is_large {
-                arrived.send(()).unwrap();
+                arrived.send(()).await.unwrap();
                 std::future::pending::<()>().await;
             }
             let answer = http::Response::builder().header(http::header::ETAG, "\"1\"");
