@@ -24,16 +24,23 @@ pub enum Bounded {
     Sockets,
     /// Of a socket.
     JoinedConversations,
+    /// Of a user: begun, and to go on.
+    UnfinishedUploads,
 }
 
 impl Bounded {
-    pub const ALL: [Bounded; 2] = [Bounded::Sockets, Bounded::JoinedConversations];
+    pub const ALL: [Bounded; 3] = [
+        Bounded::Sockets,
+        Bounded::JoinedConversations,
+        Bounded::UnfinishedUploads,
+    ];
 
     /// As metrics show it.
     pub fn as_str(self) -> &'static str {
         match self {
             Bounded::Sockets => "sockets",
             Bounded::JoinedConversations => "joined_conversations",
+            Bounded::UnfinishedUploads => "unfinished_uploads",
         }
     }
 }

@@ -32,6 +32,7 @@ mod repeat;
 pub mod resume;
 pub mod send;
 pub mod serve;
+mod shares;
 pub mod typing;
 pub mod updates;
 pub mod upload;

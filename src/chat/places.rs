@@ -15,10 +15,11 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{Notify, OwnedSemaphorePermit, oneshot},
     time::{Instant, timeout},
 };
 
+use super::shares::PerPerson;
 use crate::model::{Error, Result, UserKey, limits};
 
 /// Who uploads, and from where.
@@ -81,8 +82,7 @@ impl Default for Bounds {
 
 pub(super) struct Places {
     bounds: Bounds,
-    /// Of those who upload now.
-    of_users: Mutex<HashMap<UserKey, Arc<Semaphore>>>,
+    of_users: PerPerson,
     state: Mutex<State>,
 }
 
@@ -150,7 +150,7 @@ impl Places {
     pub fn new(bounds: Bounds) -> Arc<Self> {
         Arc::new(Places {
             bounds,
-            of_users: Mutex::default(),
+            of_users: PerPerson::new(bounds.of_user, bounds.at_once),
             state: Mutex::default(),
         })
     }
@@ -162,10 +162,9 @@ impl Places {
 
     /// A place; waits for one, within a bound.
     pub async fn take(self: &Arc<Self>, uploader: Uploader) -> Result<Place> {
-        let of_user = self.of_user(uploader.user);
         let taken = timeout(self.bounds.wait, async {
             // In this order: who waits for places of one's own holds none of the others'.
-            let of_user = of_user.acquire_owned().await.ok()?;
+            let of_user = self.of_users.take(uploader.user).await?;
             let granted = self.granted(uploader.into()).await;
             Some(Place {
                 granted,
@@ -177,18 +176,6 @@ impl Places {
             .ok()
             .flatten()
             .ok_or_else(|| Error::unavailable("Too many files are being uploaded at the moment. Try again."))
-    }
-
-    fn of_user(&self, user: UserKey) -> Arc<Semaphore> {
-        let mut of_users = self.of_users.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that nobody holds are of people who are done.
-        if of_users.len() > self.bounds.at_once {
-            of_users.retain(|_, places| Arc::strong_count(places) > 1);
-        }
-        let places = of_users
-            .entry(user)
-            .or_insert_with(|| Arc::new(Semaphore::new(self.bounds.of_user)));
-        Arc::clone(places)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -8,6 +8,7 @@ use futures_util::{Stream, StreamExt};
 
 use super::{
     attachment::Rated,
+    counters::Bounded,
     upload::{Pending, Uploader, Uploads},
 };
 use crate::{
@@ -64,10 +65,19 @@ impl Uploads {
             return Err(Error::invalid("The file is empty."));
         }
         self.must_fit(length, self.limits().most())?;
+        let _turn = self.beginning(user).await;
         let unfinished = self.resumables().unfinished(user.0);
-        if unfinished.of_owner >= limits::RESUMABLES_PER_USER || unfinished.in_all >= limits::RESUMABLES {
+        if unfinished.of_owner >= limits::RESUMABLES_PER_USER {
+            self.chat().counters().count_over(Bounded::UnfinishedUploads);
+            // To wait would not help: they are the client's own.
+            return Err(Error::invalid(format!(
+                "You have begun {} uploads and not finished them; finish or delete one first.",
+                unfinished.of_owner
+            )));
+        }
+        if unfinished.in_all >= limits::RESUMABLES {
             return Err(Error::unavailable(
-                "Too many uploads were begun and not finished; finish or delete some of them.",
+                "Too many uploads were begun here and are not finished. Try again later.",
             ));
         }
         // What is announced counts from now on: else many that are begun at once fill the disk before any of them is whole.
@@ -232,20 +242,26 @@ impl Uploads {
         if !intent.is_complete {
             held.note(false).await?;
         }
-        let facts = self
-            .store(&AttachmentId::trusted(intent.attachment), held.spooled().await?)
-            .await?;
+        let (owner, id) = (UserKey(intent.owner), AttachmentId::trusted(intent.attachment));
+        let facts = self.store(owner, &id, held.spooled().await?).await?;
+        // It was counted when it began, with all that had been announced before it.
         self.chat()
-            .finish_upload(AttachmentKey(intent.key), facts, Rated::Now)
+            .finish_upload(AttachmentKey(intent.key), facts, Rated::Now, 0)
             .await?;
         Ok(held.note(true).await?)
     }
 
-    /// Ends an upload. One that is an attachment already stays one.
+    /// Ends an upload. What it has become goes with it, unless a message names it already.
     pub async fn end_resumable(self: &Arc<Self>, user: UserKey, id: &str) -> Result<()> {
         self.resumable(user, id)?;
         let held = self.hold(id)?;
+        // As it is now that nobody else is at it.
+        let attachment = held.progress().filter(|progress| progress.intent.is_stored);
         self.drop_resumable(held).await;
+        if let Some(Progress { intent, .. }) = attachment {
+            self.give_up(AttachmentKey(intent.key), &AttachmentId::trusted(intent.attachment))
+                .await;
+        }
         Ok(())
     }
 

@@ -14,13 +14,14 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit};
 
 pub use super::places::Uploader;
 use super::{
     Chat,
     attachment::Rated,
     places::{Bounds, Place, Places},
+    shares::{PerPerson, Shares},
 };
 use crate::{
     files::{
@@ -69,8 +70,12 @@ pub struct Uploads {
     node: Option<String>,
     limits: UploadLimits,
     places: Arc<Places>,
-    /// Decoding an image takes a core and its pixels' memory.
-    judging: Arc<Semaphore>,
+    /// For whoever judges and stores: what is made of an image, and a part for a bucket, is in memory.
+    keeping: Shares,
+    /// Decoding an image takes a core and its pixels' memory; storing it takes neither.
+    judging: Shares,
+    /// For whoever begins one that may go on: what it announces counts for the next.
+    beginning: PerPerson,
     counters: UploadCounters,
 }
 
@@ -140,7 +145,9 @@ impl Uploads {
             node,
             limits,
             places: Places::new(Bounds::default()),
-            judging: Arc::new(Semaphore::new(cores)),
+            keeping: Shares::new(limits::UPLOADS_KEPT_AT_ONCE, limits::UPLOADS_KEPT_PER_USER),
+            judging: Shares::new(cores, cores.div_ceil(2)),
+            beginning: PerPerson::new(1, limits::UPLOADS_AT_ONCE),
             counters: UploadCounters::default(),
         })
     }
@@ -170,6 +177,16 @@ impl Uploads {
             Some(node) => format!("{id}.{node}"),
             None => id.to_string(),
         })
+    }
+
+    /// A turn to begin an upload that may go on: one at a time for each person.
+    pub(super) async fn beginning(&self, user: UserKey) -> Option<OwnedSemaphorePermit> {
+        self.beginning.take(user).await
+    }
+
+    /// Bytes that this person's uploads will have, of those that may go on and are not done.
+    pub fn announced(&self, user: UserKey) -> u64 {
+        self.resumables.unfinished(user.0).bytes_of_owner
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -212,7 +229,9 @@ impl Uploads {
         bytes: impl Stream<Item = Result<Bytes>> + Send,
     ) -> Result<Attachment> {
         let place = self.place(uploader).await?;
-        let pending = Pending::begin(self, uploader.user, name, rated, 0).await?;
+        // Of a length that is not known at least one byte comes.
+        let announced = self.announced(uploader.user).saturating_add(1);
+        let pending = Pending::begin(self, uploader.user, name, rated, announced).await?;
         let spooled = self.spooled(place.watched(bytes)).await;
         let spooled = match spooled {
             Ok(spooled) => spooled,
@@ -283,9 +302,14 @@ impl Uploads {
 
     /// Judges what was spooled, stores it and makes it an attachment.
     async fn keep(&self, pending: Pending, spooled: Spooled) -> Result<Attachment> {
-        let stored = self.store(&pending.id, spooled).await;
+        let stored = self.store(pending.owner, &pending.id, spooled).await;
         let finished = match stored {
-            Ok(facts) => self.chat.finish_upload(pending.key, facts, pending.rated).await,
+            Ok(facts) => {
+                let announced = self.announced(pending.owner);
+                self.chat
+                    .finish_upload(pending.key, facts, pending.rated, announced)
+                    .await
+            }
             Err(error) => Err(error),
         };
         match finished {
@@ -295,19 +319,10 @@ impl Uploads {
         finished
     }
 
-    pub(super) async fn store(&self, id: &AttachmentId, spooled: Spooled) -> Result<FileFacts> {
-        // Held until the images that were made are stored, since those are in memory as well.
-        let _core = self.judging.acquire().await.map_err(|_| went_wrong())?;
-        let media_limits = MediaLimits::new(self.limits.image, self.limits.video);
-        let judged = tokio::task::spawn_blocking(move || {
-            let mut inspected = media::inspect(spooled.path(), &media_limits)?;
-            let size = match inspected.cleaned.take() {
-                Some(cleaned) => cleaned.apply(spooled.path())?,
-                None => spooled.size(),
-            };
-            Ok::<_, MediaFault>((inspected, size, spooled))
-        });
-        let (inspected, size, spooled) = judged.await.map_err(|_| went_wrong())??;
+    pub(super) async fn store(&self, owner: UserKey, id: &AttachmentId, spooled: Spooled) -> Result<FileFacts> {
+        // Taken before it is judged: what was made of images must not pile up before a slow place.
+        let _kept = self.keeping.take(owner).await.ok_or_else(went_wrong)?;
+        let (inspected, size, spooled) = self.judge(owner, spooled).await?;
         let Inspected {
             media_type,
             width,
@@ -331,6 +346,21 @@ impl Uploads {
             poster,
             preview,
         })
+    }
+
+    async fn judge(&self, owner: UserKey, spooled: Spooled) -> Result<(Inspected, u64, Spooled)> {
+        let core = self.judging.take(owner).await.ok_or_else(went_wrong)?;
+        let media_limits = MediaLimits::new(self.limits.image, self.limits.video);
+        let judged = tokio::task::spawn_blocking(move || {
+            let _core = core;
+            let mut inspected = media::inspect(spooled.path(), &media_limits)?;
+            let size = match inspected.cleaned.take() {
+                Some(cleaned) => cleaned.apply(spooled.path())?,
+                None => spooled.size(),
+            };
+            Ok::<_, MediaFault>((inspected, size, spooled))
+        });
+        Ok(judged.await.map_err(|_| went_wrong())??)
     }
 
     async fn store_image(
@@ -414,6 +444,7 @@ pub(super) struct Pending {
     uploads: Arc<Uploads>,
     pub(super) key: AttachmentKey,
     pub(super) id: AttachmentId,
+    owner: UserKey,
     rated: Rated,
     is_open: bool,
 }
@@ -432,6 +463,7 @@ impl Pending {
             uploads: Arc::clone(uploads),
             key: begun.key,
             id: begun.id,
+            owner: user,
             rated,
             is_open: true,
         })

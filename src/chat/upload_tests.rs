@@ -26,6 +26,10 @@ impl Place {
 
     /// As at a start: what is in memory alone is gone.
     fn opened(folder: &Path, world: &World) -> Arc<Uploads> {
+        Self::opened_with(folder, world, Files::in_folder(&folder.join("media")))
+    }
+
+    fn opened_with(folder: &Path, world: &World, files: Files) -> Arc<Uploads> {
         let spool = Spool::new(&folder.join("uploads"));
         spool.clear().unwrap();
         let resumables = Resumables::open(&folder.join("uploads/resumable")).unwrap();
@@ -33,7 +37,6 @@ impl Place {
             image: 200_000,
             video: 500_000,
         };
-        let files = Files::in_folder(&folder.join("media"));
         Uploads::new(Arc::clone(&world.chat), files, (spool, resumables), limits, None)
     }
 
@@ -63,6 +66,15 @@ impl Place {
             .await
             .unwrap()
             .len()
+    }
+
+    /// So many uploads of this person, none of which is waited for.
+    fn many(&self, user: UserKey, count: usize, length: usize) {
+        for _ in 0..count {
+            let uploads = Arc::clone(&self.uploads);
+            let bytes = stream::iter([Ok(Bytes::from(vec![b'x'; length]))]);
+            tokio::spawn(async move { uploads.receive(user, "notes.txt", Rated::Now, bytes).await });
+        }
     }
 
     async fn upload(&self, user: UserKey, text: &'static str) -> Result<Attachment> {
@@ -241,4 +253,107 @@ async fn a_place_that_is_away_for_a_while_costs_an_upload_that_can_go_on_nothing
     assert_eq!(done.offset, 10);
     let name = FileName::of(&done.attachment.unwrap(), Variant::File);
     assert_eq!(place.uploads.files().read(&name, 0..10).await.unwrap(), text);
+}
+
+/// What waits for so long waits for somebody else.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn files_that_take_long_to_look_at_keep_nobody_else_waiting() {
+    let place = Place::new().await;
+    let [anna, bea] = place.world.users().await;
+    // As large images would, one for each core that she may have.
+    let mut looked_at = Vec::new();
+    let cores = available_parallelism().map_or(1, usize::from);
+    for _ in 0..cores.div_ceil(2) {
+        looked_at.push(place.uploads.judging.take(anna).await);
+    }
+    place.many(anna, 8, 100);
+    until("all of them have come", async || place.files().len() == 8).await;
+    let beas = tokio::time::timeout(AT_ONCE, place.upload(bea, "short")).await;
+    beas.expect("she waits for nobody").unwrap();
+    assert_eq!(place.uploads.counters().stored(), 1, "anna's wait for each other");
+    drop(looked_at);
+    until("all of anna's are there", async || {
+        place.uploads.counters().stored() == 9
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_slow_bucket_keeps_nobody_else_waiting() {
+    let mut place = Place::new().await;
+    let [anna, bea] = place.world.users().await;
+    // Large files take for ever there, small ones no time.
+    let (arrived, mut arriving) = tokio::sync::mpsc::channel(8);
+    let slow = move |request: http::Request<hyper::body::Incoming>| {
+        let length = request.headers().get(http::header::CONTENT_LENGTH).unwrap();
+        let is_large = length.to_str().unwrap().parse::<usize>().unwrap() > 10_000;
+        let arrived = arrived.clone();
+        async move {
+            if is_large {
+                arrived.send(()).await.unwrap();
+                std::future::pending::<()>().await;
+            }
+            let answer = http::Response::builder().header(http::header::ETAG, "\"1\"");
+            answer.body(axum::body::Body::empty())
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = hyper::service::service_fn(slow.clone());
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(hyper_util::rt::TokioIo::new(stream), service);
+            tokio::spawn(connection);
+        }
+    });
+    let files = Files::in_bucket_at(endpoint, "photos", "");
+    place.uploads = Place::opened_with(place.folder.path(), &place.world, files);
+
+    place.many(anna, 8, 100_000);
+    for _ in 0..limits::UPLOADS_KEPT_PER_USER {
+        let arrived = tokio::time::timeout(AT_ONCE, arriving.recv()).await;
+        arrived.expect("several are stored at once").unwrap();
+    }
+    let beas = tokio::time::timeout(AT_ONCE, place.upload(bea, "short")).await;
+    beas.expect("she waits for nobody").unwrap();
+    assert!(arriving.try_recv().is_err(), "no more than so many of one person");
+}
+
+#[tokio::test]
+async fn an_upload_that_is_ended_when_it_is_whole_goes_unless_a_message_names_it() {
+    let place = Place::new().await;
+    let [anna, _] = place.world.users().await;
+    let group = place.world.group(anna, &["user-1"]).await;
+    for is_sent in [false, true] {
+        let begun = place
+            .uploads
+            .begin_resumable(anna, "a.txt", 10, String::new())
+            .await
+            .unwrap();
+        let whole = stream::iter([Ok(Bytes::from_static(b"0123456789"))]);
+        let done = place.uploads.resume(anna, &begun.id, 0, whole).await.unwrap();
+        let id = done.attachment.unwrap();
+        if is_sent {
+            let found = place
+                .world
+                .chat
+                .store
+                .attachments_by_id(std::slice::from_ref(&id))
+                .await
+                .unwrap();
+            place.world.sent(anna, &group, &found[0]).await;
+        }
+        place.uploads.end_resumable(anna, &begun.id).await.unwrap();
+        assert_eq!(place.unsent().await, 0);
+        let name = FileName::of(&id, Variant::File);
+        assert_eq!(place.uploads.files().size(&name).await.is_ok(), is_sent);
+        assert_eq!(
+            place.uploads.resumable(anna, &begun.id).unwrap_err().code,
+            Code::NotFound
+        );
+    }
 }

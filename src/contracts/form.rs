@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, header};
 use multer::{Field, Multipart};
+use percent_encoding::percent_decode_str;
 
 use super::{json::Fields, rest::body_error};
 use crate::{
@@ -29,9 +30,40 @@ use crate::{
 const FILE_PART: &str = "file";
 
 /// The boundary of a request that is a form; `None` of any other.
-pub fn boundary(headers: &HeaderMap) -> Option<String> {
-    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    multer::parse_boundary(content_type).ok()
+pub fn boundary(headers: &HeaderMap) -> Result<Option<String>> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let Some(content_type) = content_type.filter(|content_type| is_form(content_type)) else {
+        return Ok(None);
+    };
+    let no_boundary = |_| {
+        Error::invalid(
+            "The Content-Type multipart/form-data names no boundary: leave that header to what makes the form (in a browser, set none).",
+        )
+    };
+    multer::parse_boundary(content_type).map(Some).map_err(no_boundary)
+}
+
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn is_form(content_type: &str) -> bool {
+    media_type(content_type).eq_ignore_ascii_case("multipart/form-data")
+}
+
+/// What a request says it brings, where that is neither a form nor JSON.
+pub fn other_type(headers: &HeaderMap) -> Option<&str> {
+    let told = media_type(headers.get(header::CONTENT_TYPE)?.to_str().ok()?);
+    let is_json = told.eq_ignore_ascii_case("application/json") || told.ends_with("+json");
+    (!told.is_empty() && !is_json && !is_form(told)).then_some(told)
+}
+
+/// What is wrong with a body of another type that cannot be read as JSON.
+pub fn as_other_type(headers: &HeaderMap) -> Option<Error> {
+    let told: String = other_type(headers)?.chars().take(100).collect();
+    Some(Error::invalid(format!(
+        "The body is of the type {told}, which is not taken here: send JSON, or a form (multipart/form-data)."
+    )))
 }
 
 /// A form that is being read.
@@ -111,7 +143,7 @@ impl Form {
             let Some(name) = field.name().map(str::to_owned) else {
                 return Err(Error::invalid("A part of the form has no name."));
             };
-            let Some(file_name) = field.file_name().map(unescaped) else {
+            let Some(file_name) = file_name(&name, &field) else {
                 self.text(name, field).await?;
                 continue;
             };
@@ -148,7 +180,12 @@ impl Form {
             }
             text.extend_from_slice(&bytes);
         }
-        let text = String::from_utf8(text).map_err(|_| Error::invalid("The form is not valid UTF-8."))?;
+        let text = String::from_utf8(text).map_err(|_| {
+            Error::invalid(match name == FILE_PART {
+                true => "The part called file has no file name: add filename=\"...\" to its Content-Disposition.",
+                false => "The form is not valid UTF-8.",
+            })
+        })?;
         self.texts.push((name, text));
         Ok(())
     }
@@ -194,6 +231,29 @@ async fn next_bytes(field: &mut Field<'static>, source: &Source) -> Result<Optio
             next => return Ok(next),
         }
     }
+}
+
+/// What a part's file is called; `None`: it is a text.
+fn file_name(part: &str, field: &Field<'_>) -> Option<String> {
+    if let Some(name) = field.file_name() {
+        return Some(unescaped(name));
+    }
+    // RFC 7578 forbids this, and some libraries write it alone.
+    let disposition = field.headers().get(header::CONTENT_DISPOSITION)?.to_str().ok()?;
+    let extended = disposition.split(';').find_map(|parameter| {
+        let (name, value) = parameter.trim().split_once('=')?;
+        let is_extended = name.trim().eq_ignore_ascii_case("filename*");
+        // A character set, a language and the name (RFC 5987).
+        is_extended.then(|| value.trim().splitn(3, '\'').nth(2).unwrap_or_default())
+    });
+    if let Some(name) = extended {
+        return Some(percent_decode_str(name).decode_utf8_lossy().into_owned());
+    }
+    // From libraries that were given bytes alone. No library gives a type but text/plain to what is a text.
+    let is_typed = field
+        .content_type()
+        .is_some_and(|told| told.essence_str() != "text/plain");
+    (part == FILE_PART && is_typed).then(String::new)
 }
 
 /// Browsers write a quote and line ends in names as these (HTML, section 4.10.21.8).

@@ -319,17 +319,25 @@ impl Call {
 
     /// The same, for a verb that judges what its caller may see before what they wrote: the inner result is the latter.
     pub async fn fields_to_judge(&mut self) -> Result<Result<Fields>> {
-        let body = self.take_body();
-        let fields = match form::boundary(&self.headers) {
-            Some(boundary) => Form::new(body, boundary).without_files().await,
-            None => {
-                let read = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await;
-                read.map_err(body_error)
-                    .and_then(|bytes| Fields::from_json(json::parse(&bytes)?))
-            }
-        };
+        let fields = self.read_fields().await;
         self.judge_again(Content::Words).await?;
         Ok(fields)
+    }
+
+    async fn read_fields(&mut self) -> Result<Fields> {
+        let boundary = form::boundary(&self.headers)?;
+        let body = self.take_body();
+        let Some(boundary) = boundary else {
+            let read = read_body(body, limits::BODY_BYTES, limits::BODY_TIME).await;
+            let read = read.map_err(body_error)?;
+            if read.is_empty() {
+                return Err(Error::invalid("The request has no body: send a JSON object."));
+            }
+            // Many clients send JSON and call it something else.
+            let parsed = json::parse(&read).map_err(|error| form::as_other_type(&self.headers).unwrap_or(error));
+            return Fields::from_json(parsed?);
+        };
+        Form::new(body, boundary).without_files().await
     }
 
     /// The body of a person's request. Another identity in it is refused before anything else is judged.

@@ -56,6 +56,9 @@ impl<'a> UploadBody<'a> {
     }
 }
 
+const NO_FILE: &str =
+    "There is no file: send a form (multipart/form-data) with the file and its file name in a part called file.";
+
 async fn upload(mut call: Call) -> Result<Reply> {
     let mut received = receive(&mut call, Purpose::Upload).await?;
     draft::must_be_caller(&received.fields, &call.person()?.id)?;
@@ -64,7 +67,7 @@ async fn upload(mut call: Call) -> Result<Reply> {
             true => {
                 "No file was chosen: the part of the form is empty and its file has no name. Choose one and send it again."
             }
-            false => "There is no file: send a form (multipart/form-data) with the file in a part called file.",
+            false => NO_FILE,
         }));
     };
     let url = call.chat().upload_link(attachment, Variant::File);
@@ -136,7 +139,11 @@ pub async fn receive(call: &mut Call, purpose: Purpose) -> Result<Received> {
     let uploads = Arc::clone(&call.api.uploads);
     call.caller.user()?;
     must_fit(call, &uploads, purpose.most_files())?;
-    let Some(boundary) = form::boundary(&call.headers) else {
+    let Some(boundary) = form::boundary(&call.headers)? else {
+        // A file as it is, above all: to read it as JSON would tell its sender nothing.
+        if purpose == Purpose::Upload && form::other_type(&call.headers).is_some() {
+            return Err(Error::invalid(NO_FILE));
+        }
         let fields = call.fields().await?;
         return Ok(Received {
             fields,
@@ -244,7 +251,8 @@ async fn settle(call: &Call, user: UserKey, received: &Received, counted_now: us
         true => call.chat().uncount_uploads(user, counted_now),
         false => {
             let counted_later = received.attachments.len() - counted_now;
-            call.chat().count_uploads(user, counted_later).await?;
+            let announced = received.uploads.announced(user);
+            call.chat().count_uploads(user, counted_later, announced).await?;
         }
     }
     Ok(())

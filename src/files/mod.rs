@@ -103,6 +103,20 @@ impl Files {
         })
     }
 
+    /// Files in a bucket of the server at this address.
+    #[cfg(test)]
+    pub(crate) fn in_bucket_at(endpoint: String, bucket: &str, prefix: &str) -> Self {
+        let builder = object_store::aws::AmazonS3Builder::new()
+            .with_endpoint(endpoint)
+            .with_region("eu-central-1")
+            .with_access_key_id("test")
+            .with_secret_access_key("test");
+        let bucket = Bucket::from_builder(builder, bucket, prefix).expect("a bucket");
+        Files {
+            place: Place::Bucket(Arc::new(bucket)),
+        }
+    }
+
     /// Can a file be put, read and deleted now? It is tried.
     pub async fn probe(&self) -> Result<(), FilesFault> {
         let mut random = [0; 8];

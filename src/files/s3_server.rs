@@ -8,9 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use object_store::aws::AmazonS3Builder;
-
-use super::{Files, Place, bucket::Bucket};
+use super::Files;
 
 /// One bucket is there, `photos`. What it keeps is gone when it stops.
 pub(super) struct S3Server {
@@ -74,15 +72,7 @@ impl S3Server {
     }
 
     pub(super) fn files(&self, bucket: &str, prefix: &str) -> Files {
-        let builder = AmazonS3Builder::new()
-            .with_endpoint(format!("http://127.0.0.1:{}", self.port))
-            .with_region("eu-central-1")
-            .with_access_key_id("test")
-            .with_secret_access_key("test");
-        let bucket = Bucket::from_builder(builder, bucket, prefix).unwrap();
-        Files {
-            place: Place::Bucket(bucket.into()),
-        }
+        Files::in_bucket_at(format!("http://127.0.0.1:{}", self.port), bucket, prefix)
     }
 }
 

@@ -380,6 +380,10 @@ pub const FORM_HELD_BYTES: usize = 128 * 1024;
 pub const UPLOADS_AT_ONCE: usize = 128;
 /// ... and of one person: more than the six connections that a browser has to one server.
 pub const UPLOADS_PER_USER: usize = 8;
+/// Uploads that are judged and stored at once, in all: each may hold 5 MiB for a bucket and 2 MB of images made of it ...
+pub const UPLOADS_KEPT_AT_ONCE: usize = 16;
+/// ... and of one person.
+pub const UPLOADS_KEPT_PER_USER: usize = 4;
 /// An upload that has waited so long for a place is refused: its client has a clock as well.
 pub const UPLOAD_PLACE_TIME: Duration = Duration::from_secs(30);
 /// An upload of which nothing came for so long is given up.

@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { Doorbell, eventually, good, range, refusal, test } from './support/doorbell.mjs';
-import { filesBelow, mp4Head, png, video } from './support/media.mjs';
+import { filesBelow, form, mp4Head, png, video } from './support/media.mjs';
 
 const MiB = 1024 * 1024;
 const server = await Doorbell.forFile();
@@ -251,4 +251,60 @@ test('what is announced counts towards what one person may have, and is free aga
   status((await begin(ben)).answer, 201);
   status(await first.tus.end(), 204);
   status((await begin(ada)).answer, 201);
+});
+
+test('what is announced counts for uploads that begin at the same time, and for forms', async (t) => {
+  const small = await Doorbell.start({ env: { DOORBELL_MEDIA_QUOTA: '300KiB' } });
+  t.after(() => small.stop());
+  const at = small.at(0);
+  const [ada, ben] = [await at.person('ada'), await at.person('ben')];
+  const begun = await Promise.all(Array.from({ length: 6 }, async () => {
+    const tus = new Tus(ada, at);
+    return { tus, answer: await tus.begin(140 * 1024) };
+  }));
+  assert.deepEqual(begun.map(({ answer }) => answer.status).sort(), [201, 201, 413, 413, 413, 413]);
+  const sent = (user, length) => at.api(user).post('/api/upload', form({}, ['notes.txt', Buffer.alloc(length, 'x')]));
+  refusal(await sent(ada, 30 * 1024), 413, 'TOO_LARGE');
+  const taken = begun.filter(({ answer }) => answer.status === 201);
+  status(await taken[0].tus.end(), 204);
+  status(await sent(ada, 30 * 1024), 201);
+  const refused = await new Tus(ben, at).begin(301 * 1024);
+  refusal(refused, 413, 'TOO_LARGE');
+  assert.match(refused.text, /more here than you may: 300 KiB/);
+  const clip = video(140 * 1024);
+  status(await taken[1].tus.add(0, clip), 204);
+});
+
+test('an upload that is ended when it is whole is an attachment no longer, unless a message names it', async () => {
+  const [ada, ben] = [await server.person('ada'), await server.person('ben')];
+  for (const isSent of [false, true]) {
+    const tus = new Tus(ada);
+    const clip = video(50_000);
+    status(await tus.begin(clip.length), 201);
+    const id = (await tus.add(0, clip)).headers.get('upload-attachment');
+    if (isSent) good(await server.api(ada).post('/api/messages', { receiverId: ben.id, attachmentIds: [id] }), 201);
+    status(await tus.end(), 204);
+    status(await tus.look(), 404);
+    assert.equal((await server.api(ada).get(`/v1/attachments/${id}`)).status, isSent ? 302 : 404);
+  }
+});
+
+test('who has begun as many as may be finishes or deletes one first, and is not told to wait', { timeout: 60_000 }, async (t) => {
+  const own = await Doorbell.start({ env: { DOORBELL_RATE_LIMITS: 'off' } });
+  t.after(() => own.stop());
+  const at = own.at(0);
+  const ada = await at.person('ada');
+  const begun = [];
+  for (let turn = 0; turn < 50; turn += 1) {
+    begun.push(new Tus(ada, at));
+    status(await begun.at(-1).begin(1000), 201);
+  }
+  const refused = await new Tus(ada, at).begin(1000);
+  refusal(refused, 400, 'INVALID');
+  assert.match(refused.text, /begun 50 uploads .* finish or delete one first/);
+  assert.equal(refused.headers.has('retry-after'), false);
+  const metrics = await (await fetch(`${at.next()}/metrics`)).text();
+  assert.match(metrics, /doorbell_over_limit_total\{kind="unfinished_uploads"\} 1\n/);
+  status(await begun[0].end(), 204);
+  status(await new Tus(ada, at).begin(1000), 201);
 });

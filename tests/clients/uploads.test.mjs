@@ -97,6 +97,35 @@ test('a form that holds no file, or not as it should, is refused in a sentence',
   refusal(await api.post('/api/upload', Buffer.concat([head, png(40, 40)]), { 'content-type': type }), 400, 'INVALID');
 });
 
+test('whoever sends a file in a way that is none is told how to send it', async () => {
+  const ada = await server.person('ada');
+  const api = server.api(ada);
+  const picture = png(4, 4);
+  const told = async (body, type, sentence, at = '/api/upload') => {
+    const answer = await api.post(at, body, { 'content-type': type });
+    refusal(answer, 400, 'INVALID');
+    assert.match(answer.text, sentence, `${type}: ${answer.text}`);
+  };
+  await told(picture, 'image/png', /There is no file: send a form/);
+  await told('a=b', 'application/x-www-form-urlencoded', /There is no file: send a form/);
+  await told('a=b', 'application/x-www-form-urlencoded', /of the type application\/x-www-form-urlencoded, .* send JSON/, '/api/messages');
+  await told('--b--\r\n', 'multipart/form-data', /names no boundary/);
+  await told('--b--\r\n', 'multipart/form-data', /names no boundary/, '/api/messages');
+  await told('', 'application/json', /no body: send a JSON object/);
+  const part = (head) => Buffer.concat([Buffer.from(`--b\r\nContent-Disposition: form-data; name="file"${head}\r\n\r\n`), picture, Buffer.from('\r\n--b--\r\n')]);
+  await told(part(''), 'multipart/form-data; boundary=b', /The part called file has no file name/);
+  const nameless = await server.host.post('/api/auth/socket-token', undefined);
+  refusal(nameless, 400, 'INVALID');
+  assert.match(nameless.text, /no body: send a JSON object/);
+  // As form-data of Node writes bytes, and some libraries a name that is not ASCII.
+  for (const [head, name] of [['\r\nContent-Type: application/octet-stream', 'file'], ["; filename*=UTF-8''K%C3%BCche.png", 'Küche.png']]) {
+    const stored = good(await api.post('/api/upload', part(head), { 'content-type': 'multipart/form-data; boundary=b' }), 201);
+    assert.deepEqual([stored.fileName, stored.fileType], [name, 'image/png']);
+  }
+  // JSON under a wrong name, as curl sends it.
+  good(await api.post('/api/messages', JSON.stringify({ receiverId: (await server.person('ben')).id, content: 'hello' }), { 'content-type': 'application/x-www-form-urlencoded' }), 201);
+});
+
 test('ranges are answered as players ask for them', async () => {
   const ada = await server.person('ada');
   const clip = video(300_000);

@@ -50,10 +50,9 @@ impl Chat {
             self.rates.uploads.take(owner)?;
         }
         if let Some(quota) = self.quota(rated) {
-            // Of a length that is not known at least one byte comes.
             let stored = self.store.attachment_bytes(owner).await?;
-            if stored.saturating_add(announced.max(1)) > quota {
-                return Err(over_quota(quota));
+            if stored.saturating_add(announced) > quota {
+                return Err(self.over_quota());
             }
         }
         let begun = self.store.begin_attachment(new_id()?, owner, clean_name(name));
@@ -61,13 +60,19 @@ impl Chat {
     }
 
     /// Makes an attachment of an upload whose bytes are complete and flushed, and were judged. `TOO_LARGE` when its owner
-    /// would have more than they may, `NOT_FOUND` when it was given up meanwhile: its bytes are then the caller's to
+    /// would have more than they may, with `announced` bytes of other uploads that are still to come, `NOT_FOUND` when it was given up meanwhile: its bytes are then the caller's to
     /// delete, by [`abandon_upload`](Self::abandon_upload).
-    pub async fn finish_upload(&self, key: AttachmentKey, facts: FileFacts, rated: Rated) -> Result<Attachment> {
-        let quota = self.quota(rated);
+    pub async fn finish_upload(
+        &self,
+        key: AttachmentKey,
+        facts: FileFacts,
+        rated: Rated,
+        announced: u64,
+    ) -> Result<Attachment> {
+        let quota = self.quota(rated).map(|quota| quota.saturating_sub(announced));
         match self.store.complete_attachment(key, facts, quota).await? {
             Completed::Ready(attachment) => Ok(attachment),
-            Completed::OverQuota => Err(over_quota(quota.unwrap_or_default())),
+            Completed::OverQuota => Err(self.over_quota()),
             Completed::Discarded => Err(Error::not_found("attachment")),
         }
     }
@@ -81,18 +86,31 @@ impl Chat {
         })
     }
 
-    /// Counts uploads that were to be counted [later](Rated::Later): all of them, or refuses as their beginning would have.
-    pub async fn count_uploads(&self, owner: UserKey, uploads: usize) -> Result<()> {
+    /// Counts uploads that were to be counted [later](Rated::Later): all of them, or refuses as their beginning would have,
+    /// with `announced` bytes of other uploads that are still to come.
+    pub async fn count_uploads(&self, owner: UserKey, uploads: usize, announced: u64) -> Result<()> {
         for taken in 0..uploads {
             if let Err(error) = self.rates.uploads.take(owner) {
                 self.uncount_uploads(owner, taken);
                 return Err(error);
             }
         }
-        match self.policy.media.quota {
-            Some(quota) if uploads > 0 && self.store.attachment_bytes(owner).await? > quota => Err(over_quota(quota)),
-            _ => Ok(()),
+        let Some(quota) = self.policy.media.quota.filter(|_| uploads > 0) else {
+            return Ok(());
+        };
+        let stored = self.store.attachment_bytes(owner).await?;
+        match stored.saturating_add(announced) > quota {
+            true => Err(self.over_quota()),
+            false => Ok(()),
         }
+    }
+
+    fn over_quota(&self) -> Error {
+        let quota = self.policy.media.quota.unwrap_or_default();
+        Error::too_large(format!(
+            "With this file you would have more here than you may: {}, with what your unfinished uploads will have.",
+            size_in_words(quota)
+        ))
     }
 
     /// Takes back that uploads were counted: their message is there already.
@@ -177,9 +195,14 @@ impl Chat {
     }
 }
 
-fn over_quota(quota: u64) -> Error {
-    Error::too_large(format!(
-        "You have as many files here as you may: {} MiB.",
-        quota.div_ceil(1 << 20)
-    ))
+/// A size in bytes, in the largest unit of which it is a whole number.
+fn size_in_words(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units
+        .into_iter()
+        .find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit))
+    {
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} bytes"),
+    }
 }

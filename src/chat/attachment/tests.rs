@@ -115,7 +115,7 @@ impl World {
 
     async fn upload_of(&self, owner: UserKey, facts: FileFacts) -> Attachment {
         let upload = self.chat.begin_upload(owner, "beach.jpg", Rated::Now, 0).await.unwrap();
-        self.chat.finish_upload(upload.key, facts, Rated::Now).await.unwrap()
+        self.chat.finish_upload(upload.key, facts, Rated::Now, 0).await.unwrap()
     }
 
     async fn upload(&self, owner: UserKey) -> Attachment {
@@ -489,23 +489,40 @@ async fn nobody_has_more_files_here_than_they_may() {
     let large = world.upload_of(anna, photo(QUOTA - 10)).await;
     let upload = world.chat.begin_upload(anna, "more.jpg", Rated::Now, 0).await.unwrap();
     assert_eq!(
-        code(world.chat.finish_upload(upload.key, photo(11), Rated::Now).await),
+        code(world.chat.finish_upload(upload.key, photo(11), Rated::Now, 0).await),
         Code::TooLarge
     );
     assert!(
         world
             .chat
-            .finish_upload(upload.key, photo(10), Rated::Now)
+            .finish_upload(upload.key, photo(10), Rated::Now, 0)
             .await
             .is_ok()
     );
-    assert_eq!(
-        code(world.chat.begin_upload(anna, "more.jpg", Rated::Now, 0).await),
-        Code::TooLarge
-    );
+    let refused = world
+        .chat
+        .begin_upload(anna, "more.jpg", Rated::Now, 1)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::TooLarge);
+    assert!(refused.message.contains(&size_in_words(QUOTA)), "{refused}");
     assert!(world.chat.begin_upload(bea, "other.jpg", Rated::Now, 0).await.is_ok());
     assert!(world.chat.abandon_upload(large.key).await.unwrap());
     assert!(world.chat.begin_upload(anna, "more.jpg", Rated::Now, 0).await.is_ok());
+    // What other uploads of hers are to have counts as if it were there.
+    let more = world.chat.begin_upload(anna, "more.jpg", Rated::Now, 1).await.unwrap();
+    for (announced, is_taken) in [(QUOTA - 20, false), (QUOTA - 21, true)] {
+        let finished = world
+            .chat
+            .finish_upload(more.key, photo(11), Rated::Now, announced)
+            .await;
+        assert_eq!(finished.is_ok(), is_taken, "{announced}");
+    }
+    assert_eq!(
+        code(world.chat.count_uploads(anna, 1, QUOTA - 20).await),
+        Code::TooLarge
+    );
+    world.chat.count_uploads(anna, 1, QUOTA - 21).await.unwrap();
 }
 
 #[tokio::test]
@@ -583,7 +600,7 @@ async fn what_no_message_names_is_found_after_a_day_and_nothing_else_is() {
     world.chat.forget_upload(half.key).await.unwrap();
     assert!(keys().await.is_empty());
     assert_eq!(
-        code(world.chat.finish_upload(half.key, photo(1), Rated::Now).await),
+        code(world.chat.finish_upload(half.key, photo(1), Rated::Now, 0).await),
         Code::NotFound
     );
     world.chat.forget_upload(young.key).await.unwrap();
@@ -595,4 +612,16 @@ async fn what_no_message_names_is_found_after_a_day_and_nothing_else_is() {
             .is_ok()
     );
     world.store.close().await;
+}
+
+#[test]
+fn a_size_is_told_in_the_largest_unit_that_fits_it() {
+    for (bytes, words) in [
+        (5 << 30, "5 GiB"),
+        (1 << 20, "1 MiB"),
+        (300 << 10, "300 KiB"),
+        (1_000_000, "1000000 bytes"),
+    ] {
+        assert_eq!(size_in_words(bytes), words);
+    }
 }

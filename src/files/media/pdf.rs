@@ -38,28 +38,64 @@ pub(super) fn inspect(source: &mut Source<'_>) -> Result<Inspected, MediaFault> 
 /// How far from its end a ZIP archive is looked for by programs that open one: its last record and the longest comment.
 const ARCHIVE_END_BYTES: usize = 22 + 65_535;
 
-/// Refuses a file that is a ZIP archive as well (a JAR, an office file), since such an archive is found from its end,
-/// whatever stands before it (APPNOTE, 4.3.16).
+/// Refuses a file that is a ZIP archive as well (a JAR, an office file).
 pub(super) fn refuse_archive_end(source: &mut Source<'_>) -> Result<(), MediaFault> {
-    let start = source.length().saturating_sub(ARCHIVE_END_BYTES as u64);
-    let end = piece(source, start, ARCHIVE_END_BYTES)?;
-    if is_archive_end(&end) {
-        return Err(MediaFault::unsupported(
+    match has_archive_end(source)? {
+        true => Err(MediaFault::unsupported(
             "The file is an archive as well, which is not allowed.",
-        ));
+        )),
+        false => Ok(()),
     }
-    Ok(())
 }
 
-/// Does the last record of a ZIP archive, with a comment that reaches exactly to the end, stand in these last bytes?
-pub(super) fn is_archive_end(end: &[u8]) -> bool {
-    end.windows(22).enumerate().any(|(at, record)| match record {
-        [b'P', b'K', 5, 6, .., low, high] => {
-            let comment = usize::from(u16::from_le_bytes([*low, *high]));
-            at + record.len() + comment == end.len()
+/// Does the file end as a ZIP archive, which is found from its end, whatever stands before it (APPNOTE, 4.3.16)?
+pub(super) fn has_archive_end(source: &mut Source<'_>) -> Result<bool, MediaFault> {
+    let start = source.length().saturating_sub(ARCHIVE_END_BYTES as u64);
+    let end = piece(source, start, ARCHIVE_END_BYTES)?;
+    for (at, record) in end.windows(22).enumerate() {
+        let [
+            b'P',
+            b'K',
+            5,
+            6,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            size @ ..,
+            o1,
+            o2,
+            o3,
+            o4,
+            c1,
+            c2,
+        ] = record
+        else {
+            continue;
+        };
+        let comment = usize::from(u16::from_le_bytes([*c1, *c2]));
+        let is_of_64_bits = end
+            .get(at.saturating_sub(20)..at)
+            .is_some_and(|before| before.starts_with(b"PK\x06\x07"));
+        if at + record.len() + comment == end.len() || is_of_64_bits {
+            return Ok(true);
         }
-        _ => false,
-    })
+        // Readers overlook what follows the record, so it must be told from bytes that look like one: by its list of
+        // files, which stands before it or where it says.
+        let size = size.try_into().map(u32::from_le_bytes).unwrap_or_default();
+        let before = (start + at as u64).checked_sub(size.into());
+        let told = u32::from_le_bytes([*o1, *o2, *o3, *o4]).into();
+        for list in before.into_iter().chain([told]) {
+            if list + 4 <= source.length() && source.array::<4>(list)? == *b"PK\x01\x02" {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn piece(source: &mut Source<'_>, at: u64, most: usize) -> Result<Vec<u8>, MediaFault> {

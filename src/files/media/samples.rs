@@ -199,6 +199,11 @@ pub fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
 pub struct Mp4 {
     pub brand: [u8; 4],
     pub handler: [u8; 4],
+    /// When it was recorded, as `mvhd`, `tkhd` and `mdhd` say it; what its handlers and its compressor are called.
+    pub recorded: [u8; 4],
+    pub made_by: [u8; 8],
+    /// Stands behind the last field of every box without boxes in it.
+    pub appended: Vec<u8>,
     pub data_reference: Vec<u8>,
     /// Two numbers of the matrix: (1, 0) upright, (0, 1) turned by 90 degrees.
     pub turn: (u32, u32),
@@ -215,6 +220,9 @@ impl Default for Mp4 {
         Mp4 {
             brand: *b"isom",
             handler: *b"vide",
+            recorded: [0; 4],
+            made_by: [0; 8],
+            appended: Vec::new(),
             data_reference: boxed(b"url ", &[&[0, 0, 0, 1]]),
             turn: (1, 0),
             in_movie: Vec::new(),
@@ -234,7 +242,7 @@ impl Mp4 {
         let notes = self.notes.as_ref().map_or(&[][..], |(_, sample)| sample);
         let data = boxed(b"mdat", &[SAMPLE, notes]);
         let start = u32::try_from(head.len() + 8).expect("short");
-        let mut movie = vec![header(b"mvhd", 1000, 2500, 80)];
+        let mut movie = vec![self.header(b"mvhd", 1000, 2500, 80)];
         movie.push(self.track(1, self.handler, start, SAMPLE.len(), &self.in_track));
         if let Some((handler, sample)) = &self.notes {
             let at = start + u32::try_from(SAMPLE.len()).expect("short");
@@ -245,49 +253,74 @@ impl Mp4 {
         [head, data, movie, self.at_end.clone()].concat()
     }
 
-    fn track(&self, id: u32, handler: [u8; 4], at: u32, size: usize, more: &[u8]) -> Vec<u8> {
+    fn track(&self, id: u32, kind: [u8; 4], at: u32, size: usize, more: &[u8]) -> Vec<u8> {
         let one = 1_u32.to_be_bytes();
         let (a, b) = (self.turn.0 << 16, self.turn.1 << 16);
         let matrix = [a, b, 0, 0_u32.wrapping_sub(b), a, 0, 0, 0, 1 << 30]
             .map(u32::to_be_bytes)
             .concat();
         let size_shown = [(640_u32 << 16).to_be_bytes(), (360_u32 << 16).to_be_bytes()].concat();
-        let track_head = boxed(b"tkhd", &[&[0; 12], &id.to_be_bytes(), &[0; 24], &matrix, &size_shown]);
+        let leaf = |kind: &[u8; 4], parts: &[&[u8]]| boxed(kind, &[parts, &[self.appended.as_slice()]].concat());
+        let track_head = leaf(
+            b"tkhd",
+            &[
+                &[0; 4],
+                &self.recorded.repeat(2),
+                &id.to_be_bytes(),
+                &[0; 24],
+                &matrix,
+                &size_shown,
+            ],
+        );
         let size = u32::try_from(size).expect("short").to_be_bytes();
+        let compressor = [
+            &[0; 42][..],
+            &[if self.made_by == [0; 8] { 0 } else { 8 }],
+            &self.made_by,
+            &[0; 23],
+            &[0, 24, 0xff, 0xff],
+        ]
+        .concat();
         let tables = boxed(
             b"stbl",
             &[
-                &boxed(b"stsd", &[&[0; 4], &one, &boxed(b"avc1", &[&[0; 78]])]),
-                &boxed(b"stts", &[&[0; 4], &one, &one, &2500_u32.to_be_bytes()]),
-                &boxed(b"stsc", &[&[0; 4], &one, &one, &one, &one]),
-                &boxed(b"stsz", &[&[0; 4], &[0; 4], &one, &size]),
-                &boxed(b"stco", &[&[0; 4], &one, &at.to_be_bytes()]),
+                &leaf(b"stsd", &[&[0; 4], &one, &boxed(b"avc1", &[&compressor])]),
+                &leaf(b"stts", &[&[0; 4], &one, &one, &2500_u32.to_be_bytes()]),
+                &leaf(b"stsc", &[&[0; 4], &one, &one, &one, &one]),
+                &leaf(b"stsz", &[&[0; 4], &[0; 4], &one, &size]),
+                &leaf(b"stco", &[&[0; 4], &one, &at.to_be_bytes()]),
             ],
         );
         let places = boxed(b"dinf", &[&boxed(b"dref", &[&[0; 4], &one, &self.data_reference])]);
+        let handler = |kind: &[u8; 4]| leaf(b"hdlr", &[&[0; 8], kind, &[0; 12], &self.made_by, &[0]]);
         let media = boxed(
             b"mdia",
             &[
-                &header(b"mdhd", 1000, 2500, 4),
-                &boxed(b"hdlr", &[&[0; 8], &handler, &[0; 13]]),
-                &boxed(b"minf", &[&boxed(b"vmhd", &[&[0; 12]]), &places, &tables]),
+                &self.header(b"mdhd", 1000, 2500, 4),
+                &handler(&kind),
+                &boxed(
+                    b"minf",
+                    &[&leaf(b"vmhd", &[&[0; 12]]), &handler(b"url "), &places, &tables],
+                ),
             ],
         );
         boxed(b"trak", &[&track_head, &media, more])
     }
-}
 
-/// A box that begins as `mvhd` and `mdhd` do.
-fn header(kind: &[u8; 4], timescale: u32, duration: u32, rest: usize) -> Vec<u8> {
-    boxed(
-        kind,
-        &[
-            &[0; 12],
-            &timescale.to_be_bytes(),
-            &duration.to_be_bytes(),
-            &vec![0; rest],
-        ],
-    )
+    /// A box that begins as `mvhd` and `mdhd` do.
+    fn header(&self, kind: &[u8; 4], timescale: u32, duration: u32, rest: usize) -> Vec<u8> {
+        boxed(
+            kind,
+            &[
+                &[0; 4],
+                &self.recorded.repeat(2),
+                &timescale.to_be_bytes(),
+                &duration.to_be_bytes(),
+                &vec![0; rest],
+                &self.appended,
+            ],
+        )
+    }
 }
 
 /// An element of EBML with a size of four bytes.
@@ -334,6 +367,14 @@ pub fn zip(comment: &[u8]) -> Vec<u8> {
     bytes.extend(u16::try_from(comment.len()).expect("short").to_le_bytes());
     bytes.extend_from_slice(comment);
     bytes
+}
+
+/// The list of an archive's one file, and the archive's last record, without a comment.
+pub fn zip_of_one() -> Vec<u8> {
+    let list = [b"PK\x01\x02".as_slice(), &[0; 42]].concat();
+    let size = u32::try_from(list.len()).expect("short").to_le_bytes();
+    let counts = [0, 0, 0, 0, 1, 0, 1, 0];
+    [&list, b"PK\x05\x06".as_slice(), &counts, &size, &[0; 6]].concat()
 }
 
 pub fn pdf() -> Vec<u8> {

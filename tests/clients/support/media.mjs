@@ -85,7 +85,7 @@ export function mp4Head(size, { width = 640, height = 360, seconds = 10 } = {}) 
       box(
         'mdia',
         box('mdhd', u32(0, 0, 0, 1000, duration, 0x55c40000)),
-        box('hdlr', u32(0, 0), Buffer.from('vide'), Buffer.alloc(12), Buffer.from('v\0')),
+        box('hdlr', u32(0, 0), Buffer.from('vide'), Buffer.alloc(14)),
         box(
           'minf',
           box('vmhd', u32(1, 0, 0)),

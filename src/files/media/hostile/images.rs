@@ -34,6 +34,9 @@ fn what_hides_in_a_jpeg_is_gone() {
     huge[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
     let mut flat = jpeg(&[]);
     flat[frame + 5..frame + 7].copy_from_slice(&[0, 0]);
+    let mut before_its_end = jpeg(&[]);
+    let end = before_its_end.len() - 2;
+    before_its_end.splice(end..end, zip_of_one());
     let mut arithmetic = jpeg(&[]);
     arithmetic[frame + 1] = 0xc9;
     assert_verdicts(vec![
@@ -42,6 +45,7 @@ fn what_hides_in_a_jpeg_is_gone() {
             [jpeg(&[]), zip(b"")].concat(),
             Without(b"PK\x05\x06"),
         ),
+        ("an archive before its end", before_its_end, Broken),
         ("a page behind it", [&jpeg(&[]), PAYLOAD].concat(), Without(PAYLOAD)),
         (
             "a second picture behind it",

@@ -160,6 +160,11 @@ fn a_pdf_is_nothing_else_as_well() {
             behind(&zip(b"\n%%EOF\n")),
             Unsupported,
         ),
+        (
+            "an archive behind it, with the end of a PDF behind that",
+            behind(&[&zip_of_one(), b"\n%%EOF\n".as_slice()].concat()),
+            Unsupported,
+        ),
         ("no end", pdf()[..40].to_vec(), Broken),
         ("no version", text(b"%PDF-\n%%EOF"), Broken),
         ("its magic alone", text(b"%PDF-"), Broken),

@@ -13,6 +13,7 @@ fn what_hides_in_an_mp4_is_gone() {
         b"meta",
         &[b"keys com.apple.quicktime.location.ISO6709 +48.1371+011.5761/"],
     );
+    let elst = boxed(b"elst", &[&[0; 7], &[1], &[0; 8], &[0, 1, 0, 0]]);
     let url = |flags: u8| boxed(b"url ", &[&[0, 0, 0, flags], b"http://evil.example/\0"]);
     let alias = boxed(b"alis", &[&[0; 4], b"server:evil"]);
     let positions = Mp4 {
@@ -70,6 +71,36 @@ fn what_hides_in_an_mp4_is_gone() {
         (
             "a script in an unknown box",
             with(&|movie| movie.at_end = boxed(b"uuid", &[PAYLOAD])),
+            Without(PAYLOAD),
+        ),
+        (
+            "when it was recorded",
+            with(&|movie| movie.recorded = *b"1971"),
+            Without(b"1971"),
+        ),
+        (
+            "what it was made with",
+            with(&|movie| movie.made_by = *b"Ada's Go"),
+            Without(b"Ada's Go"),
+        ),
+        (
+            "a script behind the fields of its boxes",
+            with(&|movie| movie.appended = PAYLOAD.to_vec()),
+            Without(PAYLOAD),
+        ),
+        (
+            "a place beside the edits",
+            with(&|movie| movie.in_track = boxed(b"edts", &[&elst, &keys])),
+            Without(b"+48.1371"),
+        ),
+        (
+            "a script behind the edits",
+            with(&|movie| movie.in_track = boxed(b"edts", &[&boxed(b"elst", &[&[0; 8], PAYLOAD])])),
+            Without(PAYLOAD),
+        ),
+        (
+            "a script among the references of a track",
+            with(&|movie| movie.in_track = boxed(b"tref", &[&boxed(b"chap", &[PAYLOAD])])),
             Without(PAYLOAD),
         ),
         ("a camera's track of places", positions.bytes(), Without(b"+48.1371")),

@@ -77,12 +77,10 @@ pub(super) fn inspect(
     if orientation != Orientation::NoTransforms {
         stripped.bytes = turned(media_type, picture, orientation, stripped.profile)?;
     }
-    if pdf::is_archive_end(
-        stripped
-            .bytes
-            .get(stripped.bytes.len().saturating_sub(65_557)..)
-            .unwrap_or_default(),
-    ) {
+    if pdf::has_archive_end(&mut Source::new(
+        &stripped.bytes.as_slice(),
+        stripped.bytes.len() as u64,
+    ))? {
         return Err(damaged());
     }
     let cleaned = (stripped.bytes != bytes).then_some(Cleaned::Rewritten(stripped.bytes));

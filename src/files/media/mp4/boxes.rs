@@ -71,6 +71,22 @@ impl Changes {
         })
     }
 
+    /// Makes zeros of these bytes, unless they are: what is clean already is not written again.
+    pub fn blank(&mut self, source: &mut Source<'_>, at: u64, count: u64) -> Result<(), MediaFault> {
+        let mut piece = [0; 512];
+        let mut looked_at = 0;
+        while looked_at < count {
+            let size = (count - looked_at).min(piece.len() as u64);
+            let piece = piece.get_mut(..size as usize).unwrap_or_default();
+            source.read(at + looked_at, piece)?;
+            if piece.iter().any(|byte| *byte != 0) {
+                return self.zero(at, count);
+            }
+            looked_at += size;
+        }
+        Ok(())
+    }
+
     fn push(&mut self, place: Overwrite) -> Result<(), MediaFault> {
         if self.places.len() == MOST_CHANGES {
             return Err(too_scattered());

@@ -2,10 +2,11 @@
 //!
 //! Boxes that a player needs are known by name, each in its place. Every other one, and with them all titles, comments,
 //! places and hidden copies, becomes a `free` box of the same size filled with zeros: nothing moves, so no table of
-//! positions changes. Tracks that are neither picture, sound nor words (a camera's, with its positions) go the same way,
+//! positions changes. Of those that stay, dates and names become zeros, and what stands behind their last field. Tracks that are neither picture, sound nor words (a camera's, with its positions) go the same way,
 //! and so do their samples. The compressed picture and sound are left as they are.
 
 mod boxes;
+mod leaves;
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -59,7 +60,8 @@ pub(super) fn inspect(
                 tracks::read_fragment(source, &head, movie, &mut changes)?;
             }
             b"mdat" => data.push((head.body, head.end)),
-            b"sidx" | b"ssix" | b"mfra" => {}
+            b"sidx" => leaves::clean(source, &head, &mut changes)?,
+            b"mfra" => tracks::keep_leaves(source, &head, &[b"tfra", b"mfro"], &mut changes)?,
             b"ftyp" | b"styp" | b"moov" => return Err(damaged()),
             _ => changes.free(&head)?,
         }
@@ -126,7 +128,10 @@ fn read_movie(source: &mut Source<'_>, moov: &BoxHead, changes: &mut Changes) ->
     let mut row = Row::inside(moov);
     while let Some(head) = row.next(source, changes)? {
         match &head.kind {
-            b"mvhd" => (movie.timescale, movie.duration) = tracks::read_duration(source, &head)?,
+            b"mvhd" => {
+                (movie.timescale, movie.duration) = tracks::read_duration(source, &head)?;
+                leaves::clean(source, &head, changes)?;
+            }
             b"trak" if movie.tracks.len() < MOST_TRACKS => {
                 let mark = changes.mark();
                 let track = read_track(source, &head, changes)?;

@@ -3,15 +3,22 @@
 use super::{
     Movie,
     boxes::{BoxHead, Changes, Row},
-    damaged, milliseconds,
+    damaged, leaves, milliseconds,
 };
 use crate::files::media::{MediaFault, source::Source};
 
 /// Tables by which samples are found; every other box of a sample table is about something else.
 const SAMPLE_TABLES: &[&[u8; 4]] = &[
     b"stsd", b"stts", b"ctts", b"cslg", b"stss", b"stps", b"stsc", b"stsz", b"stz2", b"stco", b"co64", b"sdtp",
-    b"sbgp", b"sgpd", b"saiz", b"saio", b"subs",
+    b"sbgp", b"sgpd", b"saiz", b"saio",
 ];
+
+/// Longest `elng`, in bytes of its content: a language's tag has at most 35 characters.
+const LANGUAGE_BYTES: u64 = 4 + 36;
+/// The compressor's name in a picture's description, and where what belongs to every picture ends (12.1.3), in bytes from
+/// the content's start.
+const COMPRESSOR: (u64, u64) = (42, 32);
+const PICTURE_BYTES: u64 = 78;
 
 #[derive(Debug)]
 pub(super) struct Track {
@@ -22,6 +29,7 @@ pub(super) struct Track {
     height: u32,
     /// Units of its times in a second.
     timescale: u32,
+    descriptions: Option<BoxHead>,
     /// `stsz` or `stz2`, `stsc`, `stco` or `co64`.
     pub sizes: Option<BoxHead>,
     pub chunks: Option<BoxHead>,
@@ -51,6 +59,7 @@ pub(super) fn read_track(source: &mut Source<'_>, trak: &BoxHead, changes: &mut 
         width: 0,
         height: 0,
         timescale: 0,
+        descriptions: None,
         sizes: None,
         chunks: None,
         offsets: None,
@@ -58,13 +67,59 @@ pub(super) fn read_track(source: &mut Source<'_>, trak: &BoxHead, changes: &mut 
     let mut row = Row::inside(trak);
     while let Some(head) = row.next(source, changes)? {
         match &head.kind {
-            b"tkhd" => read_track_head(source, &head, &mut track)?,
+            b"tkhd" => {
+                read_track_head(source, &head, &mut track)?;
+                leaves::clean(source, &head, changes)?;
+            }
             b"mdia" => read_media(source, &head, &mut track, changes)?,
-            b"edts" | b"tref" => {}
+            b"edts" => keep_leaves(source, &head, &[b"elst"], changes)?,
             _ => changes.free(&head)?,
         }
     }
+    // Whether it is a picture may be told behind its descriptions.
+    if let Some(descriptions) = track.descriptions.take() {
+        clean_descriptions(source, &descriptions, track.is_picture(), changes)?;
+    }
     Ok(track)
+}
+
+/// Takes out of a box all but these, which have none in them.
+pub(super) fn keep_leaves(
+    source: &mut Source<'_>,
+    parent: &BoxHead,
+    kept: &[&[u8; 4]],
+    changes: &mut Changes,
+) -> Result<(), MediaFault> {
+    let mut row = Row::inside(parent);
+    while let Some(head) = row.next(source, changes)? {
+        match kept.contains(&&head.kind) {
+            true => leaves::clean(source, &head, changes)?,
+            false => changes.free(&head)?,
+        }
+    }
+    Ok(())
+}
+
+/// `stsd` (8.5.2): how samples are compressed. What that means is left as it is; with what program it was done goes.
+fn clean_descriptions(
+    source: &mut Source<'_>,
+    stsd: &BoxHead,
+    is_picture: bool,
+    changes: &mut Changes,
+) -> Result<(), MediaFault> {
+    let mut row = Row::between((stsd.body + 8).min(stsd.end), stsd.end);
+    let mut end = 8;
+    for _ in 0..number(source, stsd, 4)? {
+        let Some(entry) = row.next(source, changes)? else {
+            return Ok(());
+        };
+        end = entry.end - stsd.body;
+        if is_picture && entry.body_size() >= PICTURE_BYTES {
+            let (at, count) = COMPRESSOR;
+            leaves::blank_within(source, &entry, at, count, changes)?;
+        }
+    }
+    leaves::blank_from(source, stsd, end, changes)
 }
 
 /// ISO/IEC 14496-12, 8.3.2.
@@ -95,20 +150,26 @@ fn read_media(
     let mut row = Row::inside(mdia);
     while let Some(head) = row.next(source, changes)? {
         match &head.kind {
-            b"mdhd" => track.timescale = read_duration(source, &head)?.0,
-            b"hdlr" => track.handler = number(source, &head, 8)?.to_be_bytes(),
+            b"mdhd" => {
+                track.timescale = read_duration(source, &head)?.0;
+                leaves::clean(source, &head, changes)?;
+            }
+            b"hdlr" => {
+                track.handler = number(source, &head, 8)?.to_be_bytes();
+                leaves::clean(source, &head, changes)?;
+            }
             b"minf" => {
                 let mut row = Row::inside(&head);
                 while let Some(head) = row.next(source, changes)? {
                     match &head.kind {
                         b"dinf" => read_data_places(source, &head, changes)?,
                         b"stbl" => read_sample_table(source, &head, track, changes)?,
-                        b"vmhd" | b"smhd" | b"hdlr" => {}
+                        b"vmhd" | b"smhd" | b"hdlr" => leaves::clean(source, &head, changes)?,
                         _ => changes.free(&head)?,
                     }
                 }
             }
-            b"elng" => {}
+            b"elng" if head.body_size() <= LANGUAGE_BYTES => {}
             _ => changes.free(&head)?,
         }
     }
@@ -123,12 +184,17 @@ fn read_sample_table(
 ) -> Result<(), MediaFault> {
     let mut row = Row::inside(stbl);
     while let Some(head) = row.next(source, changes)? {
+        if !SAMPLE_TABLES.contains(&&head.kind) {
+            changes.free(&head)?;
+            continue;
+        }
+        leaves::clean(source, &head, changes)?;
         match &head.kind {
+            b"stsd" => track.descriptions = Some(head),
             b"stsz" | b"stz2" => track.sizes = Some(head),
             b"stsc" => track.chunks = Some(head),
             b"stco" | b"co64" => track.offsets = Some(head),
-            kind if SAMPLE_TABLES.contains(&kind) => {}
-            _ => changes.free(&head)?,
+            _ => {}
         }
     }
     Ok(())
@@ -187,8 +253,12 @@ pub(super) fn read_extends(
                 end: 0,
             }),
             b"trex" => return Err(damaged()),
-            _ => changes.free(&head)?,
+            _ => {
+                changes.free(&head)?;
+                continue;
+            }
         }
+        leaves::clean(source, &head, changes)?;
     }
     Ok(())
 }
@@ -219,7 +289,7 @@ pub(super) fn read_fragment(
     let mut row = Row::inside(moof);
     while let Some(head) = row.next(source, changes)? {
         match &head.kind {
-            b"mfhd" => {}
+            b"mfhd" => leaves::clean(source, &head, changes)?,
             b"traf" => read_track_fragment(source, &head, movie, changes)?,
             _ => changes.free(&head)?,
         }
@@ -249,10 +319,18 @@ fn read_track_fragment(
             }
             b"tfdt" if version(source, &head)? == 1 => start = Some(long_number(source, &head, 4)?),
             b"tfdt" => start = Some(u64::from(number(source, &head, 4)?)),
-            b"trun" => length = length.saturating_add(run_length(source, &head, default.unwrap_or_default())?),
-            b"sdtp" | b"sbgp" | b"sgpd" | b"saiz" | b"saio" | b"subs" => {}
-            _ => changes.free(&head)?,
+            b"trun" => {
+                let (run, end) = read_run(source, &head, default.unwrap_or_default())?;
+                length = length.saturating_add(run);
+                leaves::blank_from(source, &head, end, changes)?;
+            }
+            b"sdtp" | b"sbgp" | b"sgpd" | b"saiz" | b"saio" => {}
+            _ => {
+                changes.free(&head)?;
+                continue;
+            }
         }
+        leaves::clean(source, &head, changes)?;
     }
     if let Some(known) = movie.fragments.iter_mut().find(|known| Some(known.track) == track) {
         known.end = known.end.max(start.unwrap_or(known.end).saturating_add(length));
@@ -260,26 +338,27 @@ fn read_track_fragment(
     Ok(())
 }
 
-/// How long the samples of `trun` (8.8.8) last, in the track's units.
-fn run_length(source: &mut Source<'_>, head: &BoxHead, default: u32) -> Result<u64, MediaFault> {
+/// How long the samples of `trun` (8.8.8) last, in the track's units, and where its last field ends.
+fn read_run(source: &mut Source<'_>, head: &BoxHead, default: u32) -> Result<(u64, u64), MediaFault> {
     let flags = number(source, head, 0)?;
     let count = u64::from(number(source, head, 4)?);
     let fields = |mask: u32| 4 * u64::from((flags & mask).count_ones());
     let (start, size) = (8 + fields(0x05), fields(0xf00));
-    if start + count * size > head.body_size() {
+    let end = start + count * size;
+    if end > head.body_size() {
         return Err(damaged());
     }
     if flags & 0x100 == 0 {
-        return Ok(count * u64::from(default));
+        return Ok((count * u64::from(default), end));
     }
     let mut length = 0;
     for index in 0..count {
         length += u64::from(number(source, head, start + index * size)?);
     }
-    Ok(length)
+    Ok((length, end))
 }
 
-fn version(source: &mut Source<'_>, head: &BoxHead) -> Result<u8, MediaFault> {
+pub(super) fn version(source: &mut Source<'_>, head: &BoxHead) -> Result<u8, MediaFault> {
     let [version, ..] = number(source, head, 0)?.to_be_bytes();
     Ok(version)
 }
