@@ -552,22 +552,22 @@ async fn files_that_are_counted_later_are_refused_then_and_are_never_without_a_b
     let [anna, _] = world.users().await;
     let later = async |size| {
         let begun = world.chat.begin_upload(anna, "a.jpg", Rated::Later, 0).await?;
-        world.chat.finish_upload(begun.key, photo(size), Rated::Later).await
+        world.chat.finish_upload(begun.key, photo(size), Rated::Later, 0).await
     };
     let large = later(QUOTA).await.unwrap();
     assert!(
-        world.chat.count_uploads(anna, 1).await.is_ok(),
+        world.chat.count_uploads(anna, 1, 0).await.is_ok(),
         "it is as much as she may have"
     );
     let over = later(limits::REPEATED_FILES_BYTES).await.unwrap();
     assert_eq!(code(later(1).await), Code::TooLarge, "nor is that without a bound");
-    assert_eq!(code(world.chat.count_uploads(anna, 1).await), Code::TooLarge);
+    assert_eq!(code(world.chat.count_uploads(anna, 1, 0).await), Code::TooLarge);
     assert!(world.chat.abandon_upload(over.key).await.unwrap());
     assert!(world.chat.abandon_upload(large.key).await.unwrap());
     // Of the three, two were counted. Of two more, none is when there is room for one.
-    assert_eq!(code(world.chat.count_uploads(anna, 2).await), Code::RateLimited);
-    assert!(world.chat.count_uploads(anna, 1).await.is_ok());
-    assert_eq!(code(world.chat.count_uploads(anna, 1).await), Code::RateLimited);
+    assert_eq!(code(world.chat.count_uploads(anna, 2, 0).await), Code::RateLimited);
+    assert!(world.chat.count_uploads(anna, 1, 0).await.is_ok());
+    assert_eq!(code(world.chat.count_uploads(anna, 1, 0).await), Code::RateLimited);
     world.chat.uncount_uploads(anna, 1);
     assert!(world.chat.begin_upload(anna, "a.jpg", Rated::Now, 0).await.is_ok());
 }
