@@ -26,6 +26,8 @@ const SHAPES = [
 let darkroom;
 /** A screenshot as WebP, a fifth of its PNG. Chromium itself can make it. */
 async function keep(page, name, quality) {
+  // Nothing is pointed at.
+  await page.mouse.move(0, 0);
   const shot = await page.screenshot();
   darkroom ??= await (await newBrowser(null, { allowed: ANY })).newPage();
   const developed = await darkroom.evaluate(async ([base64, share]) => {
