@@ -45,6 +45,9 @@ interface OutboxEvents {
 
 type Promised = { resolve(message: Message): void; reject(error: DoorbellError): void };
 
+/** Why nothing is shown or sent any more. */
+export const SIGNED_OUT: Reason = { code: 'SIGNED_OUT', message: 'You have signed out. Sign in again.' };
+
 const ENTRY = 'outbox|';
 const FILE = 'file|';
 
@@ -56,6 +59,8 @@ export class Outbox {
   readonly #uploads = new Map<string, UploadTask>();
   readonly #promised = new Map<string, Promised>();
   readonly #saved = new Map<string, Promise<unknown>>();
+  /** Has this person signed out? */
+  hasEnded = false;
   #count = 0;
 
   constructor(
@@ -93,7 +98,14 @@ export class Outbox {
     return entry.files.flatMap(({ id }) => this.#uploads.get(id) ?? []);
   }
 
+  /** Gives up all, and takes nothing more: nobody would send it. */
+  end(): void {
+    this.hasEnded = true;
+    for (const { clientMessageId } of this.entries()) this.discard(clientMessageId);
+  }
+
   add(conversationId: string, draft: Draft): OutgoingMessage {
+    if (this.hasEnded) throw new DoorbellError(SIGNED_OUT.code, SIGNED_OUT.message);
     const content = (draft.text ?? '').trim();
     const begun = (draft.uploads ?? []) as UploadTask[];
     const files = draft.files ?? [];

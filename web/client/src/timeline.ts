@@ -5,7 +5,7 @@ import { History } from './history.js';
 import type { Hub } from './hub.js';
 import type { ConversationList } from './inbox.js';
 import { LEAVE_DELAY } from './limits.js';
-import type { Outbox } from './outbox.js';
+import { SIGNED_OUT, type Outbox } from './outbox.js';
 import { pendingView, storedView } from './message-view.js';
 import { OwnReading } from './reading.js';
 import { lastReadByOthers, Receipts } from './receipts.js';
@@ -29,6 +29,9 @@ const EMPTY: TimelineState = {
   conversation: null, messages: [], isLoading: true, hasOlder: false, isLoadingOlder: false, hasNewer: false, isLoadingNewer: false,
   typing: [], firstUnreadSeq: null, isUnreadKnown: false, reads: {}, error: null,
 };
+
+/** Of somebody who has signed out. */
+const ENDED: TimelineState = { ...EMPTY, isLoading: false, error: SIGNED_OUT };
 
 /** One conversation's messages, kept live while somebody has it open. */
 export class ConversationTimeline implements Timeline {
@@ -163,6 +166,7 @@ export class ConversationTimeline implements Timeline {
     for (const stop of this.#stops) stop();
     this.#left();
     this.#reading.stop();
+    this.#show({});
   }
 
   #left(): void {
@@ -277,6 +281,6 @@ export class ConversationTimeline implements Timeline {
   }
 
   #show(change: Partial<TimelineState>): void {
-    patch(this.state, { conversation: this.host.inbox.get(this.id), ...change });
+    patch(this.state, this.host.outbox.hasEnded ? ENDED : { conversation: this.host.inbox.get(this.id), ...change });
   }
 }

@@ -239,3 +239,27 @@ test('notifications are asked for after the first message, by a button of ours',
   assert.equal(await page.evaluate(() => window.asked), 1);
   await question.waitFor({ state: 'detached' });
 });
+
+test('who has signed out in another tab sees nothing of the conversation, and keeps what a refused sending would lose', async (t) => {
+  const page = await open(t, 'chat');
+  await page.locator('.db-message').first().waitFor();
+  await page.locator('input[type=file]').first().setInputFiles({ name: 'plan.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.4 a plan') });
+  await page.evaluate(() => {
+    const error = { code: 'SIGNED_OUT', message: 'You have signed out. Sign in again.' };
+    const timeline = window.client.timeline('c-ana');
+    timeline.send = () => { throw Object.assign(new Error(error.message), error); };
+    window.client.me.set(null);
+    window.client.setInbox({ items: [] });
+    timeline.set({ conversation: null, messages: [], error });
+    window.client.setConnection({ status: 'signed-out', since: Date.now() });
+  });
+  await page.locator('.db-problem').getByText('You are signed out. Sign in to go on.').waitFor();
+  assert.equal(await page.locator('.db-message, .db-header-name').count(), 0);
+  assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0, 'trying again would not help');
+  const field = page.getByRole('textbox');
+  await field.fill('Is it still free?');
+  await field.press('Enter');
+  await page.locator('[role=alert]').getByText('You have signed out. Sign in again.').waitFor({ state: 'attached' });
+  assert.equal(await field.inputValue(), 'Is it still free?');
+  await page.locator('.db-tray').getByText('plan.pdf').first().waitFor({ state: 'attached' });
+});

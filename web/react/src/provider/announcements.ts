@@ -1,4 +1,5 @@
 import type { Store } from '@doorbell/client';
+import { value } from './value.js';
 
 /** What is read aloud: one polite voice for the whole page, and one that interrupts for errors. */
 export interface Announcements {
@@ -16,27 +17,19 @@ const BURST_MILLISECONDS = 900;
 const TYPING_MILLISECONDS = 20_000;
 
 export function createAnnouncements(summary: (count: number) => string): Announcements {
-  let spoken = { polite: '', assertive: '' };
-  const listeners = new Set<() => void>();
+  const spoken = value({ polite: '', assertive: '' });
   const waiting: string[] = [];
   const lastTyping = new Map<string, number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function say(part: 'polite' | 'assertive', sentence: string) {
     // A sentence that equals the one before it would not be read again.
-    const repeated = spoken[part] === sentence ? `${sentence}\u00a0` : sentence;
-    spoken = { ...spoken, [part]: repeated };
-    for (const listener of [...listeners]) listener();
+    const before = spoken.get();
+    spoken.set({ ...before, [part]: before[part] === sentence ? `${sentence}\u00a0` : sentence });
   }
 
   return {
-    spoken: {
-      get: () => spoken,
-      subscribe(listener) {
-        listeners.add(listener);
-        return () => void listeners.delete(listener);
-      },
-    },
+    spoken,
     message(sentence) {
       waiting.push(sentence);
       timer ??= setTimeout(() => {

@@ -1,5 +1,6 @@
 import type { Store } from '@doorbell/client';
 import type { BrowserStore } from './context.js';
+import { value } from './value.js';
 
 export interface PopupState {
   isOpen: boolean;
@@ -80,19 +81,4 @@ function read(storageKey: string): Kept {
   } catch {
     return NOBODYS;
   }
-}
-
-function value<T>(current: T): Store<T> & { set(next: T): void } {
-  const listeners = new Set<() => void>();
-  return {
-    get: () => current,
-    set(next) {
-      current = next;
-      for (const listener of [...listeners]) listener();
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-  };
 }
