@@ -419,6 +419,7 @@ test('beside a long title the header still says whether the other person is ther
     const line = page.locator('.db-header-about');
     await line.getByText(title).waitFor();
     const { x, width } = await line.boundingBox();
+    assert.equal(await page.locator('.db-header-presence').evaluate((element) => element.scrollWidth - element.clientWidth), 0, `${locale}: nothing of it is cut off`);
     const presence = await placeOf(page.locator('.db-header-presence'), 0);
     assert.ok(presence.left >= x - 1 && presence.right <= x + width + 1, `${locale}: ${JSON.stringify(presence)} in ${x} to ${x + width}`);
     const beginning = await placeOf(line, 0, 5);
