@@ -263,3 +263,23 @@ test('who has signed out in another tab sees nothing of the conversation, and ke
   assert.equal(await field.inputValue(), 'Is it still free?');
   await page.locator('.db-tray').getByText('plan.pdf').first().waitFor({ state: 'attached' });
 });
+
+test('a file on its way that is no picture shows its name, chosen or sent', async (t) => {
+  for (const options of [{}, { width: 360, height: 700, hasTouch: true, isMobile: true }]) {
+    const page = await open(t, 'chat-uploading-files', options);
+    await page.locator('.db-composer input[type=file]').first().setInputFiles({ name: 'minutes.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.4') });
+    for (const name of ['rental-agreement.pdf', 'plan.csv', 'a rather long name', 'minutes.pdf']) {
+      const tile = page.locator('.db-upload', { has: page.getByRole('progressbar', { name: new RegExp(name.replace('.', '\\.')) }) });
+      const shown = tile.getByText(name).filter({ visible: true }).first();
+      await shown.waitFor({ timeout: 5_000 });
+      const [box, around] = [await shown.boundingBox(), await tile.boundingBox()];
+      assert.ok(await shown.evaluate((element) => Math.abs((element.clientHeight / parseFloat(getComputedStyle(element).lineHeight) + 0.5) % 1 - 0.5) < 0.1), `${name}: whole lines`);
+      for (const other of [tile.locator('.db-ring'), ...(await tile.getByRole('button').all())]) {
+        const { x, y, width, height } = await other.boundingBox();
+        assert.ok(x + width <= box.x + 1 || box.x + box.width <= x + 1 || y + height <= box.y + 1 || box.y + box.height <= y + 1, `${name}: something stands on it`);
+        assert.ok(y >= around.y - 1 && y + height <= around.y + around.height + 1, `${name}: something is pushed out of the tile`);
+      }
+      assert.ok(box.y >= around.y && box.y + box.height <= around.y + around.height + 1, `${name}: within the tile`);
+    }
+  }
+});
