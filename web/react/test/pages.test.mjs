@@ -456,3 +456,21 @@ test('words without an end do not widen a suggestion or the question about notif
   const [[over, beyond]] = await fits('.db-ask-text');
   assert.ok(over <= 0 && beyond <= 0, `the question: ${over}, ${beyond}`);
 });
+
+test('closing a popup that takes the whole screen leads back to what opened it', async (t) => {
+  for (const path of ['', 'preact/index.html']) {
+    for (const close of ['Escape', 'button']) {
+      const page = await open(t, 'page', { width: 380, height: 700, path });
+      const button = page.getByRole('button', { name: 'Contact owner' });
+      await button.focus();
+      await page.keyboard.press('Enter');
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('textbox').waitFor();
+      await page.waitForFunction(() => document.activeElement?.matches('dialog textarea'));
+      if (close === 'button') await dialog.getByRole('button', { name: 'Close chat' }).click();
+      else await page.keyboard.press(close);
+      await dialog.waitFor({ state: 'detached' });
+      assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Contact owner', `${path} ${close}`);
+    }
+  }
+});

@@ -17,8 +17,9 @@ export interface Popup {
   open(conversationId: string | null, opener?: Element | null): void;
   /** Has somebody opened it, or is it open from before a reload? Then it must not take the focus. */
   readonly isAsked: boolean;
-  /** Goes back to what opened it. */
   close(): void;
+  /** Goes back to what opened it: not before it is gone, since a full screen lets no focus out. */
+  leave(): void;
   /** Who is signed in, as soon as that is known. */
   belongsTo(userId: string): void;
   /** How many `<ChatPopup>` the page has placed itself. */
@@ -57,6 +58,9 @@ export function createPopup(storageKey: string): Popup {
     },
     close() {
       change({ ...state.get(), isOpen: false });
+    },
+    leave() {
+      if (state.get().isOpen) return;
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
       opener = null;
     },
