@@ -1,6 +1,6 @@
 import type { Draft, OutgoingMessage, Reason, Upload } from './api.js';
 import { Emitter } from './emitter.js';
-import { DoorbellError, plain } from './errors.js';
+import { DoorbellError, plain, SIGNED_OUT } from './errors.js';
 import type { Hub } from './hub.js';
 import { FILES_A_MESSAGE, OUTBOX_MESSAGES } from './limits.js';
 import type { Shelf } from './storage.js';
@@ -44,9 +44,6 @@ interface OutboxEvents {
 }
 
 type Promised = { resolve(message: Message): void; reject(error: DoorbellError): void };
-
-/** Why nothing is shown or sent any more. */
-export const SIGNED_OUT: Reason = { code: 'SIGNED_OUT', message: 'You have signed out. Sign in again.' };
 
 const ENTRY = 'outbox|';
 const FILE = 'file|';
@@ -287,12 +284,16 @@ export class Outbox {
     }
   }
 
-  async #resume(entry: OutboxEntry): Promise<void> {
-    for (const { id, fileName, attachment, location } of entry.files) {
-      if (attachment || this.#uploads.get(id)?.progress.get().attachment === null) continue;
-      const file = this.#uploads.get(id)?.file ?? (await this.shelf.get<Blob>(FILE + id));
-      if (!file) return this.fail(entry.clientMessageId, { code: 'STORAGE', message: 'The file is no longer there. Attach it again.' });
-      this.#follow(entry.clientMessageId, this.upload(file, { id, fileName, location }));
+  /** Begins all together: also a file that waits for its turn is seen, and can be cancelled. */
+  async #resume({ clientMessageId, conversationId, files }: OutboxEntry): Promise<void> {
+    const due = files.filter(({ id, attachment }) => !attachment && this.#uploads.get(id)?.progress.get().attachment !== null);
+    const bytes = await Promise.all(due.map(({ id }) => this.#uploads.get(id)?.file ?? this.shelf.get<Blob>(FILE + id)));
+    if (!this.#entries.has(clientMessageId)) return; // given up meanwhile
+    for (const [at, { id, fileName, location }] of due.entries()) {
+      const file = bytes[at];
+      if (file) this.#follow(clientMessageId, this.upload(file, { id, fileName, location }));
+      else this.fail(clientMessageId, { code: 'STORAGE', message: 'The file is no longer there. Attach it again.' });
     }
+    this.events.emit('change', conversationId);
   }
 }

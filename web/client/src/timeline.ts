@@ -1,11 +1,11 @@
 import type { Draft, OutgoingMessage, Timeline, TimelineMessage, TimelineState } from './api.js';
 import type { Drafts } from './drafts.js';
-import { asError, plain } from './errors.js';
+import { asError, plain, SIGNED_OUT } from './errors.js';
 import { History } from './history.js';
 import type { Hub } from './hub.js';
 import type { ConversationList } from './inbox.js';
 import { LEAVE_DELAY } from './limits.js';
-import { SIGNED_OUT, type Outbox } from './outbox.js';
+import type { Outbox } from './outbox.js';
 import { pendingView, storedView } from './message-view.js';
 import { OwnReading } from './reading.js';
 import { lastReadByOthers, Receipts } from './receipts.js';
