@@ -204,3 +204,25 @@ test('after a reload in mid-upload a message shows all its files on their way at
   assert.deepEqual(attachments.map(({ fileName }) => fileName), names.filter((name) => name !== '1.txt'));
   await proxy.stop();
 });
+
+test('files that were uploaded before a reload are shown beside those that are still on their way', async () => {
+  const proxy = await Proxy.start(server.port);
+  const storage = memoryStorage();
+  const { ana, id, client, timeline } = await talk({ url: proxy.url, storage });
+  const early = client.upload(textFile(100, 'early.txt'));
+  const { id: attachmentId } = await early.done;
+  proxy.refuses = true;
+  proxy.cut();
+  const late = client.upload(textFile(100, 'late.txt'));
+  timeline.send({ text: 'the papers', uploads: [early, late] });
+  const here = timeline.state.get().messages[0];
+  assert.deepEqual([here.uploads.length, here.attachments], [2, undefined], 'each once');
+  await eventually('kept', async () => (await storage.entries('')).some(([key]) => key.includes('|outbox|')));
+  await client.close();
+
+  const again = clientOf({ url: proxy.url }, ana, { storage }).conversation(id);
+  const [{ uploads, attachments }] = (await until(again.state, ({ messages }) => messages[0]?.uploads, 'on its way', 4_000)).messages;
+  assert.deepEqual(uploads.map(({ fileName }) => fileName), ['late.txt']);
+  assert.deepEqual(attachments.map((one) => one.id), [attachmentId]);
+  await proxy.stop();
+});

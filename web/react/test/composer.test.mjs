@@ -283,3 +283,17 @@ test('a file on its way that is no picture shows its name, chosen or sent', asyn
     }
   }
 });
+
+test('a message of which some files are uploaded shows these beside those on their way', async (t) => {
+  const page = await open(t, 'chat-uploading');
+  await page.getByRole('progressbar').nth(1).waitFor();
+  await page.evaluate(() => {
+    const timeline = window.client.timeline('c-ana');
+    const { messages } = timeline.state.get();
+    const [{ attachments }] = messages.filter((message) => message.attachments?.[0]?.type === 'image');
+    timeline.set({ messages: messages.map((message) => (message.uploads ? { ...message, attachments: attachments.slice(0, 1) } : message)) });
+  });
+  const row = page.locator('.db-message').last();
+  await row.getByRole('button', { name: /^Open photo/ }).waitFor({ timeout: 5_000 });
+  assert.equal(await row.getByRole('progressbar').count(), 2);
+});
