@@ -474,3 +474,11 @@ test('closing a popup that takes the whole screen leads back to what opened it',
     }
   }
 });
+
+test('the voice forgets who was typing as soon as the line is gone', async (t) => {
+  const page = await open(t, 'chat-typing');
+  const voice = page.locator('[aria-live=polite]');
+  await voice.getByText('Ana Sousa is typing').waitFor({ state: 'attached' });
+  await page.evaluate(() => window.client.timeline('c-ana').set({ typing: [] }));
+  await page.waitForFunction(() => document.querySelector('[aria-live=polite]').textContent === '', undefined, { timeout: 3_000 });
+});

@@ -9,6 +9,8 @@ export interface Announcements {
   polite(sentence: string): void;
   /** Who is typing; one person at most once in 20 seconds. */
   typing(who: string, sentence: string): void;
+  /** They have stopped: whoever reads the page later must not find it there. */
+  noTyping(sentence: string): void;
   assertive(sentence: string): void;
   close(): void;
 }
@@ -45,6 +47,9 @@ export function createAnnouncements(summary: (count: number) => string): Announc
       lastTyping.clear();
       lastTyping.set(who, now);
       say('polite', sentence);
+    },
+    noTyping(sentence) {
+      if (spoken.get().polite.startsWith(sentence)) say('polite', '');
     },
     assertive: (sentence) => say('assertive', sentence),
     close: () => clearTimeout(timer),
