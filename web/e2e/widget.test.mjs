@@ -112,15 +112,18 @@ test('two script tags make one widget with two launchers, and the same tag twice
 
 test('Escape closes the chat and gives the focus back to the button; all of it works by keyboard', async (t) => {
   const { url } = listing(unique('ann'), { buttons: [{ 'listing-id': unique('room'), 'owner-id': unique('owner') }] });
-  const page = await visit(t, url);
-  await launcher(page).waitFor();
-  for (const name of ['Ask about room 1', 'Contact owner']) {
-    await page.getByRole('button', { name }).focus();
-    await page.keyboard.press('Enter');
-    await eventually('the field has the focus', async () => /^Message to /.test((await focused(page)) ?? ''));
-    await page.keyboard.press('Escape');
-    await dialog(page).waitFor({ state: 'detached' });
-    assert.match(await focused(page), new RegExp(`^${name}`));
+  // The second takes the whole screen.
+  for (const size of [undefined, { width: 380, height: 700 }]) {
+    const page = await visit(t, url, size);
+    await launcher(page).waitFor();
+    for (const name of ['Ask about room 1', 'Contact owner']) {
+      await page.getByRole('button', { name }).focus();
+      await page.keyboard.press('Enter');
+      await eventually('the field has the focus', async () => /^Message to /.test((await focused(page)) ?? ''));
+      await page.keyboard.press('Escape');
+      await dialog(page).waitFor({ state: 'detached' });
+      assert.match(await focused(page), new RegExp(`^${name}`));
+    }
   }
 });
 

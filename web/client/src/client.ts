@@ -138,11 +138,11 @@ class Client implements DoorbellClient {
   }
 
   async #end(): Promise<void> {
-    for (const entry of this.#outbox.entries()) this.#outbox.discard(entry.clientMessageId);
-    await this.close();
     // Nothing of this person stays in sight, in whatever tab.
-    this.me.set(null);
+    this.#outbox.end();
     this.inbox.forget();
+    await this.close();
+    this.me.set(null);
     if (this.#hasBegun) await this.#shelf.clear();
     this.#hub.show({ status: 'signed-out', since: Date.now() });
   }

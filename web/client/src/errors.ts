@@ -1,5 +1,8 @@
 import type { Reason } from './api.js';
 
+/** Why nothing is shown or sent any more. */
+export const SIGNED_OUT: Reason = { code: 'SIGNED_OUT', message: 'You have signed out. Sign in again.' };
+
 /** What is not refused for good: the same may succeed later. */
 const PASSING = new Set(['UNAVAILABLE', 'LOCKED', 'RATE_LIMITED', 'NETWORK', 'TIMEOUT', 'UNAUTHENTICATED', 'SIGNED_OUT', 'ABORTED']);
 const CODES: Record<number, string> = {

@@ -23,7 +23,8 @@ export function pendingView(entry: OutboxEntry, sender: Person | null, isSending
   const status: MessageStatus = failed ? 'failed' : isSending ? 'sending' : 'queued';
   const known = pending.get(entry);
   if (known?.status === status && known.sender === sender && known.uploads?.length === (uploads.length || undefined)) return known;
-  const attachments = files.flatMap(({ attachment }) => attachment ?? []);
+  // Each file once: as it is uploaded here, or as it was before.
+  const attachments = files.flatMap(({ id: file, attachment }) => (attachment && !uploads.some((upload) => upload.id === file) ? attachment : []));
   const [first] = attachments;
   const kind = uploads[0]?.file.type.split('/')[0];
   const view: TimelineMessage = {

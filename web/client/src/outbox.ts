@@ -1,6 +1,6 @@
 import type { Draft, OutgoingMessage, Reason, Upload } from './api.js';
 import { Emitter } from './emitter.js';
-import { DoorbellError, plain } from './errors.js';
+import { DoorbellError, plain, SIGNED_OUT } from './errors.js';
 import type { Hub } from './hub.js';
 import { FILES_A_MESSAGE, OUTBOX_MESSAGES } from './limits.js';
 import type { Shelf } from './storage.js';
@@ -56,6 +56,8 @@ export class Outbox {
   readonly #uploads = new Map<string, UploadTask>();
   readonly #promised = new Map<string, Promised>();
   readonly #saved = new Map<string, Promise<unknown>>();
+  /** Has this person signed out? */
+  hasEnded = false;
   #count = 0;
 
   constructor(
@@ -93,7 +95,14 @@ export class Outbox {
     return entry.files.flatMap(({ id }) => this.#uploads.get(id) ?? []);
   }
 
+  /** Gives up all, and takes nothing more: nobody would send it. */
+  end(): void {
+    this.hasEnded = true;
+    for (const { clientMessageId } of this.entries()) this.discard(clientMessageId);
+  }
+
   add(conversationId: string, draft: Draft): OutgoingMessage {
+    if (this.hasEnded) throw new DoorbellError(SIGNED_OUT.code, SIGNED_OUT.message);
     const content = (draft.text ?? '').trim();
     const begun = (draft.uploads ?? []) as UploadTask[];
     const files = draft.files ?? [];
@@ -275,12 +284,16 @@ export class Outbox {
     }
   }
 
-  async #resume(entry: OutboxEntry): Promise<void> {
-    for (const { id, fileName, attachment, location } of entry.files) {
-      if (attachment || this.#uploads.get(id)?.progress.get().attachment === null) continue;
-      const file = this.#uploads.get(id)?.file ?? (await this.shelf.get<Blob>(FILE + id));
-      if (!file) return this.fail(entry.clientMessageId, { code: 'STORAGE', message: 'The file is no longer there. Attach it again.' });
-      this.#follow(entry.clientMessageId, this.upload(file, { id, fileName, location }));
+  /** Begins all together: also a file that waits for its turn is seen, and can be cancelled. */
+  async #resume({ clientMessageId, conversationId, files }: OutboxEntry): Promise<void> {
+    const due = files.filter(({ id, attachment }) => !attachment && this.#uploads.get(id)?.progress.get().attachment !== null);
+    const bytes = await Promise.all(due.map(({ id }) => this.#uploads.get(id)?.file ?? this.shelf.get<Blob>(FILE + id)));
+    if (!this.#entries.has(clientMessageId)) return; // given up meanwhile
+    for (const [at, { id, fileName, location }] of due.entries()) {
+      const file = bytes[at];
+      if (file) this.#follow(clientMessageId, this.upload(file, { id, fileName, location }));
+      else this.fail(clientMessageId, { code: 'STORAGE', message: 'The file is no longer there. Attach it again.' });
     }
+    this.events.emit('change', conversationId);
   }
 }

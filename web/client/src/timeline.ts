@@ -1,6 +1,6 @@
 import type { Draft, OutgoingMessage, Timeline, TimelineMessage, TimelineState } from './api.js';
 import type { Drafts } from './drafts.js';
-import { asError, plain } from './errors.js';
+import { asError, plain, SIGNED_OUT } from './errors.js';
 import { History } from './history.js';
 import type { Hub } from './hub.js';
 import type { ConversationList } from './inbox.js';
@@ -29,6 +29,9 @@ const EMPTY: TimelineState = {
   conversation: null, messages: [], isLoading: true, hasOlder: false, isLoadingOlder: false, hasNewer: false, isLoadingNewer: false,
   typing: [], firstUnreadSeq: null, isUnreadKnown: false, reads: {}, error: null,
 };
+
+/** Of somebody who has signed out. */
+const ENDED: TimelineState = { ...EMPTY, isLoading: false, error: SIGNED_OUT };
 
 /** One conversation's messages, kept live while somebody has it open. */
 export class ConversationTimeline implements Timeline {
@@ -163,6 +166,7 @@ export class ConversationTimeline implements Timeline {
     for (const stop of this.#stops) stop();
     this.#left();
     this.#reading.stop();
+    this.#show({});
   }
 
   #left(): void {
@@ -277,6 +281,6 @@ export class ConversationTimeline implements Timeline {
   }
 
   #show(change: Partial<TimelineState>): void {
-    patch(this.state, { conversation: this.host.inbox.get(this.id), ...change });
+    patch(this.state, this.host.outbox.hasEnded ? ENDED : { conversation: this.host.inbox.get(this.id), ...change });
   }
 }

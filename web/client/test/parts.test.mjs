@@ -204,14 +204,14 @@ test('what one sign-in stores another does not see, and nothing is stored after 
   assert.deepEqual(await storage.entries(''), []);
 });
 
-test('the package is light: at most 18 KiB without socket.io-client, and no file is too long to read', async () => {
+test('the package is light: at most 18.5 KiB without socket.io-client, and no file is too long to read', async () => {
   const { rolldown } = await import('rolldown');
   const { gzipSync } = await import('node:zlib');
   const bundle = await rolldown({ input: new URL('../dist/index.js', import.meta.url).pathname, external: ['socket.io-client'] });
   const { output } = await bundle.generate({ format: 'es', minify: true });
   const size = gzipSync(output[0].code, { level: 9 }).length;
   console.log(`# ${size} bytes of gzip`);
-  assert.ok(size <= 18 * 1024, `${size} bytes`);
+  assert.ok(size <= 18.5 * 1024, `${size} bytes`);
   const source = new URL('../src/', import.meta.url);
   for (const name of readdirSync(source)) assert.ok(readFileSync(new URL(name, source), 'utf8').split("\n").length <= 300, name);
 });

@@ -1,6 +1,6 @@
 // Several tabs of one person have one connection, and nobody notices when the one that has it goes.
 import assert from 'node:assert/strict';
-import { clientOf, Doorbell, eventually, memoryStorage, online, Proxy, range, shows, test, texts, until } from './support.mjs';
+import { clientOf, Doorbell, eventually, memoryStorage, online, Proxy, range, shows, sleep, test, texts, until } from './support.mjs';
 
 const server = await Doorbell.forFile();
 
@@ -186,4 +186,32 @@ test('signing out in one tab signs out all', async () => {
     assert.equal(client.me.get(), null);
     assert.deepEqual(client.inbox.list.get().items, [], 'nothing of theirs stays in sight');
   }
+});
+
+test('after signing out in one tab no conversation stays in sight in any, and what is sent there is refused instead of lost', async () => {
+  const { ana, ben, id } = await pair();
+  await server.say(ben, id, 'hello');
+  const tabs = browser();
+  const clients = range(2).map(() => clientOf(server, ana, { tabs, storage: memoryStorage() }));
+  const timelines = clients.map((client) => client.conversation(id));
+  for (const timeline of timelines) timeline.open();
+  await Promise.all(clients.map(online));
+  await timelines[0].send({ text: 'mine' }).done;
+  for (const timeline of timelines) await shows(timeline, 'hello', 'mine');
+  for (const timeline of timelines) await until(timeline.state, ({ conversation }) => conversation);
+  await clients[1].signOut();
+  await until(clients[0].state, ({ status }) => status === 'signed-out', 'signed out there, too');
+  for (const client of clients) {
+    // Also what is opened only then, or tried again.
+    for (const timeline of [...timelines, client.conversation(id), client.conversation('another')]) {
+      timeline.open();
+      await timeline.jumpTo('latest');
+      const { messages, conversation, error, isLoading } = timeline.state.get();
+      assert.deepEqual({ messages, conversation, isLoading, code: error?.code }, { messages: [], conversation: null, isLoading: false, code: 'SIGNED_OUT' });
+      assert.throws(() => timeline.send({ text: 'too late' }), ({ code, message }) => code === 'SIGNED_OUT' && /sign in/i.test(message));
+    }
+    await sleep(300);
+    assert.deepEqual(texts(client.conversation(id)), [], 'nor does anything come late');
+  }
+  assert.deepEqual((await server.history(ben, id)).map(({ content }) => content), ['hello', 'mine']);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { filesBelow } from '../../../tests/clients/support/media.mjs';
-import { clientOf, Doorbell, eventually, online, Proxy, range, test, until } from './support.mjs';
+import { clientOf, Doorbell, eventually, memoryStorage, online, Proxy, range, test, until } from './support.mjs';
 
 const server = await Doorbell.forFile();
 const MIB = 1024 * 1024;
@@ -179,3 +179,50 @@ exif = b'Exif\\0\\0' + b'MM\\0*' + struct.pack('>IH', 8, 1) + struct.pack('>HHIH
 app1 = b'\\xff\\xe1' + struct.pack('>H', len(exif) + 2) + exif
 sys.stdout.buffer.write(b'\\xff\\xd8' + app1 + tables + frame + dc + ac + scan + b'\\xff\\xd9')
 `;
+
+test('after a reload in mid-upload a message shows all its files on their way at once, and each can be cancelled', async () => {
+  const proxy = await Proxy.start(server.port);
+  const storage = memoryStorage();
+  const { ana, ben, id, client, timeline } = await talk({ url: proxy.url, storage });
+  proxy.refuses = true;
+  proxy.cut();
+  const names = range(5).map((n) => `${n}.txt`);
+  timeline.send({ text: 'the papers', files: names.map((name) => textFile(100, name)) });
+  await eventually('kept', async () => (await storage.entries('')).some(([key]) => key.includes('|outbox|')));
+  await client.close();
+
+  const again = clientOf({ url: proxy.url }, ana, { storage }).conversation(id);
+  again.open();
+  const [{ uploads }] = (await until(again.state, ({ messages }) => messages[0]?.uploads?.length === 5, 'all five', 4_000)).messages;
+  assert.deepEqual(uploads.map(({ fileName }) => fileName), names);
+  uploads[1].cancel();
+  await until(again.state, ({ messages }) => messages[0]?.uploads?.length === 4, 'one less');
+  proxy.refuses = false;
+  for (const upload of uploads) if (upload.progress.get().status === 'waiting') upload.retry();
+  await eventually('sent', async () => (await server.history(ben, id)).length === 1, 20_000);
+  const [{ attachments }] = await server.history(ben, id);
+  assert.deepEqual(attachments.map(({ fileName }) => fileName), names.filter((name) => name !== '1.txt'));
+  await proxy.stop();
+});
+
+test('files that were uploaded before a reload are shown beside those that are still on their way', async () => {
+  const proxy = await Proxy.start(server.port);
+  const storage = memoryStorage();
+  const { ana, id, client, timeline } = await talk({ url: proxy.url, storage });
+  const early = client.upload(textFile(100, 'early.txt'));
+  const { id: attachmentId } = await early.done;
+  proxy.refuses = true;
+  proxy.cut();
+  const late = client.upload(textFile(100, 'late.txt'));
+  timeline.send({ text: 'the papers', uploads: [early, late] });
+  const here = timeline.state.get().messages[0];
+  assert.deepEqual([here.uploads.length, here.attachments], [2, undefined], 'each once');
+  await eventually('kept', async () => (await storage.entries('')).some(([key]) => key.includes('|outbox|')));
+  await client.close();
+
+  const again = clientOf({ url: proxy.url }, ana, { storage }).conversation(id);
+  const [{ uploads, attachments }] = (await until(again.state, ({ messages }) => messages[0]?.uploads, 'on its way', 4_000)).messages;
+  assert.deepEqual(uploads.map(({ fileName }) => fileName), ['late.txt']);
+  assert.deepEqual(attachments.map((one) => one.id), [attachmentId]);
+  await proxy.stop();
+});

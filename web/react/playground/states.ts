@@ -54,6 +54,9 @@ export const STATES: Record<string, State> = {
     },
   },
   'chat-uploading': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'stuck' }, then: (client) => void client.timeline('c-ana').send({ text: 'Photos of my papers', uploads: [client.upload(jpeg('one.jpg')), client.upload(jpeg('two.jpg'))] }) },
+  'chat-uploading-files': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'stuck' }, then: (client) => {
+    for (const names of [['rental-agreement.pdf'], ['plan.csv', 'a rather long name of a file that goes on its way.pdf', 'notes.md']]) client.timeline('c-ana').send({ uploads: names.map((name) => client.upload(new File(['text'], name))) });
+  } },
   'chat-upload-failed': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'fails' }, then: (client) => void client.timeline('c-ana').send({ uploads: [client.upload(jpeg('one.jpg'))] }) },
   'chat-refused-file': { view: 'chat', conversationId: 'c-ana', options: { uploads: 'refused' }, then: (client) => void client.timeline('c-ana').send({ text: 'My papers', uploads: [client.upload(jpeg('one.jpg')), client.upload(jpeg('refused.jpg'))] }) },
   'chat-long': { view: 'chat', conversationId: 'c-ana', options: { history: (id) => long(id, 50_000), behaviour: { pageSize: 50_000 } } },

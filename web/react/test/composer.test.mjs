@@ -239,3 +239,61 @@ test('notifications are asked for after the first message, by a button of ours',
   assert.equal(await page.evaluate(() => window.asked), 1);
   await question.waitFor({ state: 'detached' });
 });
+
+test('who has signed out in another tab sees nothing of the conversation, and keeps what a refused sending would lose', async (t) => {
+  const page = await open(t, 'chat');
+  await page.locator('.db-message').first().waitFor();
+  await page.locator('input[type=file]').first().setInputFiles({ name: 'plan.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.4 a plan') });
+  await page.evaluate(() => {
+    const error = { code: 'SIGNED_OUT', message: 'You have signed out. Sign in again.' };
+    const timeline = window.client.timeline('c-ana');
+    timeline.send = () => { throw Object.assign(new Error(error.message), error); };
+    window.client.me.set(null);
+    window.client.setInbox({ items: [] });
+    timeline.set({ conversation: null, messages: [], error });
+    window.client.setConnection({ status: 'signed-out', since: Date.now() });
+  });
+  await page.locator('.db-problem').getByText('You are signed out. Sign in to go on.').waitFor();
+  assert.equal(await page.locator('.db-message, .db-header-name').count(), 0);
+  assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0, 'trying again would not help');
+  const field = page.getByRole('textbox');
+  await field.fill('Is it still free?');
+  await field.press('Enter');
+  await page.locator('[role=alert]').getByText('You have signed out. Sign in again.').waitFor({ state: 'attached' });
+  assert.equal(await field.inputValue(), 'Is it still free?');
+  await page.locator('.db-tray').getByText('plan.pdf').first().waitFor({ state: 'attached' });
+});
+
+test('a file on its way that is no picture shows its name, chosen or sent', async (t) => {
+  for (const options of [{}, { width: 360, height: 700, hasTouch: true, isMobile: true }]) {
+    const page = await open(t, 'chat-uploading-files', options);
+    await page.locator('.db-composer input[type=file]').first().setInputFiles({ name: 'minutes.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.4') });
+    for (const name of ['rental-agreement.pdf', 'plan.csv', 'a rather long name', 'minutes.pdf']) {
+      const tile = page.locator('.db-upload', { has: page.getByRole('progressbar', { name: new RegExp(name.replace('.', '\\.')) }) });
+      const shown = tile.getByText(name).filter({ visible: true }).first();
+      await shown.waitFor({ timeout: 5_000 });
+      const [box, around] = [await shown.boundingBox(), await tile.boundingBox()];
+      assert.ok(await shown.evaluate((element) => Math.abs((element.clientHeight / parseFloat(getComputedStyle(element).lineHeight) + 0.5) % 1 - 0.5) < 0.1), `${name}: whole lines`);
+      for (const other of [tile.locator('.db-ring'), ...(await tile.getByRole('button').all())]) {
+        const { x, y, width, height } = await other.boundingBox();
+        assert.ok(x + width <= box.x + 1 || box.x + box.width <= x + 1 || y + height <= box.y + 1 || box.y + box.height <= y + 1, `${name}: something stands on it`);
+        assert.ok(y >= around.y - 1 && y + height <= around.y + around.height + 1, `${name}: something is pushed out of the tile`);
+      }
+      assert.ok(box.y >= around.y && box.y + box.height <= around.y + around.height + 1, `${name}: within the tile`);
+    }
+  }
+});
+
+test('a message of which some files are uploaded shows these beside those on their way', async (t) => {
+  const page = await open(t, 'chat-uploading');
+  await page.getByRole('progressbar').nth(1).waitFor();
+  await page.evaluate(() => {
+    const timeline = window.client.timeline('c-ana');
+    const { messages } = timeline.state.get();
+    const [{ attachments }] = messages.filter((message) => message.attachments?.[0]?.type === 'image');
+    timeline.set({ messages: messages.map((message) => (message.uploads ? { ...message, attachments: attachments.slice(0, 1) } : message)) });
+  });
+  const row = page.locator('.db-message').last();
+  await row.getByRole('button', { name: /^Open photo/ }).waitFor({ timeout: 5_000 });
+  assert.equal(await row.getByRole('progressbar').count(), 2);
+});

@@ -393,3 +393,92 @@ test('at 320 pixels, and at 400 percent, nothing has to be scrolled sideways', a
     if (state === 'chat') assert.ok(room >= 128, `${room} of 256 px are left for the messages`);
   }
 });
+
+/** Another listing for the open conversation. */
+const about = (page, listing) => page.evaluate((part) => {
+  const timeline = window.client.timeline('c-ana');
+  const { conversation } = timeline.state.get();
+  timeline.set({ conversation: { ...conversation, listing: { ...conversation.listing, ...part } } });
+}, listing);
+
+/** Where characters of an element's text stand. */
+const placeOf = (locator, from, to) => locator.evaluate((element, [start, end]) => {
+  const range = document.createRange();
+  const text = document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode();
+  range.setStart(text, start);
+  range.setEnd(text, end ?? text.length);
+  const { left, right } = range.getBoundingClientRect();
+  return { left, right };
+}, [from, to]);
+
+test('beside a long title the header still says whether the other person is there, and shows where the title begins', async (t) => {
+  const title = 'Sunny two-bedroom flat with a terrace over the river, near the market';
+  for (const locale of ['en', 'ar']) {
+    const page = await open(t, 'chat', { width: 360, query: { locale } });
+    await about(page, { title });
+    const line = page.locator('.db-header-about');
+    await line.getByText(title).waitFor();
+    const { x, width } = await line.boundingBox();
+    assert.equal(await page.locator('.db-header-presence').evaluate((element) => element.scrollWidth - element.clientWidth), 0, `${locale}: nothing of it is cut off`);
+    const presence = await placeOf(page.locator('.db-header-presence'), 0);
+    assert.ok(presence.left >= x - 1 && presence.right <= x + width + 1, `${locale}: ${JSON.stringify(presence)} in ${x} to ${x + width}`);
+    const beginning = await placeOf(line, 0, 5);
+    assert.ok(beginning.left >= x - 1 && beginning.right <= x + width + 1, `${locale}: the title begins at ${beginning.left}, the line at ${x}`);
+  }
+});
+
+test('title and price of a listing start on the same side, and no price is turned around', async (t) => {
+  const page = await open(t, 'chat-new', { query: { locale: 'ar' } });
+  await about(page, { title: 'Loft', price: '+1,200 EUR a month' });
+  await page.locator('.db-listing-price').getByText('+1,200 EUR a month').waitFor();
+  const [title, price] = [await placeOf(page.locator('.db-listing-title'), 0), await placeOf(page.locator('.db-listing-price'), 0)];
+  assert.ok(Math.abs(title.right - price.right) < 1, `${title.right} and ${price.right}`);
+  const plus = await placeOf(page.locator('.db-listing-price'), 0, 1);
+  assert.ok(Math.abs(plus.left - price.left) < 1, 'the sign stands before the number');
+});
+
+test('words without an end do not widen a suggestion or the question about notifications', async (t) => {
+  const page = await open(t, 'chat-new', { width: 360 });
+  const word = 'Wohnungsbesichtigungstermin'.repeat(6);
+  await page.evaluate(() => Object.defineProperty(window, 'Notification', { value: class { static permission = 'default'; }, configurable: true }));
+  await about(page, { title: word });
+  await page.getByRole('button', { name: word }).waitFor();
+  await page.getByRole('textbox').fill('Hello');
+  const fits = (selector) => page.locator(selector).evaluateAll((all) => all.map((element) => [element.scrollWidth - element.clientWidth, element.getBoundingClientRect().right - element.closest('.db-chat').getBoundingClientRect().right]));
+  for (const [over, beyond] of await fits('.db-suggestion')) assert.ok(over <= 0 && beyond <= 0, `a suggestion: ${over}, ${beyond}`);
+  await page.evaluate((name) => {
+    const timeline = window.client.timeline('c-ana');
+    const { conversation } = timeline.state.get();
+    timeline.set({ conversation: { ...conversation, participants: conversation.participants.map((one) => (one.userId === 'u-ana' ? { ...one, user: { ...one.user, name } } : one)) } });
+  }, word);
+  await page.getByRole('textbox').press('Enter');
+  await page.locator('.db-ask-text').waitFor();
+  const [[over, beyond]] = await fits('.db-ask-text');
+  assert.ok(over <= 0 && beyond <= 0, `the question: ${over}, ${beyond}`);
+});
+
+test('closing a popup that takes the whole screen leads back to what opened it', async (t) => {
+  for (const path of ['', 'preact/index.html']) {
+    for (const close of ['Escape', 'button']) {
+      const page = await open(t, 'page', { width: 380, height: 700, path });
+      const button = page.getByRole('button', { name: 'Contact owner' });
+      await button.focus();
+      await page.keyboard.press('Enter');
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('textbox').waitFor();
+      await page.waitForFunction(() => document.activeElement?.matches('dialog textarea'));
+      if (close === 'button') await dialog.getByRole('button', { name: 'Close chat' }).click();
+      else await page.keyboard.press(close);
+      await dialog.waitFor({ state: 'detached' });
+      assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Contact owner', `${path} ${close}`);
+    }
+  }
+});
+
+test('the voice forgets who was typing as soon as the line is gone', async (t) => {
+  const page = await open(t, 'chat-typing');
+  const voice = page.locator('[aria-live=polite]');
+  await voice.getByText('Ana Sousa is typing').waitFor({ state: 'attached' });
+  await page.evaluate(() => window.client.timeline('c-ana').set({ typing: [] }));
+  await page.waitForFunction(() => document.querySelector('[aria-live=polite]').textContent === '', undefined, { timeout: 3_000 });
+});

@@ -227,3 +227,13 @@ test('a burst of messages is read as one sentence, and typing at most once in 20
   announcements.typing('ana', 'Ana is typing');
   assert.equal(announcements.spoken.get().polite, 'Ana is typing');
 });
+
+test('that somebody is typing is not said any more when they have stopped, and nothing else is taken back', () => {
+  const announcements = createAnnouncements(String);
+  announcements.typing('ana', 'Ana is typing');
+  announcements.noTyping('Ana is typing');
+  assert.equal(announcements.spoken.get().polite, '');
+  announcements.polite('something else');
+  announcements.noTyping('Ana is typing');
+  assert.equal(announcements.spoken.get().polite, 'something else');
+});

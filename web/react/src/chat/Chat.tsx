@@ -73,7 +73,7 @@ function OneChat({ conversationId, onBack, onClose, autoFocus = false, actions, 
       <ConnectionBar />
       {error && messages.length === 0 ? (
         <div className="db-problem db-fill" role="group">
-          {isGone ? <p>{texts.conversationGone}</p> : (
+          {isGone ? <p>{texts.conversationGone}</p> : error.code === 'SIGNED_OUT' ? <p>{texts.signedOut}</p> : (
             <>
               <p>{texts.historyError} {error.message}</p>
               <button type="button" className="db-button" onClick={() => setAttempt(attempt + 1)}>{texts.tryAgain}</button>

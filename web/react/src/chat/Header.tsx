@@ -34,7 +34,7 @@ export function Header({ conversation, myId, title, onBack, onClose, actions }: 
       <div className="db-header-text">
         {title && <h2 className="db-header-name" dir="auto">{title}</h2>}
         <p className="db-header-about">
-          {about && (href ? <a href={href}><bdi>{about}</bdi></a> : <bdi>{about}</bdi>)}
+          {about && (href ? <a href={href} dir="auto">{about}</a> : <bdi>{about}</bdi>)}
           {about && there && <span aria-hidden="true"> · </span>}
           {there && <span className="db-header-presence" data-online={presence?.status === 'online' || undefined}>{there}</span>}
         </p>

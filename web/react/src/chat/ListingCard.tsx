@@ -11,7 +11,7 @@ export function ListingCard({ listing }: { listing: Listing }) {
       <Picture className="db-listing-picture" src={listing.image} fallback={<span className="db-listing-picture db-face-blank" />} />
       <div className="db-listing-text">
         <bdi className="db-listing-title">{listing.title}</bdi>
-        {listing.price !== null && <span className="db-listing-price">{formatPrice ? formatPrice(listing.price) : typeof listing.price === 'number' ? wording.number(listing.price) : listing.price}</span>}
+        {listing.price !== null && <bdi className="db-listing-price">{formatPrice ? formatPrice(listing.price) : typeof listing.price === 'number' ? wording.number(listing.price) : listing.price}</bdi>}
         {href && <a href={href}>{wording.texts.viewListing}</a>}
       </div>
     </div>

@@ -12,8 +12,10 @@ export function TypingLine({ people }: { people: Person[] }) {
     : second ? wording.say('typingTwo', { name: nameOf(first, wording), other: nameOf(second, wording) })
     : wording.say('typingOne', { name: nameOf(first, wording) });
   useEffect(() => {
-    if (first) announcements.typing(first.id, sentence);
-  }, [announcements, first, sentence]);
+    if (!first) return;
+    announcements.typing(first.id, sentence);
+    return () => announcements.noTyping(sentence);
+  }, [announcements, first?.id, sentence]);
   return (
     <div className="db-typing">
       {sentence && <><span className="db-dots" aria-hidden="true"><i /><i /><i /></span><span>{sentence}</span></>}

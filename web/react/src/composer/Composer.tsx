@@ -55,7 +55,8 @@ export function Composer({ timeline, files, name, field, onSend }: ComposerProps
     } catch (error) {
       // Nothing that was written is lost for a refusal.
       change(draft);
-      announcements.assertive(error instanceof Error ? error.message : texts.statusFailed);
+      files.add(uploads.map(({ file }) => file as File));
+      announcements.assertive((error as Error).message);
     }
     field.current?.focus();
   }

@@ -15,13 +15,14 @@ export function UploadTile({ upload, isAlone, onRemove }: { upload: Upload; isAl
   const { status, fraction, error, isRefused } = useStore(upload.progress);
   const picture = useStore(localPicture(upload));
   const [isUnreadable, setUnreadable] = useState(false);
+  const isShown = picture && !isUnreadable;
   const name = upload.fileName;
   const isUnderWay = status === 'preparing' || status === 'uploading' || status === 'waiting';
   const isBroken = status === 'failed' || status === 'cancelled';
   const progress = status === 'waiting' ? wording.say('uploadWaiting', { name }) : wording.say('uploading', { name, percent: wording.percent(fraction) });
   return (
     <div className="db-tile db-upload" data-status={status} style={picture ? tileStyle(picture.width, picture.height, isAlone) : tileStyle(null, null, isAlone)}>
-      {picture && !isUnreadable ? <img className="db-tile-picture" src={picture.url} alt="" decoding="sync" onError={() => setUnreadable(true)} /> : (
+      {isShown ? <img className="db-tile-picture" src={picture.url} alt="" decoding="sync" onError={() => setUnreadable(true)} /> : (
         <span className="db-upload-file">{upload.file.type.startsWith('video/') ? <PlayIcon /> : <FileIcon />}<bdi>{name}</bdi></span>
       )}
       {isUnderWay && (
@@ -30,6 +31,7 @@ export function UploadTile({ upload, isAlone, onRemove }: { upload: Upload; isAl
             <svg viewBox="0 0 36 36" aria-hidden="true"><circle className="db-ring-track" cx="18" cy="18" r={RADIUS} />
               <circle className="db-ring-done" cx="18" cy="18" r={RADIUS} strokeDasharray={LENGTH} strokeDashoffset={LENGTH * (1 - fraction)} /></svg>
           </span>
+          {!isShown && <bdi className="db-upload-name">{name}</bdi>}
           {!onRemove && <button type="button" className="db-round" aria-label={wording.say('cancelUpload', { name })} onClick={() => upload.cancel()}><CloseIcon /></button>}
         </span>
       )}

@@ -1,4 +1,5 @@
 import type { Store, Upload } from '@doorbell/client';
+import { value } from '../provider/value.js';
 
 /** A picture that is still on this device. */
 export interface LocalPicture {
@@ -12,7 +13,7 @@ const MOST_PICTURES = 40;
 
 const byUpload = new WeakMap<Upload, Store<LocalPicture | null>>();
 const byAttachment = new Map<string, LocalPicture>();
-const NONE: Store<LocalPicture | null> = { get: () => null, subscribe: () => () => {} };
+const NONE = value(null);
 
 /**
  * The picture of an upload. It goes on being shown when the server has the file: the same bytes from elsewhere would
@@ -28,32 +29,23 @@ export function localPicture(upload: Upload): Store<LocalPicture | null> {
 export const localPictureOf = (attachmentId: string): LocalPicture | null => byAttachment.get(attachmentId) ?? null;
 
 function read(upload: Upload): Store<LocalPicture | null> {
-  const listeners = new Set<() => void>();
-  let picture: LocalPicture = { url: URL.createObjectURL(upload.file), width: null, height: null };
+  const url = URL.createObjectURL(upload.file);
+  const picture = value<LocalPicture>({ url, width: null, height: null });
   const image = new Image();
-  image.onload = () => {
-    picture = { ...picture, width: image.naturalWidth, height: image.naturalHeight };
-    for (const listener of [...listeners]) listener();
-  };
-  image.src = picture.url;
+  image.onload = () => picture.set({ url, width: image.naturalWidth, height: image.naturalHeight });
+  image.src = url;
   const stop = upload.progress.subscribe(() => {
     const { status, attachment } = upload.progress.get();
     if (status === 'done' && attachment) {
       stop();
-      keep(attachment.id, () => picture);
+      keep(attachment.id, picture.get());
     }
   });
-  return {
-    get: () => picture,
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-  };
+  return picture;
 }
 
-function keep(attachmentId: string, picture: () => LocalPicture): void {
-  byAttachment.set(attachmentId, picture());
+function keep(attachmentId: string, picture: LocalPicture): void {
+  byAttachment.set(attachmentId, picture);
   for (const [oldest, { url }] of byAttachment) {
     if (byAttachment.size <= MOST_PICTURES) return;
     byAttachment.delete(oldest);

@@ -36,7 +36,10 @@ export function ChatPopup({ className = '', children, banner, isAutomatic = fals
     // Shown like that it does not take the focus.
     else if (!popup.isAsked) element.open = true;
     else element.show();
-    return () => element.close();
+    return () => {
+      element.close();
+      popup.leave();
+    };
   }, [isOpen, isSmall]);
 
   // What is behind a full screen must not scroll with it.

@@ -37,7 +37,7 @@ export function ContactOwner({ listingId, ownerId, placement = 'inline', childre
       const { id } = await client.openConversation({ listingId, ownerId });
       popup.open(id, opener);
     } catch (error) {
-      const sentence = `${texts.contactFailed} ${error instanceof Error ? error.message : ''}`.trim();
+      const sentence = `${texts.contactFailed} ${(error as Error).message}`;
       setProblem(sentence);
       announcements.assertive(sentence);
     } finally {

@@ -1,4 +1,5 @@
 import type { Store } from '@doorbell/client';
+import { value } from './value.js';
 
 /** What is read aloud: one polite voice for the whole page, and one that interrupts for errors. */
 export interface Announcements {
@@ -8,6 +9,8 @@ export interface Announcements {
   polite(sentence: string): void;
   /** Who is typing; one person at most once in 20 seconds. */
   typing(who: string, sentence: string): void;
+  /** They have stopped: whoever reads the page later must not find it there. */
+  noTyping(sentence: string): void;
   assertive(sentence: string): void;
   close(): void;
 }
@@ -16,27 +19,19 @@ const BURST_MILLISECONDS = 900;
 const TYPING_MILLISECONDS = 20_000;
 
 export function createAnnouncements(summary: (count: number) => string): Announcements {
-  let spoken = { polite: '', assertive: '' };
-  const listeners = new Set<() => void>();
+  const spoken = value({ polite: '', assertive: '' });
   const waiting: string[] = [];
   const lastTyping = new Map<string, number>();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function say(part: 'polite' | 'assertive', sentence: string) {
     // A sentence that equals the one before it would not be read again.
-    const repeated = spoken[part] === sentence ? `${sentence}\u00a0` : sentence;
-    spoken = { ...spoken, [part]: repeated };
-    for (const listener of [...listeners]) listener();
+    const before = spoken.get();
+    spoken.set({ ...before, [part]: before[part] === sentence ? `${sentence}\u00a0` : sentence });
   }
 
   return {
-    spoken: {
-      get: () => spoken,
-      subscribe(listener) {
-        listeners.add(listener);
-        return () => void listeners.delete(listener);
-      },
-    },
+    spoken,
     message(sentence) {
       waiting.push(sentence);
       timer ??= setTimeout(() => {
@@ -52,6 +47,9 @@ export function createAnnouncements(summary: (count: number) => string): Announc
       lastTyping.clear();
       lastTyping.set(who, now);
       say('polite', sentence);
+    },
+    noTyping(sentence) {
+      if (spoken.get().polite.startsWith(sentence)) say('polite', '');
     },
     assertive: (sentence) => say('assertive', sentence),
     close: () => clearTimeout(timer),

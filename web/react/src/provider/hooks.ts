@@ -3,8 +3,9 @@ import type {
 } from '@doorbell/client';
 import { useCallback, useLayoutEffect, useMemo } from 'react';
 import { useStore, useSurroundings } from './context.js';
+import { value } from './value.js';
 
-const NOTHING = { get: () => null, subscribe: () => () => {} };
+const NOTHING = value(null);
 
 /** Who is signed in, and how the connection is. */
 export function useSession(): { me: Person | null; state: ConnectionState; connect(): void; signOut(): Promise<void> } {

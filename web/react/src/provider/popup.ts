@@ -1,5 +1,6 @@
 import type { Store } from '@doorbell/client';
 import type { BrowserStore } from './context.js';
+import { value } from './value.js';
 
 export interface PopupState {
   isOpen: boolean;
@@ -16,8 +17,9 @@ export interface Popup {
   open(conversationId: string | null, opener?: Element | null): void;
   /** Has somebody opened it, or is it open from before a reload? Then it must not take the focus. */
   readonly isAsked: boolean;
-  /** Goes back to what opened it. */
   close(): void;
+  /** Goes back to what opened it: not before it is gone, since a full screen lets no focus out. */
+  leave(): void;
   /** Who is signed in, as soon as that is known. */
   belongsTo(userId: string): void;
   /** How many `<ChatPopup>` the page has placed itself. */
@@ -56,6 +58,9 @@ export function createPopup(storageKey: string): Popup {
     },
     close() {
       change({ ...state.get(), isOpen: false });
+    },
+    leave() {
+      if (state.get().isOpen) return;
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
       opener = null;
     },
@@ -80,19 +85,4 @@ function read(storageKey: string): Kept {
   } catch {
     return NOBODYS;
   }
-}
-
-function value<T>(current: T): Store<T> & { set(next: T): void } {
-  const listeners = new Set<() => void>();
-  return {
-    get: () => current,
-    set(next) {
-      current = next;
-      for (const listener of [...listeners]) listener();
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-  };
 }

@@ -42,7 +42,7 @@ export const MessageRow = memo(function MessageRow({ message, isMine, isFirst, i
       <div className="db-message-body">
         {isFirst && !isMine && isGroup ? <bdi className="db-message-name">{sender}</bdi> : <span className="db-unseen">{sender}: </span>}
         <div className={isBare ? 'db-bubble db-bubble-bare' : 'db-bubble'} data-emoji={isPlainEmoji || undefined}>
-          {attachments.length > 0 && uploads.length === 0 && (
+          {attachments.length > 0 && (
             <MessageMedia attachments={attachments} senderName={sender} when={clockTime(wording, time)} isTabStop={isTabStop} onOpen={onOpenMedia} />
           )}
           {uploads.length > 0 && (
