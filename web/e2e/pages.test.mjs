@@ -140,6 +140,7 @@ test('under `doorbell serve` the pages are the inbox of whoever is signed in, or
   const signedOut = await open(t, inbox.url, { allowed: [/status of 401/] });
   await signedOut.getByRole('heading', { name: 'Nobody is signed in here' }).waitFor();
   assert.match(signedOut.url(), /\/messages$/);
+  await signedOut.getByText('NEXTAUTH_SECRET').waitFor();
 
   const browser = await newBrowser(t);
   const { token } = await host('POST', '/api/auth/socket-token', { userId: 'ann' });
@@ -168,4 +169,22 @@ test('under `doorbell serve` the pages are the inbox of whoever is signed in, or
   await page.reload();
   await about.getByRole('link', { name: 'View listing' }).click();
   await page.waitForURL(`${server.url}/listing/canal-loft`);
+});
+
+test('whoever comes signed out to an inbox at an address of its own reads nothing for those who run it, and finds the way back', async (t) => {
+  const browser = await newBrowser(t, { allowed: [/status of 401/, /inbox\.localhost/] });
+  const page = await browser.newPage();
+  await page.goto(`${inbox.url.replace('127.0.0.1', 'inbox.localhost')}/messages`, { referer: `${server.url}/` });
+  await page.getByRole('heading', { name: 'Nobody is signed in here' }).waitFor();
+  const text = await page.locator('main').innerText();
+  assert.doesNotMatch(text, /SECRET|doorbell|NextAuth/i);
+  await page.getByRole('link', { name: `Back to ${new URL(server.url).host}` }).click();
+  await page.getByRole('link', { name: /^Canal loft/ }).first().waitFor();
+});
+
+test('where nobody can be signed in at all, the page says what is missing, at whatever address', async (t) => {
+  const bare = await Doorbell.start({ command: 'serve', env: { DOORBELL_JWT_SECRET: undefined, DOORBELL_API_KEY: undefined } });
+  t.after(() => bare.stop());
+  const page = await open(t, bare.url.replace('127.0.0.1', 'inbox.localhost'), { allowed: [/status of 401/, /inbox\.localhost/] });
+  await page.getByText('NEXTAUTH_SECRET').waitFor();
 });

@@ -7,7 +7,7 @@ import { Notice } from '../components/notice';
 import { SafetyBar } from '../components/safety';
 import { useWords } from '../language';
 import { useClosedPopup } from '../popup';
-import { isDemo } from '../server';
+import { isBeingSetUp, isDemo } from '../server';
 import { useTitle } from '../title';
 import { useTurns } from '../turns';
 
@@ -65,10 +65,22 @@ export function Messages({ id }: { id: string | null }) {
 function SignedOut() {
   const words = useWords();
   return (
-    <Notice title={words.nobodySignedIn}>
+    <Notice title={words.nobodySignedIn} action={<WayBack />}>
       <p>{words.nobodySignedInHint}</p>
-      <p className="mt-4 text-sm">{words.youRunIt} <code>NEXTAUTH_SECRET</code> <code>AUTH_SECRET</code></p>
-      <p className="mt-1 text-sm">{words.sampleCommand} <code>doorbell demo</code></p>
+      {isBeingSetUp && (
+        <>
+          <p className="mt-4 text-sm">{words.youRunIt} <code>NEXTAUTH_SECRET</code> <code>AUTH_SECRET</code></p>
+          <p className="mt-1 text-sm">{words.sampleCommand} <code>doorbell demo</code></p>
+        </>
+      )}
     </Notice>
   );
+}
+
+/** To the site that somebody came from; else they have signed in in another tab, and look again. */
+function WayBack() {
+  const words = useWords();
+  const from = URL.canParse(document.referrer) ? new URL(document.referrer) : null;
+  if (from && from.origin !== location.origin) return <a href={`${from.origin}/`} className="button button-brand">{words.backTo(from.host)}</a>;
+  return <button type="button" className="button button-brand" onClick={() => location.reload()}>{words.tryAgain}</button>;
 }

@@ -39,6 +39,7 @@ export const words: Words = {
   signInForDashboard: 'بعدها سترى لوحتك هنا.',
   nobodySignedIn: 'لم يسجّل أحد الدخول هنا',
   nobodySignedInHint: 'سجّل الدخول في الموقع الذي يتبعه صندوق الرسائل هذا، ثم افتح هذه الصفحة من جديد.',
+  backTo: (host) => `العودة إلى \u2068${host}\u2069`,
   youRunIt: 'هل تدير هذا الخادم؟ إنه يقبل جلسة NextAuth أو Auth.js من المضيف نفسه، بهذه الإعدادات:',
   sampleCommand: 'هذا الأمر يعرض سوقًا نموذجية:',
 

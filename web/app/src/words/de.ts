@@ -38,6 +38,7 @@ export const words: Words = {
   signInForDashboard: 'Dann sehen Sie hier Ihre Übersicht.',
   nobodySignedIn: 'Hier ist niemand angemeldet',
   nobodySignedInHint: 'Melden Sie sich auf der Website an, zu der dieser Posteingang gehört, und öffnen Sie diese Seite dann noch einmal.',
+  backTo: (host) => `Zurück zu ${host}`,
   youRunIt: 'Sie betreiben diesen Server? Er nimmt die Sitzung von NextAuth oder Auth.js auf demselben Host, mit diesen Einstellungen:',
   sampleCommand: 'Das zeigt einen Beispiel-Marktplatz:',
 

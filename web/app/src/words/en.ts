@@ -35,6 +35,7 @@ export const en = {
   signInForDashboard: 'Then you will see your dashboard here.',
   nobodySignedIn: 'Nobody is signed in here',
   nobodySignedInHint: 'Sign in at the site that this inbox belongs to, then open this page again.',
+  backTo: (host: string) => `Back to ${host}`,
   youRunIt: 'You run this server? It takes the session of NextAuth or Auth.js from the same host, with these settings:',
   sampleCommand: 'This shows a sample marketplace:',
 

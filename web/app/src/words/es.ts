@@ -38,6 +38,7 @@ export const words: Words = {
   signInForDashboard: 'Después verás aquí tu panel.',
   nobodySignedIn: 'Aquí nadie ha iniciado sesión',
   nobodySignedInHint: 'Inicia sesión en el sitio al que pertenece este buzón y vuelve a abrir esta página.',
+  backTo: (host) => `Volver a ${host}`,
   youRunIt: '¿Administras este servidor? Acepta la sesión de NextAuth o Auth.js del mismo host, con estos ajustes:',
   sampleCommand: 'Esto muestra un mercado de ejemplo:',
 
