@@ -169,3 +169,20 @@ test('Back closes a picture that takes the whole screen, and the chat stays', as
   await page.waitForURL(/\/messages$/);
   await row(page, 'Tomas Lindqvist').first().waitFor();
 });
+
+test('in German the kinds of homes stand in one line, and what to beware of takes two', async (t) => {
+  const browser = await newBrowser(t, PHONE);
+  await browser.addInitScript(() => location.protocol === 'http:' && localStorage.setItem('latchkey:locale', 'de'));
+  const page = await browser.newPage();
+  await page.goto(`${server.url}/?as=mira`);
+  const kinds = page.locator('fieldset label');
+  await kinds.last().waitFor();
+  const tops = await kinds.evaluateAll((labels) => labels.map((label) => [label.getBoundingClientRect().top, label.getBoundingClientRect().height]));
+  assert.equal(new Set(tops.map(String)).size, 1, JSON.stringify(tops));
+  await page.goto(`${server.url}/messages/${loft}`);
+  const lines = await page.getByRole('complementary', { name: 'Sicherheit' }).locator('p').evaluate((paragraph) => {
+    const { lineHeight, paddingTop, paddingBottom } = getComputedStyle(paragraph);
+    return Math.round((paragraph.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom)) / parseFloat(lineHeight));
+  });
+  assert.ok(lines <= 2, `${lines} lines`);
+});

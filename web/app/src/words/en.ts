@@ -1,3 +1,4 @@
+import { en as chat } from '@doorbell/react';
 import { pluralIn } from './plural';
 
 const plural = pluralIn('en');
@@ -104,7 +105,11 @@ export const en = {
   allConversations: 'All conversations',
   chat: 'Chat',
   aboutConversation: 'About this conversation',
-  viewListing: 'View listing',
+  // As the chat says it, which is beside it.
+  viewListing: chat.viewListing,
+  someone: chat.someone,
+  offersListing: 'Offers this listing',
+  asksAboutListing: 'Asks about this listing',
   whoIsHere: 'Who is here',
   otherPerson: 'The other person',
   people: (count: number) => plural(count, { one: '# person', other: '# people' }),
@@ -113,6 +118,7 @@ export const en = {
   seen: (ago: string) => `seen ${ago}`,
   safety: 'Safety',
   safetyHint: 'See the place before you pay. Never send money or papers to somebody whom you have only met in a chat.',
+  safetyShort: 'See the place before you pay. Send no money or papers to strangers.',
   nothingWritten: 'Nothing was written yet',
   openChat: 'Open Chat',
   openChatWith: (name: string) => `Open Chat with ${name}`,
