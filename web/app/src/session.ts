@@ -136,6 +136,7 @@ async function identify(): Promise<void> {
 async function findOut(): Promise<void> {
   // A new one each time, so that a slower answer to an earlier question is told from the last.
   become({ ...NOBODY });
+  // Without an answer it stays nobody, who can sign in.
   await identify().catch(() => {});
 }
 
