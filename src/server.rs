@@ -406,7 +406,7 @@ impl Node {
             started_at,
         });
         let page = Arc::new(page);
-        let pages = Pages::new(site, &api.settings.base_url());
+        let pages = Pages::new(site, api.settings.can_sign_in(), &api.settings.base_url());
         let router = router(&api, &page, pages, draining.clone()).merge(prepare(&api).await?);
         let router = refuse_other_methods(router, Arc::clone(&api.metrics));
         let service = Front {

@@ -111,6 +111,16 @@ impl Settings {
             .or_else(|| self.listen.first().map(|address| address.url(scheme)))
             .unwrap_or_default()
     }
+
+    /// Whether somebody can be signed in at all: by sessions of the host application, or by tokens that it makes or asks for.
+    pub fn can_sign_in(&self) -> bool {
+        !self.sessions.secrets.is_empty()
+            || self.sessions.site.is_some()
+            || self.jwt.secret.is_some()
+            || !self.jwt.key_sets.is_empty()
+            || !self.api_keys.fixed.is_empty()
+            || self.api_keys.file.is_some()
+    }
 }
 
 /// Why the configuration is refused: one sentence that names setting, value (a secret's never) and mend.

@@ -13,6 +13,8 @@ const PATHS: [&str; 5] = ["/", "/listing/{id}", "/messages", "/messages/{id}", "
 const PROGRAMS: [&str; 6] = ["/api", "/v1", "/chat", "/media", "/demo", "/socket.io"];
 /// What the page says of the server that it comes from, as it was built.
 const BUILT_FOR: &str = "data-server=\"serve\"";
+/// Beside it, where nobody can be signed in yet: the page then tells whoever runs the server what is missing.
+const NO_SIGN_IN: &str = " data-sign-in=\"none\"";
 const NO_PAGES: &str = include_str!("no_pages.html");
 
 /// What the pages are shown for.
@@ -34,12 +36,13 @@ pub(super) struct Pages {
 
 impl Pages {
     /// `base_url`: as links to files begin.
-    pub(super) fn new(site: Site, base_url: &str) -> Self {
+    pub(super) fn new(site: Site, can_sign_in: bool, base_url: &str) -> Self {
         let page = match file("/index.html") {
             Some(index) => {
                 let page = String::from_utf8_lossy(index.plain);
                 match site {
-                    Site::Inbox => page.into_owned(),
+                    Site::Inbox if can_sign_in => page.into_owned(),
+                    Site::Inbox => page.replacen(BUILT_FOR, &format!("{BUILT_FOR}{NO_SIGN_IN}"), 1),
                     Site::Marketplace => page.replacen(BUILT_FOR, "data-server=\"demo\"", 1),
                 }
             }
@@ -102,7 +105,7 @@ mod tests {
             .header(header::ACCEPT, accept)
             .body(Body::empty())
             .unwrap();
-        let pages = Pages::new(Site::Inbox, "http://127.0.0.1:5544");
+        let pages = Pages::new(Site::Inbox, true, "http://127.0.0.1:5544");
         pages.answer(&request).map(|response| response.status())
     }
 

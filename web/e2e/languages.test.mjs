@@ -7,7 +7,8 @@ import { bubble, conversationOf, demo, eventually, row, test } from './support/s
 import { states } from './support/states.mjs';
 
 const server = await demo();
-const STATES = states(await conversationOf(server, 'mira', 'canal-loft'));
+const loft = await conversationOf(server, 'mira', 'canal-loft');
+const STATES = states(loft);
 /** Names, and what is on offer, are as their people wrote them. */
 const NAMES = /\b(Latchkey|Doorbell|Larkhaven|Mira|Okafor|Beatriz|Almeida|Tomas|Lindqvist|Greta|Novak|Omar|Haddad|Priya|Raman|Sam|Whitlock|Yuki|Tanaka)\b/g;
 const { listing } = await (await fetch(`${server.url}/api/demo/listings/canal-loft`)).json();
@@ -92,6 +93,16 @@ test('a language is chosen in the menu, and page and chat change to it at once',
   await page.reload();
   await page.getByRole('heading', { level: 1, name: 'الرسائل' }).waitFor();
 });
+
+for (const [tag, link] of [['en-GB', 'View listing'], ['de', 'Anzeige ansehen'], ['es', 'Ver anuncio'], ['ar', 'عرض الإعلان']]) {
+  test(`in ${tag} a listing is called the same in a chat and beside it`, async (t) => {
+    const browser = await newBrowser(t, { width: 1440, height: 900 });
+    await browser.addInitScript((language) => location.protocol === 'http:' && localStorage.setItem('latchkey:locale', language), tag);
+    const page = await browser.newPage();
+    await page.goto(`${server.url}/messages/${loft}?as=mira`);
+    await page.locator('main section article').getByRole('link', { name: link, exact: true }).waitFor();
+  });
+}
 
 test('in Arabic a long English line is cut at its end', async (t) => {
   const browser = await newBrowser(t, { width: 390, height: 844 });

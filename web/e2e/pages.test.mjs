@@ -116,6 +116,33 @@ for (const [name, width, height] of [['narrow phone', 320, 568], ['phone', 390, 
   });
 }
 
+test('a third column stands beside a chat, and not beside nothing', async (t) => {
+  const page = await open(t, `${server.url}/messages?as=mira`, { width: 1440, height: 900, allowed: [/status of 404/] });
+  const about = page.getByRole('region', { name: 'About this conversation' });
+  const edge = async (name) => {
+    const { x, width } = await page.getByRole('region', { name }).boundingBox();
+    return Math.round(x + width);
+  };
+  await row(page, 'Tomas Lindqvist').first().waitFor();
+  assert.equal(await about.count(), 0);
+  assert.equal(await edge('Chat'), 1440, 'the room is the middle’s');
+  await row(page, 'Tomas Lindqvist').first().click();
+  await about.waitFor();
+  assert.equal(await edge('Chat'), 1120);
+  await page.goto(`${server.url}/messages/nobodys`);
+  await page.locator('.db-problem').first().waitFor();
+  await about.waitFor({ state: 'detached' });
+  assert.equal(await edge('Chat'), 1440);
+});
+
+test('beside a chat stands what somebody is in it, and not what they are elsewhere', async (t) => {
+  // Tomas offers the loft; Mira, who offers homes of her own or none, asks about it.
+  for (const [who, part] of [['mira', 'Offers this listing'], ['tomas', 'Asks about this listing']]) {
+    const page = await open(t, `${server.url}/messages/${loft}?as=${who}`, { width: 1440, height: 900 });
+    await page.getByRole('region', { name: 'The other person' }).getByText(part).waitFor();
+  }
+});
+
 test('a second start of the demo doubles nothing', async () => {
   const read = async () => {
     const bea = await as(server, 'bea');
@@ -140,6 +167,7 @@ test('under `doorbell serve` the pages are the inbox of whoever is signed in, or
   const signedOut = await open(t, inbox.url, { allowed: [/status of 401/] });
   await signedOut.getByRole('heading', { name: 'Nobody is signed in here' }).waitFor();
   assert.match(signedOut.url(), /\/messages$/);
+  await signedOut.getByText('NEXTAUTH_SECRET').waitFor();
 
   const browser = await newBrowser(t);
   const { token } = await host('POST', '/api/auth/socket-token', { userId: 'ann' });
@@ -168,4 +196,40 @@ test('under `doorbell serve` the pages are the inbox of whoever is signed in, or
   await page.reload();
   await about.getByRole('link', { name: 'View listing' }).click();
   await page.waitForURL(`${server.url}/listing/canal-loft`);
+});
+
+test('whoever comes signed out to an inbox at an address of its own reads nothing for those who run it, and finds the way back', async (t) => {
+  const browser = await newBrowser(t, { allowed: [/status of 401/, /inbox\.localhost/] });
+  const page = await browser.newPage();
+  await page.goto(`${inbox.url.replace('127.0.0.1', 'inbox.localhost')}/messages`, { referer: `${server.url}/` });
+  await page.getByRole('heading', { name: 'Nobody is signed in here' }).waitFor();
+  const text = await page.locator('main').innerText();
+  assert.doesNotMatch(text, /SECRET|doorbell|NextAuth/i);
+  await page.getByRole('link', { name: `Back to ${new URL(server.url).host}` }).click();
+  await page.getByRole('link', { name: /^Canal loft/ }).first().waitFor();
+});
+
+test('where nobody can be signed in at all, the page says what is missing, at whatever address', async (t) => {
+  const bare = await Doorbell.start({ command: 'serve', env: { DOORBELL_JWT_SECRET: undefined, DOORBELL_API_KEY: undefined } });
+  t.after(() => bare.stop());
+  const page = await open(t, bare.url.replace('127.0.0.1', 'inbox.localhost'), { allowed: [/status of 401/, /inbox\.localhost/] });
+  await page.getByText('NEXTAUTH_SECRET').waitFor();
+});
+
+test('a person without a name has the same name everywhere', async (t) => {
+  const host = (path, body) => fetch(inbox.url + path, { method: 'POST', headers: { 'x-api-key': API_KEY, 'content-type': 'application/json' }, body: JSON.stringify(body) }).then((answer) => answer.json());
+  const { token } = await host('/api/auth/socket-token', { userId: 'vera' });
+  const { token: olgas } = await host('/api/auth/socket-token', { userId: 'olga' });
+  const asOlga = (path, body) => fetch(inbox.url + path, { method: 'POST', headers: { authorization: `Bearer ${olgas}`, 'content-type': 'application/json' }, body: JSON.stringify(body) }).then((answer) => answer.json());
+  const { conversation } = await asOlga('/api/conversations', { otherUserId: 'vera' });
+  await asOlga('/api/messages', { conversationId: conversation.id, content: 'Hello' });
+  const browser = await newBrowser(t, { width: 1440, height: 900 });
+  await browser.addCookies([{ name: 'doorbell_session', value: token, url: inbox.url, httpOnly: true, sameSite: 'Lax' }]);
+  const page = await browser.newPage();
+  await page.goto(`${inbox.url}/messages/${conversation.id}`);
+  await row(page, 'Someone').waitFor();
+  await page.getByRole('heading', { name: 'Someone' }).waitFor();
+  const other = page.getByRole('region', { name: 'The other person' });
+  await other.waitFor();
+  assert.match(await other.innerText(), /^S\s+Someone/);
 });

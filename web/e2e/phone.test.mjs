@@ -143,3 +143,46 @@ for (const [name, size] of [['a phone', PHONE], ['a phone that lies on its side'
     assert.equal(await page.evaluate(() => history.length), 3, 'about:blank, the list, and the chat that Forward leads to');
   });
 }
+
+test('Back closes a picture that takes the whole screen, and the chat stays', async (t) => {
+  const page = await open(t, `${server.url}/messages?as=mira`, PHONE);
+  await row(page, 'Tomas Lindqvist').first().click();
+  await bubble(page, 'decorative').first().waitFor();
+  const photo = page.getByRole('button', { name: /^Open photo from/ }).first();
+  const lightbox = page.locator('dialog.db-lightbox');
+  const isThere = () => page.evaluate(() => Boolean(history.state?.lightbox));
+  await photo.click();
+  await lightbox.waitFor();
+  await eventually('it has its entry', isThere);
+  await page.goBack();
+  await lightbox.waitFor({ state: 'detached' });
+  assert.match(page.url(), /\/messages\/.+/);
+  await field(page).waitFor();
+  // Closed by its cross, it leaves nothing behind that Back would have to go through.
+  await photo.click();
+  await lightbox.waitFor();
+  await eventually('it has its entry', isThere);
+  await lightbox.locator('[data-close]').click();
+  await lightbox.waitFor({ state: 'detached' });
+  await eventually('its entry is gone', async () => !(await isThere()));
+  await page.getByRole('button', { name: 'Back to all conversations' }).click();
+  await page.waitForURL(/\/messages$/);
+  await row(page, 'Tomas Lindqvist').first().waitFor();
+});
+
+test('in German the kinds of homes stand in one line, and what to beware of takes two', async (t) => {
+  const browser = await newBrowser(t, PHONE);
+  await browser.addInitScript(() => location.protocol === 'http:' && localStorage.setItem('latchkey:locale', 'de'));
+  const page = await browser.newPage();
+  await page.goto(`${server.url}/?as=mira`);
+  const kinds = page.locator('fieldset label');
+  await kinds.last().waitFor();
+  const tops = await kinds.evaluateAll((labels) => labels.map((label) => [label.getBoundingClientRect().top, label.getBoundingClientRect().height]));
+  assert.equal(new Set(tops.map(String)).size, 1, JSON.stringify(tops));
+  await page.goto(`${server.url}/messages/${loft}`);
+  const lines = await page.getByRole('complementary', { name: 'Sicherheit' }).locator('p').evaluate((paragraph) => {
+    const { lineHeight, paddingTop, paddingBottom } = getComputedStyle(paragraph);
+    return Math.round((paragraph.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom)) / parseFloat(lineHeight));
+  });
+  assert.ok(lines <= 2, `${lines} lines`);
+});

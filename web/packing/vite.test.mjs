@@ -56,7 +56,7 @@ import { createRoot } from 'react-dom/client';
 const client = createClient({ url: '${server.url}', token: new URLSearchParams(location.search).get('token') });
 createRoot(document.getElementById('root')).render(
   <DoorbellProvider client={client}>
-    <Chat conversationId="${conversation.id}" />
+    <main style={{ position: 'fixed', inset: 0 }}><Chat conversationId="${conversation.id}" /></main>
   </DoorbellProvider>,
 );`.trim();
   assert.equal(main.split('\n').length, 10);
@@ -81,6 +81,9 @@ createRoot(document.getElementById('root')).render(
     const opened = await (await newBrowser(t)).newPage();
     await opened.goto(`${origin}/?token=${person.token}`);
     await field(opened).waitFor();
+    const box = await field(opened).boundingBox();
+    assert.ok(box.y + box.height <= opened.viewportSize().height, 'one can write without scrolling');
+    assert.equal(await opened.evaluate(() => document.documentElement.scrollHeight - innerHeight), 0, 'the page is as high as its window');
     return opened;
   };
   const [anns, bens] = [await page(ann), await page(ben)];

@@ -3,11 +3,13 @@ import { createRoot } from 'react-dom/client';
 import { App } from './app';
 import { Notice } from './components/notice';
 import { startLanguage, useWords } from './language';
+import { startLightboxInHistory } from './lightbox';
 import { startSession } from './session';
 import './styles.css';
 import { startTheme } from './theme';
 
 startTheme();
+startLightboxInHistory();
 const root = createRoot(document.getElementById('root')!);
 Promise.all([startSession(), startLanguage()]).then(
   () => root.render(<StrictMode><App /></StrictMode>),

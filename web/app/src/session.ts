@@ -1,5 +1,6 @@
 import { createClient, type DoorbellClient, type Person } from '@doorbell/client';
 import { useSyncExternalStore } from 'react';
+import { navigate } from 'wouter/use-browser-location';
 import { ask, Refused } from './api';
 import { withBegun } from './begun';
 import { isDemo } from './server';
@@ -20,15 +21,55 @@ interface SignedIn {
   expiresAt: string;
 }
 
+/** In the storage of this tab: who it is, if it is somebody of its own. */
 const TAB = 'latchkey:as';
+/** In the storage of this tab: who was signed in here last. */
+const LAST = 'latchkey:last';
+/** In the storage of this tab: the chat at the corner, as @doorbell/react keeps it over reloads. */
+const POPUP = 'doorbell:popup';
+/** In the storage of the browser: written whenever the cookie has become somebody else's, which no tab hears of by itself. */
+const COOKIE = 'latchkey:cookie';
 const listeners = new Set<() => void>();
-let session: Session = { user: null, client: null, isOfTab: false };
+const NOBODY: Session = { user: null, client: null, isOfTab: false };
+let session = NOBODY;
+let hasStarted = false;
 
 function become(next: Session) {
   void session.client?.close();
+  if (next.user) greet(next.user.id);
   session = next;
+  follow(next);
   for (const listener of listeners) listener();
 }
+
+/** What the one before had open in this tab is nothing for the next one, and would be refused to them. */
+function greet(userId: string) {
+  const last = sessionStorage.getItem(LAST);
+  sessionStorage.setItem(LAST, userId);
+  if (last === null || last === userId) return;
+  sessionStorage.removeItem(POPUP);
+  // An address that somebody has opened in another's name is what they asked for.
+  if (!hasStarted) return;
+  const { pathname, searchParams } = new URL(location.href);
+  const isChat = pathname.startsWith('/messages/') || searchParams.has('chat');
+  searchParams.delete('chat');
+  const search = searchParams.size > 0 ? `?${searchParams}` : '';
+  if (isChat) navigate(pathname.startsWith('/messages/') ? '/messages' : pathname + search, { replace: true });
+}
+
+/** A client that has been signed out by another tab is no use to this one: whoever this tab is now gets one of their own. */
+function follow({ client }: Session) {
+  if (!isDemo || !client) return;
+  let wasUp = false;
+  client.state.subscribe(() => {
+    const { status } = client.state.get();
+    wasUp ||= status === 'online' || status === 'polling';
+    // Whoever is refused from the start would be so again.
+    if (status === 'signed-out' && wasUp && session.client === client) void findOut();
+  });
+}
+
+const tellTabs = () => localStorage.setItem(COOKIE, `${Date.now()} ${Math.random()}`);
 
 export const useSession = (): Session =>
   useSyncExternalStore((listener) => {
@@ -65,11 +106,20 @@ export async function startSession(): Promise<void> {
     address.searchParams.delete('as');
     history.replaceState(history.state, '', address);
   }
+  await identify();
+  hasStarted = true;
+  addEventListener('storage', ({ key }) => {
+    if (key === COOKIE && !session.isOfTab) void findOut();
+  });
+}
+
+async function identify(): Promise<void> {
+  const before = session;
   const ofTab = sessionStorage.getItem(TAB);
   if (ofTab !== null) {
     try {
       kept = await signInAs(ofTab, false);
-      become({ user: kept.user, client: clientFor(kept.user), isOfTab: true });
+      if (session === before) become({ user: kept.user, client: clientFor(kept.user), isOfTab: true });
       return;
     } catch (fault) {
       // A name that nobody has: the tab is then whoever the cookie says.
@@ -78,23 +128,37 @@ export async function startSession(): Promise<void> {
     }
   }
   const { user } = await ask<{ user: Person | null }>('/api/demo/session');
-  become({ user, client: user && clientFor(user), isOfTab: false });
+  // Somebody has signed in or out meanwhile.
+  if (session === before) become({ user, client: user && clientFor(user), isOfTab: false });
+}
+
+/** Finds out anew who this tab is. Until that is known it is nobody: the one before is to be seen no more. */
+async function findOut(): Promise<void> {
+  // A new one each time, so that a slower answer to an earlier question is told from the last.
+  become({ ...NOBODY });
+  // Without an answer it stays nobody, who can sign in.
+  await identify().catch(() => {});
 }
 
 /** Becomes one of the sample people, in this browser. */
 export async function signIn(userId: string): Promise<void> {
   kept = await signInAs(userId, true);
   sessionStorage.removeItem(TAB);
+  tellTabs();
   become({ user: kept.user, client: clientFor(kept.user), isOfTab: false });
 }
 
 export async function signOut(): Promise<void> {
   const { client, isOfTab } = session;
-  if (!isOfTab) await ask('/api/demo/sign-out', { method: 'POST', body: {} });
+  if (!isOfTab) {
+    await ask('/api/demo/sign-out', { method: 'POST', body: {} });
+    tellTabs();
+  }
   sessionStorage.removeItem(TAB);
   kept = null;
+  // Before it is closed, so that it still tells the other tabs.
   void client?.signOut();
-  become({ user: null, client: null, isOfTab: false });
+  become(NOBODY);
 }
 
 /** The same page, as somebody else, beside this one. Without an opener: a tab of its own memory. */

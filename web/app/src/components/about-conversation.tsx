@@ -1,3 +1,4 @@
+import type { Participant, Person } from '@doorbell/client';
 import { useConversation, usePresence, useSession } from '@doorbell/react';
 import { ExternalLink, ShieldCheck } from 'lucide-react';
 import { Link } from 'wouter';
@@ -6,20 +7,32 @@ import { isDemo } from '../server';
 import { useSession as useOwnSession } from '../session';
 import { Avatar } from './avatar';
 
+/** The third column, where there is room for one. */
+const COLUMN = 'min-h-0 overflow-y-auto border-line max-xl:hidden xl:w-80 xl:border-s';
+
 /** Beside a chat: the home that it is about, who the other is, and what to beware of. */
 export function AboutConversation({ id }: { id: string }) {
   const { words, role, number } = useLanguage();
-  const { conversation } = useConversation(id);
+  const { conversation, error } = useConversation(id);
   const { me } = useSession();
   const { user } = useOwnSession();
   // While there is no connection yet, the client does not know who is signed in.
   const myId = me?.id ?? user?.id;
   const others = (conversation?.participants ?? []).filter(({ userId, leftAt }) => userId !== myId && leftAt === null);
-  if (!conversation) return null;
+  const who = (person: Person | null) => ({ image: person?.image ?? null, name: person?.name || words.someone });
+  /** In this conversation; what somebody is in general would mislead beside a listing that is not theirs. */
+  const partOf = ({ userId, user, role: part }: Participant): string => {
+    if (part === 'admin') return words.madeGroup;
+    if (conversation?.listing && userId === conversation.owner?.id) return words.offersListing;
+    if (conversation?.listing && userId === conversation.renter?.id) return words.asksAboutListing;
+    return role(user?.role ?? null);
+  };
+  // While it is being loaded its room is kept, so that the chat does not move.
+  if (!conversation) return error ? null : <section className={COLUMN} />;
   // Of a listing that the site has told nothing about there is nothing to show.
   const listing = conversation.listing?.title ? conversation.listing : null;
   return (
-    <div className="grid gap-6 p-5">
+    <section aria-label={words.aboutConversation} className={`grid content-start gap-6 p-5 ${COLUMN}`}>
       {listing && (
         <article className="overflow-hidden rounded-2xl border border-line">
           {listing.image && <img src={listing.image} alt="" width={320} height={200} className="aspect-[8/5] w-full object-cover" />}
@@ -32,12 +45,12 @@ export function AboutConversation({ id }: { id: string }) {
       )}
       <section aria-label={conversation.isGroup ? words.whoIsHere : words.otherPerson} className="grid gap-3">
         {conversation.isGroup && <h2 className="text-base">{words.people(others.length + 1)}</h2>}
-        {others.map(({ userId, user, role: part }) => (
-          <div key={userId} className="flex items-center gap-3">
-            <Avatar person={user} size={conversation.isGroup ? 36 : 52} />
+        {others.map((other) => (
+          <div key={other.userId} className="flex items-center gap-3">
+            <Avatar person={who(other.user)} size={conversation.isGroup ? 36 : 52} />
             <div className="min-w-0">
-              <p className="flex font-semibold"><bdi className="truncate">{user?.name ?? userId}</bdi></p>
-              <p className="text-sm text-soft">{part === 'admin' ? words.madeGroup : role(user?.role ?? null)}<Presence userId={userId} /></p>
+              <p className="flex font-semibold"><bdi className="truncate">{who(other.user).name}</bdi></p>
+              <p className="text-sm text-soft">{partOf(other)}<Presence userId={other.userId} /></p>
             </div>
           </div>
         ))}
@@ -46,7 +59,7 @@ export function AboutConversation({ id }: { id: string }) {
         <ShieldCheck className="size-5 shrink-0 text-brand" aria-hidden="true" />
         <p>{words.safetyHint}</p>
       </section>
-    </div>
+    </section>
   );
 }
 

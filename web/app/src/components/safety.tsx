@@ -18,7 +18,7 @@ export function SafetyBar({ id, className = '' }: { id: string; className?: stri
   return (
     <aside aria-label={words.safety} className={`flex items-center gap-3 bg-brand-wash ps-4 pe-1 text-sm text-pretty ${className}`}>
       <ShieldCheck className="size-5 shrink-0 text-brand" aria-hidden="true" />
-      <p className="flex-1 py-2">{words.safetyHint}</p>
+      <p className="flex-1 py-2">{words.safetyShort}</p>
       <button type="button" onClick={close} aria-label={words.close} className="grid size-11 shrink-0 place-items-center rounded-full text-soft hover:text-ink">
         <X className="size-5" aria-hidden="true" />
       </button>

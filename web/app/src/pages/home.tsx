@@ -53,10 +53,10 @@ export function Home() {
       <div className="border-y border-line bg-card">
         <form className="wrap flex flex-wrap items-center gap-3 py-3.5" onSubmit={(event) => event.preventDefault()} aria-label={words.filter}>
           <SlidersHorizontal className="size-5 text-soft max-sm:hidden" aria-hidden="true" />
-          <fieldset className="flex flex-wrap gap-1 rounded-full bg-sunk p-1 max-sm:w-full">
+          <fieldset className="flex min-w-0 gap-1 overflow-x-auto rounded-full bg-sunk p-1 [scrollbar-width:none] max-sm:w-full">
             <legend className="sr-only">{words.kind}</legend>
             {KINDS.map((value) => (
-              <label key={value} className="relative grid min-h-9 grow cursor-pointer place-items-center rounded-full px-3.5 text-sm font-semibold has-checked:bg-card has-checked:shadow-card has-focus-visible:outline-3 has-focus-visible:outline-brand">
+              <label key={value} className="relative grid min-h-9 grow shrink-0 cursor-pointer place-items-center rounded-full px-2.5 text-sm whitespace-nowrap sm:px-3.5 font-semibold has-checked:bg-card has-checked:shadow-card has-focus-visible:outline-3 has-focus-visible:outline-brand">
                 <input type="radio" name="kind" value={value} checked={kind === value} onChange={() => change('kind', value)} className="absolute inset-0 cursor-pointer appearance-none rounded-full outline-none" />
                 {value === '' ? words.everything : words.terms[value]}
               </label>

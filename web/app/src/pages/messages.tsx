@@ -7,7 +7,7 @@ import { Notice } from '../components/notice';
 import { SafetyBar } from '../components/safety';
 import { useWords } from '../language';
 import { useClosedPopup } from '../popup';
-import { isDemo } from '../server';
+import { isBeingSetUp, isDemo } from '../server';
 import { useTitle } from '../title';
 import { useTurns } from '../turns';
 
@@ -35,7 +35,7 @@ export function Messages({ id }: { id: string | null }) {
   useClosedPopup();
   if (!isDemo && state.status === 'signed-out') return <SignedOut />;
   return (
-    <div className="grid h-[calc(100dvh-4rem-1px)] grid-cols-[minmax(0,1fr)] overflow-hidden bg-card md:grid-cols-[minmax(18rem,23rem)_minmax(0,1fr)] xl:grid-cols-[23rem_minmax(0,1fr)_20rem]">
+    <div className="grid h-[calc(100dvh-4rem-1px)] grid-cols-[minmax(0,1fr)] overflow-hidden bg-card md:grid-cols-[minmax(18rem,23rem)_minmax(0,1fr)] xl:grid-cols-[23rem_minmax(0,1fr)_auto]">
       {id && isNarrow && <h1 className="sr-only">{words.messages}</h1>}
       <section ref={list} tabIndex={-1} aria-label={words.allConversations} className={`flex outline-none min-h-0 flex-col border-line md:border-e ${id ? 'max-md:hidden' : ''}`}>
         <Inbox activeId={id} onOpen={open} className="min-h-0 flex-1" header={<Title onNewGroup={() => setIsMakingGroup(true)} />} />
@@ -45,9 +45,7 @@ export function Messages({ id }: { id: string | null }) {
         {id && <SafetyBar id={id} className="xl:hidden" />}
         {id ? <Chat conversationId={id} autoFocus={autoFocus} {...(isNarrow && { onBack: back })} className="min-h-0 flex-1" /> : <div className="grid min-h-0 flex-1"><NothingSelected /></div>}
       </section>
-      <section aria-label={words.aboutConversation} className="min-h-0 overflow-y-auto border-line max-xl:hidden xl:border-s">
-        {id && <AboutConversation key={id} id={id} />}
-      </section>
+      {id && <AboutConversation key={id} id={id} />}
       {isMakingGroup && (
         <NewGroup
           onClose={() => setIsMakingGroup(false)}
@@ -65,10 +63,22 @@ export function Messages({ id }: { id: string | null }) {
 function SignedOut() {
   const words = useWords();
   return (
-    <Notice title={words.nobodySignedIn}>
+    <Notice title={words.nobodySignedIn} action={<WayBack />}>
       <p>{words.nobodySignedInHint}</p>
-      <p className="mt-4 text-sm">{words.youRunIt} <code>NEXTAUTH_SECRET</code> <code>AUTH_SECRET</code></p>
-      <p className="mt-1 text-sm">{words.sampleCommand} <code>doorbell demo</code></p>
+      {isBeingSetUp && (
+        <>
+          <p className="mt-4 text-sm">{words.youRunIt} <code>NEXTAUTH_SECRET</code> <code>AUTH_SECRET</code></p>
+          <p className="mt-1 text-sm">{words.sampleCommand} <code>doorbell demo</code></p>
+        </>
+      )}
     </Notice>
   );
+}
+
+/** To the site that somebody came from; else they have signed in in another tab, and look again. */
+function WayBack() {
+  const words = useWords();
+  const from = URL.canParse(document.referrer) ? new URL(document.referrer) : null;
+  if (from && from.origin !== location.origin) return <a href={`${from.origin}/`} className="button button-brand">{words.backTo(from.host)}</a>;
+  return <button type="button" className="button button-brand" onClick={() => location.reload()}>{words.tryAgain}</button>;
 }

@@ -1,7 +1,8 @@
+import { ar as texts } from '@doorbell/react/texts/ar';
 import type { Words } from './en';
 import { pluralIn } from './plural';
 
-export { ar as texts } from '@doorbell/react/texts/ar';
+export { texts };
 
 const plural = pluralIn('ar');
 const homes = { zero: 'لا منازل', one: 'منزل واحد', two: 'منزلان', few: '# منازل', many: '# منزلًا', other: '# منزل' };
@@ -39,6 +40,7 @@ export const words: Words = {
   signInForDashboard: 'بعدها سترى لوحتك هنا.',
   nobodySignedIn: 'لم يسجّل أحد الدخول هنا',
   nobodySignedInHint: 'سجّل الدخول في الموقع الذي يتبعه صندوق الرسائل هذا، ثم افتح هذه الصفحة من جديد.',
+  backTo: (host) => `العودة إلى \u2068${host}\u2069`,
   youRunIt: 'هل تدير هذا الخادم؟ إنه يقبل جلسة NextAuth أو Auth.js من المضيف نفسه، بهذه الإعدادات:',
   sampleCommand: 'هذا الأمر يعرض سوقًا نموذجية:',
 
@@ -107,7 +109,11 @@ export const words: Words = {
   allConversations: 'كل المحادثات',
   chat: 'المحادثة',
   aboutConversation: 'عن هذه المحادثة',
-  viewListing: 'عرض الإعلان',
+  // As the chat says it, which is beside it.
+  viewListing: texts.viewListing,
+  someone: texts.someone,
+  offersListing: 'صاحب هذا الإعلان',
+  asksAboutListing: 'يسأل عن هذا الإعلان',
   whoIsHere: 'من هنا',
   otherPerson: 'الشخص الآخر',
   people: (count) => plural(count, { zero: 'لا أحد', one: 'شخص واحد', two: 'شخصان', few: '# أشخاص', many: '# شخصًا', other: '# شخص' }),
@@ -116,6 +122,7 @@ export const words: Words = {
   seen: (ago) => `آخر ظهور ${ago}`,
   safety: 'السلامة',
   safetyHint: 'عاين المكان قبل أن تدفع. لا ترسل أبدًا مالًا أو أوراقًا إلى شخص لم تعرفه إلا في محادثة.',
+  safetyShort: 'عاين المكان قبل أن تدفع. لا ترسل مالًا أو أوراقًا إلى غرباء.',
   nothingWritten: 'لم يُكتب شيء بعد',
   openChat: 'افتح المحادثة',
   openChatWith: (name) => `افتح المحادثة مع ${name}`,

@@ -1,7 +1,8 @@
+import { de as texts } from '@doorbell/react/texts/de';
 import type { Words } from './en';
 import { pluralIn } from './plural';
 
-export { de as texts } from '@doorbell/react/texts/de';
+export { texts };
 
 const plural = pluralIn('de');
 
@@ -38,6 +39,7 @@ export const words: Words = {
   signInForDashboard: 'Dann sehen Sie hier Ihre Übersicht.',
   nobodySignedIn: 'Hier ist niemand angemeldet',
   nobodySignedInHint: 'Melden Sie sich auf der Website an, zu der dieser Posteingang gehört, und öffnen Sie diese Seite dann noch einmal.',
+  backTo: (host) => `Zurück zu ${host}`,
   youRunIt: 'Sie betreiben diesen Server? Er nimmt die Sitzung von NextAuth oder Auth.js auf demselben Host, mit diesen Einstellungen:',
   sampleCommand: 'Das zeigt einen Beispiel-Marktplatz:',
 
@@ -92,7 +94,7 @@ export const words: Words = {
   sleeps: 'Schlafplätze',
   free: 'Frei',
   signInToWrite: 'Zum Schreiben anmelden',
-  yourListing: 'Ihr Inserat',
+  yourListing: 'Ihre Anzeige',
   nobodyAsked: 'Noch hat niemand danach gefragt. Wer es tut, steht dann hier und auf Ihrer Nachrichtenseite.',
   allMessages: 'Alle Nachrichten',
 
@@ -106,7 +108,11 @@ export const words: Words = {
   allConversations: 'Alle Unterhaltungen',
   chat: 'Chat',
   aboutConversation: 'Über diese Unterhaltung',
-  viewListing: 'Inserat ansehen',
+  // As the chat says it, which is beside it.
+  viewListing: texts.viewListing,
+  someone: texts.someone,
+  offersListing: 'Hat diese Anzeige aufgegeben',
+  asksAboutListing: 'Fragt nach dieser Anzeige',
   whoIsHere: 'Wer dabei ist',
   otherPerson: 'Ihr Gegenüber',
   people: (count) => plural(count, { one: '# Person', other: '# Personen' }),
@@ -115,6 +121,7 @@ export const words: Words = {
   seen: (ago) => `zuletzt da ${ago}`,
   safety: 'Sicherheit',
   safetyHint: 'Sehen Sie sich die Wohnung an, bevor Sie zahlen. Schicken Sie niemals Geld oder Papiere an jemanden, den Sie nur aus einem Chat kennen.',
+  safetyShort: 'Erst ansehen, dann zahlen. Kein Geld und keine Papiere an Fremde.',
   nothingWritten: 'Noch nichts geschrieben',
   openChat: 'Chat öffnen',
   openChatWith: (name) => `Chat mit ${name} öffnen`,

@@ -1,3 +1,4 @@
+import { en as chat } from '@doorbell/react';
 import { pluralIn } from './plural';
 
 const plural = pluralIn('en');
@@ -35,6 +36,7 @@ export const en = {
   signInForDashboard: 'Then you will see your dashboard here.',
   nobodySignedIn: 'Nobody is signed in here',
   nobodySignedInHint: 'Sign in at the site that this inbox belongs to, then open this page again.',
+  backTo: (host: string) => `Back to ${host}`,
   youRunIt: 'You run this server? It takes the session of NextAuth or Auth.js from the same host, with these settings:',
   sampleCommand: 'This shows a sample marketplace:',
 
@@ -103,7 +105,11 @@ export const en = {
   allConversations: 'All conversations',
   chat: 'Chat',
   aboutConversation: 'About this conversation',
-  viewListing: 'View listing',
+  // As the chat says it, which is beside it.
+  viewListing: chat.viewListing,
+  someone: chat.someone,
+  offersListing: 'Offers this listing',
+  asksAboutListing: 'Asks about this listing',
   whoIsHere: 'Who is here',
   otherPerson: 'The other person',
   people: (count: number) => plural(count, { one: '# person', other: '# people' }),
@@ -112,6 +118,7 @@ export const en = {
   seen: (ago: string) => `seen ${ago}`,
   safety: 'Safety',
   safetyHint: 'See the place before you pay. Never send money or papers to somebody whom you have only met in a chat.',
+  safetyShort: 'See the place before you pay. Send no money or papers to strangers.',
   nothingWritten: 'Nothing was written yet',
   openChat: 'Open Chat',
   openChatWith: (name: string) => `Open Chat with ${name}`,

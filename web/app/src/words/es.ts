@@ -1,7 +1,8 @@
+import { es as texts } from '@doorbell/react/texts/es';
 import type { Words } from './en';
 import { pluralIn } from './plural';
 
-export { es as texts } from '@doorbell/react/texts/es';
+export { texts };
 
 const plural = pluralIn('es');
 
@@ -38,6 +39,7 @@ export const words: Words = {
   signInForDashboard: 'Después verás aquí tu panel.',
   nobodySignedIn: 'Aquí nadie ha iniciado sesión',
   nobodySignedInHint: 'Inicia sesión en el sitio al que pertenece este buzón y vuelve a abrir esta página.',
+  backTo: (host) => `Volver a ${host}`,
   youRunIt: '¿Administras este servidor? Acepta la sesión de NextAuth o Auth.js del mismo host, con estos ajustes:',
   sampleCommand: 'Esto muestra un mercado de ejemplo:',
 
@@ -106,7 +108,11 @@ export const words: Words = {
   allConversations: 'Todas las conversaciones',
   chat: 'Chat',
   aboutConversation: 'Sobre esta conversación',
-  viewListing: 'Ver el anuncio',
+  // As the chat says it, which is beside it.
+  viewListing: texts.viewListing,
+  someone: texts.someone,
+  offersListing: 'Ofrece este anuncio',
+  asksAboutListing: 'Pregunta por este anuncio',
   whoIsHere: 'Quién está aquí',
   otherPerson: 'La otra persona',
   people: (count) => plural(count, { one: '# persona', other: '# personas' }),
@@ -115,6 +121,7 @@ export const words: Words = {
   seen: (ago) => `última vez ${ago}`,
   safety: 'Seguridad',
   safetyHint: 'Visita el lugar antes de pagar. No envíes nunca dinero ni documentos a alguien a quien solo conoces por un chat.',
+  safetyShort: 'Visita el lugar antes de pagar. Ni dinero ni documentos a desconocidos.',
   nothingWritten: 'Todavía no se ha escrito nada',
   openChat: 'Abrir chat',
   openChatWith: (name) => `Abrir chat con ${name}`,
