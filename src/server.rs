@@ -188,7 +188,6 @@ fn shown(database: &DatabaseUrl) -> String {
     }
 }
 
-/// A database that cannot be used at the start is a fault of the configuration.
 /// Can this be read as the address of a database, by what connects to it? `name` is what its user calls it.
 pub fn judge_database(database: &DatabaseUrl, name: &str) -> Result<(), ConfigFault> {
     let judged = match database {
@@ -198,6 +197,7 @@ pub fn judge_database(database: &DatabaseUrl, name: &str) -> Result<(), ConfigFa
     judged.map_err(|error| ConfigFault::new(format!("{name} has a value that cannot be used: {error}.")))
 }
 
+/// A database that cannot be used at the start is a fault of the configuration.
 fn wrong_database(error: impl std::fmt::Display) -> Fault {
     ConfigFault::new(format!("{error}.")).into()
 }

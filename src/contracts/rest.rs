@@ -547,10 +547,8 @@ async fn answer(
     }
     let user = person_of(&api, &credential, scope).await?;
     let caller = user.as_ref().map_or(Caller::Host, |user| Caller::User(user.key));
-    if let Caller::User(user) = caller {
-        api.chat.requested(user);
-    }
     if let Some(user) = &user {
+        api.chat.requested(user.key);
         must_be_caller_in_query(&parts.uri, &user.id)?;
     }
     if let (Caller::User(user), Counted::AsRequest) = (caller, counted) {

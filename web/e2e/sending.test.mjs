@@ -1,6 +1,6 @@
 // What becomes of a message when the network, the server, or the page itself goes away.
 import assert from 'node:assert/strict';
-import { AWAY, newBrowser, open } from './support/browser.mjs';
+import { AWAY, blockWebSockets, newBrowser, open } from './support/browser.mjs';
 import { as, bubble, conversationOf, demo, eventually, field, say, statusOf, test } from './support/stage.mjs';
 
 const API_KEY = 'an-api-key-for-these-tests-0123456789';
@@ -162,11 +162,7 @@ test('typing shows on the other side and goes away, and reading is seen', async 
 
 test('where WebSockets are blocked, messages go by long polling', async (t) => {
   const browser = await newBrowser(t, { allowed: AWAY });
-  await browser.addInitScript(() => {
-    window.WebSocket = class {
-      constructor() { throw new DOMException('blocked', 'SecurityError'); }
-    };
-  });
+  await blockWebSockets(browser);
   const [mira, tomas] = [await browser.newPage(), await browser.newPage()];
   const asked = [];
   mira.on('request', (request) => asked.push(request.url()));
@@ -183,11 +179,7 @@ test('where WebSockets are blocked, messages go by long polling', async (t) => {
 test('where Socket.IO is blocked altogether, the pages ask every few seconds, and say so quietly', async (t) => {
   const browser = await newBrowser(t, { allowed: [...AWAY, /ERR_FAILED/] });
   await browser.route('**/api/socketio/**', (route) => route.abort());
-  await browser.addInitScript(() => {
-    window.WebSocket = class {
-      constructor() { throw new DOMException('blocked', 'SecurityError'); }
-    };
-  });
+  await blockWebSockets(browser);
   const mira = await browser.newPage();
   await mira.goto(chat('mira'));
   await field(mira).waitFor();

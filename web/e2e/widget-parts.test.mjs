@@ -4,15 +4,10 @@ import { mint, unique } from '../../tests/clients/support/doorbell.mjs';
 import { png } from '../../tests/clients/support/media.mjs';
 import { newBrowser } from './support/browser.mjs';
 import { bubble, eventually, field, say, statusOf, test } from './support/stage.mjs';
-import { dialog, launcher, listing, server, site, visit, withoutWebSockets } from './support/widget.mjs';
+import { askedListing, dialog, launcher, listing, server, site, visit, withoutWebSockets } from './support/widget.mjs';
 
 test('a part that does not come at once comes a moment later, and no style of it is missing', async (t) => {
-  const { url, owner, listing: id, path } = listing(unique('ann'));
-  await server.host.put(`/v1/listings/${id}`, { title: 'Two rooms', ownerId: owner });
-  const ann = await server.person('ann', { name: 'Ann Renter', image: null });
-  const opened = await server.api(ann).post('/api/conversations', { listingId: id, ownerId: owner });
-  await server.say(ann, opened.body.conversation.id, 'May I see it?');
-  site.put(path, { server: server.url, tag: { ...site.pages[path].tag, 'token-url': `/token?as=${owner}` } });
+  const url = await askedListing();
   const browser = await newBrowser(t, { allowed: [/status of 400/, /ERR_FAILED/, /Failed to load resource/] });
   const page = await browser.newPage();
   const asked = [];

@@ -9,7 +9,7 @@ import * as texts from '../react/dist/texts/index.js';
 import { newBrowser, overflow } from './support/browser.mjs';
 import { Site } from './support/site.mjs';
 import { bubble, eventually, field, say, statusOf, test } from './support/stage.mjs';
-import { dialog, launcher, listing, server, site, visit } from './support/widget.mjs';
+import { askedListing, dialog, launcher, listing, server, site, visit } from './support/widget.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const BUILT = fileURLToPath(new URL('../widget/dist/', import.meta.url));
@@ -244,12 +244,7 @@ test('a policy that forbids the chat is named, with the directive that is to be 
 });
 
 test('the owner of a listing finds those who have asked about it', async (t) => {
-  const { url, owner, listing: id, path } = listing(unique('ann'));
-  await server.host.put(`/v1/listings/${id}`, { title: 'Two rooms', ownerId: owner });
-  const ann = await server.person('ann', { name: 'Ann Renter', image: null });
-  const opened = await server.api(ann).post('/api/conversations', { listingId: id, ownerId: owner });
-  await server.say(ann, opened.body.conversation.id, 'May I see it?');
-  site.put(path, { server: server.url, tag: { ...site.pages[path].tag, 'token-url': `/token?as=${owner}` } });
+  const url = await askedListing();
   const page = await visit(t, url, { allowed: [/status of 400/] });
   await launcher(page).click();
   await dialog(page).getByText('May I see it?').waitFor();

@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
+import { oneLanguage } from '../one-language.mjs';
 import { leanSockets } from './lean/sockets.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -28,20 +29,6 @@ const common = {
       { find: 'react-dom/client', replacement: 'preact/compat/client' },
       { find: /^react(-dom)?$/, replacement: 'preact/compat' },
     ],
-  },
-};
-
-/** What the React package knows of other languages stays behind: `src/languages.ts` loads the one that is needed. */
-const oneLanguage = {
-  name: 'one-language',
-  enforce: 'pre',
-  resolveId(id, importer) {
-    const language = /^\.\/(ar|de|es)\.js$/.exec(id)?.[1];
-    if (language && importer === path.join(react, 'texts/index.js')) return `\0language:${language}`;
-  },
-  load(id) {
-    const language = /^\0language:(\w+)$/.exec(id)?.[1];
-    if (language) return `export { en as ${language} } from ${JSON.stringify(path.join(react, 'texts/en.js'))};`;
   },
 };
 
@@ -110,7 +97,8 @@ const plainImports = {
 /** The React package tells servers that it is for browsers, which a browser need not be told. */
 const onLog = (level, log, tell) => void (log.code === 'MODULE_LEVEL_DIRECTIVE' || tell(level, log));
 
-const panelPlugins = [oneLanguage, noAccent, later, leanSockets, plainImports];
+/** Of other languages than English `src/languages.ts` loads the one that is needed. */
+const panelPlugins = [oneLanguage(), noAccent, later, leanSockets, plainImports];
 
 async function buildAll() {
   await rm(dist, { recursive: true, force: true });

@@ -60,8 +60,8 @@ impl Chat {
     }
 
     /// Makes an attachment of an upload whose bytes are complete and flushed, and were judged. `TOO_LARGE` when its owner
-    /// would have more than they may, with `announced` bytes of other uploads that are still to come, `NOT_FOUND` when it was given up meanwhile: its bytes are then the caller's to
-    /// delete, by [`abandon_upload`](Self::abandon_upload).
+    /// would have more than they may, with `announced` bytes of other uploads that are still to come, `NOT_FOUND` when it was
+    /// given up meanwhile: its bytes are then the caller's to delete, by [`abandon_upload`](Self::abandon_upload).
     pub async fn finish_upload(
         &self,
         key: AttachmentKey,

@@ -40,6 +40,13 @@ export async function newBrowser(t, { width = 1280, height = 800, allowed = [], 
   return context;
 }
 
+/** As policies do that forbid WebSockets. */
+export const blockWebSockets = (browser) => browser.addInitScript(() => {
+  window.WebSocket = class {
+    constructor() { throw new DOMException('blocked', 'SecurityError'); }
+  };
+});
+
 /** A page in a browser of its own. */
 export async function open(t, url, options) {
   const page = await (await newBrowser(t, options)).newPage();

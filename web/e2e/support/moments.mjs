@@ -1,6 +1,7 @@
 // What needs somebody to do something first, for the pictures.
 import { API_KEY } from '../../../tests/clients/support/doorbell.mjs';
 import { noise, png } from '../../../tests/clients/support/media.mjs';
+import { blockWebSockets } from './browser.mjs';
 import { bubble, chatOf, choose, field, row, slowUploads } from './stage.mjs';
 
 /** By the button: on a phone Enter breaks the line. */
@@ -13,11 +14,7 @@ async function send(page, text) {
 const hang = (browser, pattern) => browser.route(pattern, () => {});
 const withoutSockets = async (browser) => {
   await browser.route('**/api/socketio/**', (route) => route.abort());
-  await browser.addInitScript(() => {
-    window.WebSocket = class {
-      constructor() { throw new DOMException('blocked', 'SecurityError'); }
-    };
-  });
+  await blockWebSockets(browser);
 };
 
 /** They come last: they change what is there, and the last one ends the server. */

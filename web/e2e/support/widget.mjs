@@ -13,6 +13,17 @@ export function listing(who, { tag = {}, ...page } = {}) {
   return { ...names, url: site.put(names.path, { server: server.url, tag: data, ...page }) };
 }
 
+/** The same page for the owner, whom Ann has asked: "May I see it?". */
+export async function askedListing() {
+  const { url, owner, listing: id, path } = listing(unique('ann'));
+  await server.host.put(`/v1/listings/${id}`, { title: 'Two rooms', ownerId: owner });
+  const ann = await server.person('ann', { name: 'Ann Renter', image: null });
+  const opened = await server.api(ann).post('/api/conversations', { listingId: id, ownerId: owner });
+  await server.say(ann, opened.body.conversation.id, 'May I see it?');
+  site.put(path, { server: server.url, tag: { ...site.pages[path].tag, 'token-url': `/token?as=${owner}` } });
+  return url;
+}
+
 /** A page that counts what it asks of the chat's server. `prepare`: what is done to the browser before. */
 export async function visit(t, url, { prepare, ...options } = {}) {
   const browser = await newBrowser(t, options);
